@@ -1,0 +1,1 @@
+"""A research toolkit for multi-label image classification."""

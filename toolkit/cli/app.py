@@ -1,0 +1,85 @@
+"""The application: commands, and errors turned into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+import typer
+
+from toolkit.cli import commands_compare, commands_data, commands_embed, commands_ovr
+from toolkit.errors import ToolkitError
+
+app = typer.Typer(
+    name="toolkit",
+    help="Multi-label image classification: honest comparisons of frozen-feature heads, "
+    "fine-tuned networks and their ensembles, beside a paper's own numbers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+commands_data.add_to(app)
+commands_embed.add_to(app)
+commands_ovr.add_to(app)
+commands_compare.add_to(app)
+
+
+def main() -> NoReturn:
+    """Run the command line; ``--debug`` anywhere shows the traceback of an error."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = app(args=arguments, prog_name="toolkit", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.ClickException as error:
+        if debug:
+            raise
+        _say(error.format_message())
+        code = 2
+    except click.Abort:
+        code = 130
+    except KeyboardInterrupt:
+        _say("interrupted; what was finished is kept, and the same command goes on from there")
+        code = 130
+    except ToolkitError as error:
+        if debug:
+            raise
+        _say(str(error))
+        code = error.exit_code
+    except BrokenPipeError:
+        code = 0  # whoever read our output has seen enough
+        sys.stderr.close()
+    except Exception as error:
+        if debug:
+            raise
+        _say(_sentence(error))
+        code = 1
+    sys.exit(code or 0)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"no space is left for {error.filename or 'what was being written'}: make room and run "
+            "the same command again; what was finished before is whole"
+        )
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return f"{error.filename} may not be written or read ({error.strerror}): choose --artifacts"
+    text = (str(error).strip().splitlines() or [""])[0]
+    return f"unexpected {type(error).__name__}: {text} (run again with --debug to see where)"
+
+
+def _say(sentence: str) -> None:
+    print(f"toolkit: {sentence}", file=sys.stderr)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

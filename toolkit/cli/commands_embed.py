@@ -1,0 +1,169 @@
+"""toolkit embed: frozen features to the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from toolkit.cli.options import (
+    ArtifactsOption,
+    DataOption,
+    DeviceOption,
+    JsonOption,
+    PrecisionOption,
+    QuietOption,
+    Run,
+    SeedOption,
+)
+
+if TYPE_CHECKING:
+    from toolkit.data.dataset import Dataset
+    from toolkit.features.cache import CacheKey
+    from toolkit.features.embed import EmbedResult
+
+BackboneOption = Annotated[
+    str,
+    typer.Option(
+        "--backbone",
+        help="efficientnet_lite0 (bundled), lite1, lite2, a torchvision name such as densenet121, "
+        "timm/<name>, or basic_cnn.",
+    ),
+]
+WeightsOption = Annotated[
+    str, typer.Option("--weights", help="default, none (a random start), or a weights file.")
+]
+ViewsOption = Annotated[
+    str, typer.Option("--views", help="original, or original,hflip to average both.")
+]
+PoolingOption = Annotated[
+    str, typer.Option("--pooling", help="default, or avgmax: average and maximum side by side.")
+]
+CropOption = Annotated[
+    str, typer.Option("--crop", help="own transform of the backbone, or whole: cut nothing off.")
+]
+EngineOption = Annotated[str, typer.Option("--engine", help="auto, openvino or torch.")]
+StoreOption = Annotated[str, typer.Option("--store", help="fp16 or fp32 rows on disk.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(embed)
+
+
+def embed(
+    backbone: BackboneOption = "efficientnet_lite0",
+    weights: WeightsOption = "default",
+    views: ViewsOption = "original",
+    pooling: PoolingOption = "default",
+    crop: CropOption = "own",
+    engine: EngineOption = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    store: StoreOption = "fp16",
+    seed: SeedOption = 0,
+    data: DataOption = None,
+    artifacts: ArtifactsOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Embed a data set's images with a frozen backbone; what is cached is not computed again."""
+    run = Run.start(artifacts, json, quiet)
+    dataset = run.dataset(data)
+    key = make_key(run, backbone, weights, views, pooling, crop, device, precision, store, seed)
+    result = fill(run, dataset, key, engine, device)
+    if run.json:
+        run.emit(result.facts())
+    else:
+        did = (
+            f"{result.computed:,} computed at {result.images_per_second:,.0f} images/s "
+            f"({result.engine}, {result.precision}), "
+            if result.computed
+            else ""
+        )
+        run.show(
+            f"{result.backbone}: {result.images:,} images x {result.dim}: {did}"
+            f"{result.reused:,} from the cache, {len(result.skipped)} skipped, {result.seconds} s"
+        )
+        run.show(result.path)
+    finish(run, result)
+
+
+def make_key(
+    run: Run,
+    backbone: str,
+    weights: str = "default",
+    views: str = "original",
+    pooling: str = "default",
+    crop: str = "own",
+    device: str = "auto",
+    precision: str = "auto",
+    store: str = "fp16",
+    seed: int = 0,
+) -> tuple[CacheKey, Loader]:
+    """Return the key of a store and what loads its network."""
+    from toolkit.errors import UsageError
+    from toolkit.features.backbones import VIEWS, Request, resolve
+    from toolkit.features.cache import CacheKey
+    from toolkit.features.engines import choose_device, choose_precision
+
+    asked = tuple(view.strip() for view in views.split(","))
+    if not asked or any(view not in VIEWS for view in asked) or "original" not in asked:
+        raise UsageError(f"--views is 'original' or 'original,hflip', not {views!r}")
+    ordered = tuple(view for view in VIEWS if view in asked)
+    chosen = choose_precision(precision, choose_device(device))
+    known, load = resolve(Request(backbone, weights, pooling, crop, seed), run.artifacts)
+    key = CacheKey(known, ordered, chosen, store)
+    key.facts()
+    return key, load
+
+
+def fill(
+    run: Run,
+    dataset: Dataset,
+    made: tuple[CacheKey, Loader],
+    engine: str = "auto",
+    device: str = "auto",
+) -> EmbedResult:
+    """Embed what a store lacks of a data set, with a progress bar."""
+    from toolkit.features.embed import Image, embed
+    from toolkit.features.engines import choose_device
+
+    dataset.require_unchanged()
+    key, load = made
+    digests = dataset.digests.tobytes()
+    images = [
+        Image(image, path, digests[at : at + 16])
+        for image, path, at in zip(
+            dataset.ids, dataset.paths, range(0, len(digests), 16), strict=True
+        )
+    ]
+    with run.progress(f"embedding with {key.backbone.name}") as (start, advance):
+        return embed(
+            images,
+            key,
+            load,
+            run.artifacts,
+            engine=engine,
+            device=choose_device(device),
+            on_start=start,
+            on_progress=advance,
+        )
+
+
+def finish(run: Run, result: EmbedResult) -> None:
+    """List skipped images and leave with exit code 3 if there are any."""
+    if result.skipped:
+        for each in result.skipped[:10]:
+            run.say(f"skipped {each['image']}: {each['reason']}")
+        if len(result.skipped) > 10:
+            run.say(f"and {len(result.skipped) - 10} more; --json lists them all")
+        raise typer.Exit(3)
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from toolkit.features.backbones import Loaded
+
+    Loader = Callable[[], Loaded]

@@ -1,0 +1,68 @@
+"""What a data set holds: counts, prevalences, weights, sizes and splits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from toolkit.data.dataset import Dataset
+from toolkit.data.split import Split
+from toolkit.paper import pos_weight
+
+
+def describe(dataset: Dataset, splits: dict[str, Split]) -> dict[str, Any]:
+    """Return the facts of ``toolkit data info`` as JSON-able values.
+
+    Args:
+        dataset: the data set.
+        splits: name to split; for each the sizes and the positives per label are given.
+
+    Returns:
+        ``images``, ``labels`` (positives, prevalence and pos_weight = negatives/positives each;
+        pos_weight is None without positives), ``mean_prevalence``, ``unlabelled``,
+        ``single_channel``, ``unreadable``, ``sizes`` (the commonest first) and ``splits``.
+    """
+    n = len(dataset)
+    positives = dataset.Y.sum(axis=0, dtype=np.int64)
+    weights = pos_weight(positives, n)
+    sizes = Counter(f"{width}x{height}" for width, height in dataset.shapes.tolist() if width)
+    return {
+        "name": dataset.name,
+        "root": str(dataset.root),
+        "digest": dataset.digest,
+        "provenance": dataset.provenance,
+        "images": n,
+        "labels": {
+            label: {
+                "positives": int(positives[j]),
+                "prevalence": float(positives[j] / n),
+                "pos_weight": float(weights[j]) if positives[j] else None,
+            }
+            for j, label in enumerate(dataset.labels)
+        },
+        "mean_prevalence": float(positives.mean() / n),
+        "labels_per_image": float(positives.sum() / n),
+        "unlabelled": int((dataset.Y.sum(axis=1) == 0).sum()),
+        "single_channel": sum(mode in ("L", "1", "LA", "I", "I;16", "F") for mode in dataset.modes),
+        "unreadable": sum(mode == "" for mode in dataset.modes),
+        "sizes": dict(sizes.most_common(10)),
+        "other_sizes": max(0, len(sizes) - 10),
+        "splits": {
+            name: {
+                part: {
+                    "images": len(rows),
+                    "positives": dict(
+                        zip(dataset.labels, dataset.Y[rows].sum(axis=0).tolist(), strict=True)
+                    ),
+                }
+                for part, rows in (
+                    ("train", split.train),
+                    ("validation", split.validation),
+                    ("test", split.test),
+                )
+            }
+            for name, split in splits.items()
+        },
+    }

@@ -1,0 +1,71 @@
+"""The shelf: splits and folds of a data set, made once and kept beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.data.dataset import Dataset, dataset_file
+from toolkit.data.split import (
+    Folds,
+    Split,
+    file_split,
+    load_folds,
+    load_split,
+    make_folds,
+    paper_split,
+    save_folds,
+    save_split,
+    stratified_split,
+)
+from toolkit.errors import UsageError
+
+SPLITS = ("paper", "stratified", "file")
+
+
+def get_split(dataset: Dataset, name: str, artifacts: Path) -> Split:
+    """Return a data set's split, made if it is not kept yet.
+
+    Its file is named after the data set's digest, so a data set imported anew gets a new one.
+
+    Raises:
+        UsageError: the name is unknown, or ``file`` was never given.
+        ArtifactError: the kept file is damaged.
+    """
+    if name not in SPLITS:
+        raise UsageError(f"--split is one of {', '.join(SPLITS)}, not {name!r}")
+    path = _split_file(dataset, name, artifacts)
+    if path.is_file():
+        return load_split(path)
+    if name == "file":
+        raise UsageError(
+            f"data set {dataset.name} has no split of its own: give one with "
+            "'toolkit data import … --split-file CSV'"
+        )
+    split = (
+        paper_split(dataset.ids) if name == "paper" else stratified_split(dataset.ids, dataset.Y)
+    )
+    save_split(split, path)
+    return split
+
+
+def keep_file_split(dataset: Dataset, csv: Path, artifacts: Path) -> Split:
+    """Read a user's split and keep it as the data set's ``file`` split."""
+    split = file_split(csv, dataset.ids)
+    save_split(split, _split_file(dataset, "file", artifacts))
+    return split
+
+
+def get_folds(dataset: Dataset, split: Split, artifacts: Path, k: int = 5, seed: int = 0) -> Folds:
+    """Return the folds over a split's development set, made if they are not kept yet."""
+    folder = dataset_file(artifacts, dataset.name).parent / "folds"
+    path = folder / f"{split.name}-{split.digest[:8]}-{dataset.digest[:8]}-k{k}-s{seed}.parquet"
+    if path.is_file():
+        return load_folds(path)
+    folds = make_folds(split, dataset.Y, k, seed)
+    save_folds(folds, path)
+    return folds
+
+
+def _split_file(dataset: Dataset, name: str, artifacts: Path) -> Path:
+    folder = dataset_file(artifacts, dataset.name).parent / "splits"
+    return folder / f"{name}-{dataset.digest[:8]}.parquet"

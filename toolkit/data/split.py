@@ -1,0 +1,396 @@
+"""Splits and folds: which images are learned from, tuned on and tested on, decided once."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from toolkit.data.annotations import IMAGE_SUFFIXES, aliases
+from toolkit.errors import ArtifactError, DataError, UsageError, listed
+from toolkit.store import digest_of, natural_key
+from toolkit.tables import read_table, write_table
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+PARTS = {"train": TRAIN, "validation": VALIDATION, "val": VALIDATION, "test": TEST}
+FORMAT = 1
+PAPER_SEED = 42
+RATIOS = (0.8, 0.1, 0.1)
+_SMALLEST = 10  # of fewer images a tenth is none
+# A label's own evenness counts this many times in choosing the fold of one of its images: 1 leaves
+# rare labels up to 2 positives off on data of 60 labels, 10 leaves dense ones worse off.
+_OWN = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A partition of a data set's images into train, validation and test.
+
+    Attributes:
+        name: ``paper``, ``stratified`` or ``file``.
+        ids: image ids, in the data set's order.
+        part: ``int8 (n,)``, read-only: TRAIN, VALIDATION or TEST for each image.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    part: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays, so that the digest stays true."""
+        _freeze(self, "part", np.int8)
+        if not np.isin(self.part, (TRAIN, VALIDATION, TEST)).all():
+            raise DataError(f"split {self.name} has part codes other than 0, 1 and 2")
+
+    @property
+    def train(self) -> np.ndarray:
+        """Row indices of the training set, ascending."""
+        return np.flatnonzero(self.part == TRAIN)
+
+    @property
+    def validation(self) -> np.ndarray:
+        """Row indices of the validation set, ascending."""
+        return np.flatnonzero(self.part == VALIDATION)
+
+    @property
+    def test(self) -> np.ndarray:
+        """Row indices of the test set, ascending."""
+        return np.flatnonzero(self.part == TEST)
+
+    @property
+    def development(self) -> np.ndarray:
+        """Row indices of train and validation together, ascending."""
+        return np.flatnonzero(self.part != TEST)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest over ids and parts: two splits with one digest are the same partition."""
+        return digest_of("split", self.ids, self.part.tolist())
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Cross-validation folds over a split's development set, shared by every member.
+
+    Attributes:
+        ids: image ids, in the data set's order.
+        split: name of the split that the folds were made for.
+        fold: ``int16 (n,)``, read-only: fold number of each image, -1 outside the development set.
+        k: number of folds.
+        seed: seed that they were made with.
+    """
+
+    ids: tuple[str, ...]
+    split: str
+    fold: np.ndarray
+    k: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays, so that the digest stays true."""
+        _freeze(self, "fold", np.int16)
+        if np.unique(self.fold[self.fold != -1]).tolist() != list(range(self.k)):
+            raise DataError(f"not every one of {self.k} folds has images: ask for fewer folds")
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest over ids, fold numbers and k; stored with every prediction made on them."""
+        return digest_of("folds", self.ids, self.fold.tolist(), self.k)
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Yield ``(fold number, rows to fit on, rows held out)`` for each fold."""
+        for number in range(self.k):
+            held = self.fold == number
+            yield number, np.flatnonzero((self.fold != -1) & ~held), np.flatnonzero(held)
+
+
+def paper_split(ids: Sequence[str]) -> Split:
+    """Return the paper's split: ``RandomState(42).permutation(n)`` over naturally sorted ids.
+
+    The first n // 10 of the permutation are validation, the next n // 10 test, the rest train
+    (facts of the paper's published code).
+
+    Raises:
+        DataError: ids repeat or are not in natural order, or they are fewer than 10.
+    """
+    _require_enough(len(ids))
+    if list(ids) != sorted(set(ids), key=natural_key):
+        raise DataError("the paper's split needs ids in natural order (im2, im10), each once")
+    tenth = len(ids) // 10
+    # the stream of RandomState is frozen by NumPy's policy; that of default_rng is not
+    order = np.random.RandomState(PAPER_SEED).permutation(len(ids))
+    part = np.full(len(ids), TRAIN, np.int8)
+    part[order[:tenth]] = VALIDATION
+    part[order[tenth : 2 * tenth]] = TEST
+    return Split("paper", tuple(ids), part)
+
+
+def stratified_split(
+    ids: Sequence[str], Y: np.ndarray, seed: int = 0, groups: np.ndarray | None = None
+) -> Split:
+    """Return a split of 80 / 10 / 10 % in which every label keeps its share.
+
+    Args:
+        ids: n image ids.
+        Y: ``(n, L)`` of 0 and 1.
+        seed: the same seed gives the same split.
+        groups: ``int (n,)``, not negative; images of one group always share a part.
+
+    Raises:
+        DataError: shapes differ, or there are too few images or groups to fill three parts.
+    """
+    _require_enough(len(ids))
+    _check_labels(Y, len(ids))
+    part = iterative_stratification(Y, RATIOS, seed, groups).astype(np.int8)
+    return _filled(Split("stratified", tuple(ids), part), "train", "validation", "test")
+
+
+def file_split(path: Path, ids: Sequence[str]) -> Split:
+    """Read a split from a CSV file with the columns ``image`` and ``split``.
+
+    ``split`` is train, validation (or val) or test, in any case. An image goes by its id, its file
+    name, or the bare number in it where that is not ambiguous, and must be named exactly once.
+
+    Raises:
+        DataError: the file cannot be read as that, names an unknown image, a part that is none
+            of these, or an image twice, or leaves images out; the first few are listed.
+    """
+    names = aliases(ids, ids)
+    found: dict[str, int] = {}
+    unknown, unnamed, repeated = [], [], []
+    for line, image, name in _split_rows(path):
+        stem, _, suffix = image.rpartition(".")
+        is_file = f".{suffix.lower()}" in IMAGE_SUFFIXES
+        known = names.get(image) or names.get(stem if is_file else image)
+        if not known:
+            unknown.append(f"line {line}: {image[:60]!r}")
+        elif name not in PARTS:
+            unnamed.append(f"line {line}: {name[:60]!r}")
+        elif known in found:
+            repeated.append(f"line {line}: {image[:60]!r}")
+        else:
+            found[known] = PARTS[name]
+    missing = [image for image in ids if image not in found]
+    example = f"ids look like {next(iter(ids), '')!r}"
+    for wrong, what, remedy in (
+        (unknown, "names images that the data set does not have", example),
+        (unnamed, "has splits other than train, validation, val and test", "correct them"),
+        (repeated, "names images more than once", "keep one line for each"),
+        (missing, "leaves images out", "add a line for each"),
+    ):
+        if wrong:
+            count = f"{len(wrong)}: {listed(wrong, 3)}"
+            raise DataError(f"split file {path} {what} ({count}): {remedy}")
+    part = np.array([found[image] for image in ids], np.int8)
+    return _filled(Split("file", tuple(ids), part), "train", "test")
+
+
+def make_folds(
+    split: Split, Y: np.ndarray, k: int = 5, seed: int = 0, groups: np.ndarray | None = None
+) -> Folds:
+    """Return k folds of one size over the development set, every label spread evenly over them.
+
+    Args:
+        split: the split; its test images get fold -1.
+        Y: ``(n, L)`` of 0 and 1, for all images of the split.
+        k: number of folds, from 2.
+        seed: the same seed gives the same folds.
+        groups: ``int (n,)``, not negative; images of one group always share a fold.
+
+    Raises:
+        UsageError: k is below 2.
+        DataError: shapes differ, or there are fewer development images (or groups) than folds.
+    """
+    if k < 2:
+        raise UsageError(f"the number of folds must be 2 or more, not {k}")
+    _check_labels(Y, len(split.ids))
+    rows = split.development
+    if groups is not None:
+        _check_groups(groups, len(split.ids))
+        groups = groups[rows]
+    units = len(rows) if groups is None else len(np.unique(groups))
+    if units < k:
+        what = "images" if groups is None else "groups of images"
+        raise DataError(f"{units} development {what} cannot fill {k} folds: ask for fewer folds")
+    fold = np.full(len(split.ids), -1, np.int16)
+    fold[rows] = iterative_stratification(Y[rows], np.full(k, 1 / k), seed, groups)
+    return Folds(split.ids, split.name, fold, k, seed)
+
+
+def iterative_stratification(
+    Y: np.ndarray, ratios: Sequence[float] | np.ndarray, seed: int, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Partition rows into subsets of given ratios with every label's positives in those ratios.
+
+    The order is that of Sechidis, Tsoumakas and Vlahavas (2011): the label with the fewest
+    unassigned positives goes first, since later labels have more rows left to make up with. Each
+    row goes to the subset where it lowers ``sum (count - ideal)^2 / ideal`` most, summed over its
+    labels and the subset's size, the label in turn counting three times; for subsets of one size
+    and rows of one label that is their rule, "the subset that wants the label most". A full
+    subset takes no more. Rows without labels fill up the sizes.
+
+    Args:
+        Y: ``(n, L)`` of 0 and 1.
+        ratios: shares of the k subsets, summing to 1. Sizes are n times these, rounded by largest
+            remainder, and met exactly unless groups forbid it.
+        seed: order of the rows and choice among equals.
+        groups: ``int (n,)``, not negative; rows of a group are assigned as one, largest first.
+
+    Returns:
+        ``int64 (n,)``: subset of each row.
+    """
+    n = len(Y)
+    Y = np.where(2 * Y.sum(axis=0) > n, 1 - Y, Y)  # of a common label, spread the negatives
+    if groups is None:
+        unit = np.arange(n)
+        counts, size = Y.astype(np.float64), np.ones(n)
+    else:
+        _check_groups(groups, n)
+        unit = np.unique(groups, return_inverse=True)[1]
+        size = np.bincount(unit).astype(np.float64)
+        counts = np.zeros((len(size), Y.shape[1]))
+        np.add.at(counts, unit, Y)
+    exact = n * np.asarray(ratios, np.float64)
+    target = np.floor(exact).astype(np.int64)
+    target[np.argsort(target - exact, kind="stable")[: n - int(target.sum())]] += 1
+    random = np.random.RandomState(seed)
+    order = random.permutation(len(size))
+    chosen = np.empty(len(size), np.int64)
+    chosen[order] = _assign(counts[order], size[order], target, random)
+    return chosen[unit]
+
+
+def _assign(
+    counts: np.ndarray, size: np.ndarray, target: np.ndarray, random: np.random.RandomState
+) -> np.ndarray:
+    """Assign units, in random order, with ``counts (m, L)`` positives and ``size (m,)`` rows."""
+    ideal = np.outer(counts.sum(axis=0), target / target.sum())
+    per_ideal = 1 / np.where(ideal > 0, ideal, 1)
+    per_target = 1 / np.maximum(target, 1)
+    short, room = ideal.copy(), target.astype(np.float64)
+    dice = random.randint(0, 2**31 - 1, len(size)).tolist()
+    positive = counts > 0
+    chosen = np.full(len(size), -1, np.int64)
+    left = positive.sum(axis=0)
+    while left.any():
+        label = int(np.argmin(np.where(left > 0, left, len(size) + 1)))
+        units = np.flatnonzero(positive[:, label] & (chosen < 0))
+        for unit in units[np.lexsort((-size[units], -counts[units, label]))].tolist():
+            own = np.flatnonzero(positive[unit])
+            number, rows = counts[unit, own], size[unit]
+            weight = np.where(own == label, _OWN, 1.0) * number
+            gain = weight @ ((short[own] - number[:, None] / 2) * per_ideal[own])
+            gain += rows * (room - rows / 2) * per_target
+            fits = room >= rows
+            gain = np.where(fits, gain, -np.inf) if fits.any() else room
+            equals = np.flatnonzero(gain >= gain.max() - 1e-9)
+            best = int(equals[dice[unit] % len(equals)])
+            chosen[unit] = best
+            short[own, best] -= number
+            room[best] -= rows
+        left = left - positive[units].sum(axis=0)
+    bare = np.flatnonzero(chosen < 0)
+    for unit in bare[np.argsort(-size[bare], kind="stable")].tolist():
+        best = int(np.argmax(room))
+        chosen[unit] = best
+        room[best] -= size[unit]
+    return chosen
+
+
+def save_split(split: Split, path: Path) -> None:
+    """Write a split atomically as Parquet with the columns ``image`` and ``part``."""
+    meta = {"format": FORMAT, "name": split.name, "codes": PARTS, "digest": split.digest}
+    write_table(path, {"image": split.ids, "part": split.part}, meta)
+
+
+def load_split(path: Path) -> Split:
+    """Read what :func:`save_split` wrote; raise ArtifactError if it is missing or damaged."""
+    return _read(path, "split", lambda of, meta: Split(meta["name"], of["image"], of["part"]))
+
+
+def save_folds(folds: Folds, path: Path) -> None:
+    """Write folds atomically as Parquet with the columns ``image`` and ``fold``."""
+    meta = {"format": FORMAT, "split": folds.split, "k": folds.k, "seed": folds.seed}
+    write_table(path, {"image": folds.ids, "fold": folds.fold}, {**meta, "digest": folds.digest})
+
+
+def load_folds(path: Path) -> Folds:
+    """Read what :func:`save_folds` wrote; raise ArtifactError if it is missing or damaged."""
+
+    def build(of: dict[str, Any], meta: dict[str, Any]) -> Folds:
+        return Folds(of["image"], meta["split"], of["fold"], meta["k"], meta["seed"])
+
+    return _read(path, "folds", build)
+
+
+_Kept = TypeVar("_Kept", bound=Split | Folds)
+
+
+def _read(path: Path, what: str, build: Callable[[dict[str, Any], dict[str, Any]], _Kept]) -> _Kept:
+    try:
+        columns, meta = read_table(path, f"the {what} file")
+        kept = build(columns, meta)
+        if meta["format"] == FORMAT and meta["digest"] == kept.digest:
+            return kept
+    except (KeyError, DataError):
+        pass
+    raise ArtifactError(f"{path} does not hold whole {what} in format {FORMAT}: make it again")
+
+
+def _freeze(record: Split | Folds, field: str, dtype: type) -> None:
+    ids, values = tuple(record.ids), np.asarray(getattr(record, field))
+    if len(set(ids)) != len(ids) or values.shape != (len(ids),):
+        raise DataError(f"ids of a split repeat, or there is not one {field} for each of them")
+    kept: np.ndarray = values.astype(dtype)  # a copy
+    if not np.array_equal(kept, values):
+        raise DataError(f"{field} numbers of a split do not fit into {np.dtype(dtype)}")
+    kept.setflags(write=False)
+    object.__setattr__(record, "ids", ids)
+    object.__setattr__(record, field, kept)
+
+
+def _require_enough(n: int) -> None:
+    if n < _SMALLEST:
+        raise DataError(f"{n} images are too few to split: at least {_SMALLEST} are needed")
+
+
+def _filled(split: Split, *parts: str) -> Split:
+    empty = [part for part in parts if PARTS[part] not in split.part]
+    if empty:
+        where = f"the {split.name} split leaves {listed(empty)} without images"
+        raise DataError(f"{where}: add images, or split without groups")
+    return split
+
+
+def _check_labels(Y: np.ndarray, n: int) -> None:
+    if Y.ndim != 2 or len(Y) != n or not np.isin(Y, (0, 1)).all():
+        raise DataError(f"labels must be {n} rows of 0 and 1, got an array of shape {Y.shape}")
+
+
+def _check_groups(groups: np.ndarray, n: int) -> None:
+    # -1 as "no group" would silently tie all such images together
+    if groups.shape != (n,) or groups.dtype.kind not in "iu" or (groups < 0).any():
+        raise DataError(f"groups must be {n} integers from 0, one for each image")
+
+
+def _split_rows(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield line number, image and lower-case split name of a CSV file's rows."""
+    try:
+        rows = csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig")), strict=True)
+        header = rows.fieldnames = [cell.strip().lower() for cell in rows.fieldnames or ()]
+        if header.count("image") != 1 or header.count("split") != 1:
+            where = f"the header of split file {path} is {header[:8]}"
+            raise DataError(f"{where}: it needs one column 'image' and one 'split'")
+        for row in rows:
+            if None in row or None in row.values():
+                where = f"split file {path}, line {rows.line_num},"
+                raise DataError(f"{where} must have {len(header)} cells, like the header")
+            yield rows.line_num, row["image"].strip(), row["split"].strip().lower()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"split file {path} cannot be read as CSV in UTF-8: {error}") from error

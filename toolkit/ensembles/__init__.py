@@ -1,0 +1,1 @@
+"""Room 4: stacking, selection and calibration of members."""

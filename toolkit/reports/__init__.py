@@ -1,0 +1,1 @@
+"""Room 5: comparison tables and reports."""

@@ -1,0 +1,205 @@
+"""Files on disk: the artifacts folder, safe names, digests, and writes that are whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from filelock import FileLock
+
+from toolkit.errors import ArtifactError, UsageError
+
+DIGEST_BYTES = 16
+ROOMS = ("datasets", "embeddings", "members", "ensembles", "reports")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]{0,119}")
+_TEMPORARY = ".tmp-"
+
+
+def safe_name(name: str, what: str = "name") -> str:
+    """Return ``name`` if it can be one folder's name on any system, else raise UsageError.
+
+    Names of data sets and members become folders; nothing a user types may lead out of the
+    artifacts folder.
+
+    >>> safe_name("linear-lite0")
+    'linear-lite0'
+    """
+    if not _NAME.fullmatch(name) or name.endswith("."):
+        raise UsageError(
+            f"{what} {name!r} cannot be used: begin with a letter or digit, then letters, digits, "
+            "'.', '_', '+', '@' or '-', at most 120 characters"
+        )
+    return name
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key under which ``im2`` comes before ``im10``.
+
+    >>> sorted(["im10", "im2", "im1"], key=natural_key)
+    ['im1', 'im2', 'im10']
+    """
+    parts = re.split(r"(\d+)", text)
+    # int() also reads digits that are not ASCII; the text itself breaks ties such as 01 and 1
+    key = [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p]
+    return (*key, (2, 0, text))
+
+
+def digest_bytes(data: bytes | memoryview) -> bytes:
+    """Return the 16-byte BLAKE2b digest by which image content is keyed."""
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
+
+
+def digest_file(path: Path) -> bytes:
+    """Return the 16-byte BLAKE2b digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).digest()
+
+
+def digest_of(*parts: object) -> str:
+    """Return a hex digest over JSON-able parts; the same parts give the same digest anywhere."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return digest_bytes(text.encode()).hex()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut, where the system can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return an unused temporary name in the folder of ``path``."""
+    return path.with_name(f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; sync it and rename it over ``path`` on success.
+
+    The file is either wholly there or as it was before; the temporary never outlives the block
+    unless the process is killed (see :func:`sweep`).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a whole file atomically through a function that takes an open binary file."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        write(file)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, keys in their given order; NaN is refused."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    write_bytes(path, (text + "\n").encode())
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Read JSON that this toolkit wrote.
+
+    Raises:
+        ArtifactError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{what} is not there: no file {path}") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ArtifactError(
+            f"{what} cannot be read: {path} is damaged ({error}); delete it and make it again"
+        ) from error
+
+
+def process_alive(pid: int) -> bool:
+    """Tell whether a process of this machine is running."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def sweep(folder: Path) -> int:
+    """Remove temporaries that killed processes left directly in ``folder``; return how many."""
+    removed = 0
+    if not folder.is_dir():
+        return 0
+    for entry in folder.iterdir():
+        if entry.name.startswith(_TEMPORARY):
+            pid = entry.name[len(_TEMPORARY) :].split("-", 1)[0]
+            if pid.isdecimal() and not process_alive(int(pid)):
+                if entry.is_dir():
+                    shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    entry.unlink(missing_ok=True)
+                removed += 1
+    return removed
+
+
+def locked(path: Path, timeout: float = -1) -> FileLock:
+    """Return a lock for one writer at a time; the system frees it if its holder is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(str(path), timeout=timeout)
+
+
+def replace_folder(building: Path, place: Path) -> None:
+    """Put a finished folder in the place of another; the caller holds a lock on ``place``.
+
+    A folder cannot be replaced in one step, so the old one is set aside first; a kill in between
+    is mended by :func:`recover_folder`.
+    """
+    for file in building.rglob("*"):
+        if file.is_file():
+            with file.open("rb+") as handle:
+                os.fsync(handle.fileno())
+    aside = _aside(place)
+    shutil.rmtree(aside, ignore_errors=True)
+    if place.exists():
+        place.rename(aside)
+    building.rename(place)
+    sync_folder(place.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def recover_folder(place: Path) -> None:
+    """Undo or finish a replacement that a kill interrupted; the caller holds a lock."""
+    aside = _aside(place)
+    if aside.exists():
+        if place.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.rename(place)
+
+
+def _aside(place: Path) -> Path:
+    return place.with_name(f".replaced-{place.name}")
