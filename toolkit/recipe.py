@@ -19,8 +19,8 @@ def load_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error}): make it again") from error
 
 
 def load_recipe(path: Path, known: Mapping[str, Collection[str]]) -> list[dict[str, Any]]:
@@ -38,21 +38,25 @@ def load_recipe(path: Path, known: Mapping[str, Collection[str]]) -> list[dict[s
             are listed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows write a byte-order mark
         recipe = tomllib.loads(text)
     except FileNotFoundError as error:
-        raise UsageError(f"no recipe {path}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"there is no recipe {path}: check the path") from error
+    except OSError as error:
+        raise UsageError(f"recipe {path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"recipe {path} is not TOML: {error}") from error
     unknown = sorted(set(recipe) - {"step"})
     if unknown:
         raise UsageError(f"recipe {path}: unknown key {unknown[0]!r}; a recipe holds [[step]]s")
     steps = recipe.get("step")
     if not isinstance(steps, list) or not steps:
-        raise UsageError(f"recipe {path} has no [[step]]")
+        raise UsageError(f"recipe {path} has no [[step]]: give at least one")
     for number, step in enumerate(steps, start=1):
+        if not isinstance(step, dict):
+            raise UsageError(f"recipe {path}, step {number}, is no table: write it as [[step]]")
         command = step.get("command")
-        if command not in known:
+        if not isinstance(command, str) or command not in known:
             raise UsageError(
                 f"recipe {path}, step {number}: command {command!r} is not one of "
                 f"{', '.join(sorted(known))}"

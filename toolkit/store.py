@@ -20,6 +20,7 @@ from toolkit.errors import ArtifactError, UsageError
 DIGEST_BYTES = 16
 ROOMS = ("datasets", "embeddings", "members", "ensembles", "reports")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]{0,119}")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
 _TEMPORARY = ".tmp-"
 
 
@@ -32,7 +33,7 @@ def safe_name(name: str, what: str = "name") -> str:
     >>> safe_name("linear-lite0")
     'linear-lite0'
     """
-    if not _NAME.fullmatch(name) or name.endswith("."):
+    if not _NAME.fullmatch(name) or name.endswith(".") or _DEVICE.fullmatch(name):
         raise UsageError(
             f"{what} {name!r} cannot be used: begin with a letter or digit, then letters, digits, "
             "'.', '_', '+', '@' or '-', at most 120 characters"
@@ -41,15 +42,16 @@ def safe_name(name: str, what: str = "name") -> str:
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key under which ``im2`` comes before ``im10``.
+    """Sort key under which ``im2`` comes before ``im10``, and ``im`` before both.
 
-    >>> sorted(["im10", "im2", "im1"], key=natural_key)
-    ['im1', 'im2', 'im10']
+    >>> sorted(["im10", "im2", "im", "im1"], key=natural_key)
+    ['im', 'im1', 'im2', 'im10']
     """
-    parts = re.split(r"(\d+)", text)
+    # no name on disk has longer runs of digits, and int() refuses those of thousands
+    parts = re.split(r"(\d{1,255})", text)
     # int() also reads digits that are not ASCII; the text itself breaks ties such as 01 and 1
-    key = [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p]
-    return (*key, (2, 0, text))
+    key = [(1, int(p), "") if p.isdecimal() else (2, 0, p) for p in parts if p]
+    return (*key, (0, 0, text))
 
 
 def digest_bytes(data: bytes | memoryview) -> bytes:
@@ -132,17 +134,19 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ArtifactError(f"{what} is not there: no file {path}") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(
             f"{what} cannot be read: {path} is damaged ({error}); delete it and make it again"
         ) from error
 
 
 def process_alive(pid: int) -> bool:
-    """Tell whether a process of this machine is running."""
+    """Tell whether a process of this machine is running; True where that cannot be asked."""
+    if os.name != "posix":  # there signal 0 is not a question
+        return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
@@ -158,7 +162,7 @@ def sweep(folder: Path) -> int:
         if entry.name.startswith(_TEMPORARY):
             pid = entry.name[len(_TEMPORARY) :].split("-", 1)[0]
             if pid.isdecimal() and not process_alive(int(pid)):
-                if entry.is_dir():
+                if entry.is_dir() and not entry.is_symlink():
                     shutil.rmtree(entry, ignore_errors=True)
                 else:
                     entry.unlink(missing_ok=True)
@@ -175,18 +179,25 @@ def locked(path: Path, timeout: float = -1) -> FileLock:
 def replace_folder(building: Path, place: Path) -> None:
     """Put a finished folder in the place of another; the caller holds a lock on ``place``.
 
-    A folder cannot be replaced in one step, so the old one is set aside first; a kill in between
-    is mended by :func:`recover_folder`.
+    A folder cannot be replaced in one step, so the old one is set aside first. If the new one then
+    cannot be put in place the old one is put back; a kill in between is mended by
+    :func:`recover_folder`.
     """
-    for file in building.rglob("*"):
-        if file.is_file():
-            with file.open("rb+") as handle:
-                os.fsync(handle.fileno())
+    for entry in (building, *building.rglob("*")):
+        if entry.is_dir():
+            sync_folder(entry)
+        elif entry.is_file():
+            _sync_file(entry)
+    recover_folder(place)  # what an earlier kill set aside may be the only whole folder there is
     aside = _aside(place)
-    shutil.rmtree(aside, ignore_errors=True)
     if place.exists():
         place.rename(aside)
-    building.rename(place)
+    try:
+        building.rename(place)
+    except OSError:
+        if aside.exists():
+            aside.rename(place)
+        raise
     sync_folder(place.parent)
     shutil.rmtree(aside, ignore_errors=True)
 
@@ -199,6 +210,12 @@ def recover_folder(place: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
         else:
             aside.rename(place)
+
+
+def _sync_file(file: Path) -> None:
+    # a file that may only be read can be synced too, but not on Windows
+    with file.open("rb" if os.name == "posix" else "rb+") as handle:
+        os.fsync(handle.fileno())
 
 
 def _aside(place: Path) -> Path:

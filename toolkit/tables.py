@@ -39,11 +39,17 @@ def write_table(path: Path, columns: Mapping[str, Column], meta: Mapping[str, An
         path: the file to write.
         columns: name to a one-dimensional number array, a ``uint8 (n, 16)`` digest array, or a
             sequence of text. All of one length.
-        meta: JSON-able facts kept in the file's schema metadata.
+        meta: JSON-able facts kept in the file's schema metadata; they come back as JSON has them
+            (tuples as lists, keys as text).
+
+    Raises:
+        TypeError: a column is of none of these kinds, and would not come back as it was.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    columns = {name: _storable(name, column) for name, column in columns.items()}
+    meta = json.loads(json.dumps(dict(meta)))
     digest = table_digest(columns, meta)
     arrays = {}
     for name, column in columns.items():
@@ -54,7 +60,7 @@ def write_table(path: Path, columns: Mapping[str, Column], meta: Mapping[str, An
             arrays[name] = pa.array(column)
         else:
             arrays[name] = pa.array(list(column), pa.string())
-    text = json.dumps({"digest": digest, "meta": dict(meta)})
+    text = json.dumps({"digest": digest, "meta": meta})
     table = pa.table(arrays).replace_schema_metadata({_META: text.encode()})
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
@@ -89,7 +95,7 @@ def read_table(path: Path, what: str) -> tuple[dict[str, Any], dict[str, Any]]:
                 columns[field.name] = column.to_numpy()
         meta: dict[str, Any] = head["meta"]
         whole = table_digest(columns, meta) == head["digest"]
-    except (OSError, KeyError, ValueError, TypeError, pa.ArrowException) as error:
+    except (OSError, LookupError, ValueError, TypeError, RuntimeError, pa.ArrowException) as error:
         raise ArtifactError(
             f"{what} is damaged: {path} cannot be read ({_first_line(error)}); make it again"
         ) from error
@@ -98,6 +104,17 @@ def read_table(path: Path, what: str) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{what} is damaged: the content of {path} does not match its digest; make it again"
         )
     return columns, meta
+
+
+def _storable(name: str, column: Column) -> Column:
+    if not isinstance(column, np.ndarray):
+        return column
+    if column.dtype.kind == "U" and column.ndim == 1:
+        return [str(value) for value in column]
+    numbers = column.dtype.kind in "biuf" and column.dtype.isnative and column.ndim == 1
+    if not numbers and not (column.dtype == np.uint8 and column.ndim == 2):
+        raise TypeError(f"column {name!r} of {column.dtype} {column.shape} cannot be kept")
+    return column
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,10 +8,15 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-import click
 import typer
 
-from toolkit.cli import commands_compare, commands_data, commands_embed, commands_ovr
+from toolkit.cli import (
+    commands_compare,
+    commands_data,
+    commands_embed,
+    commands_ovr,
+    commands_reproduce,
+)
 from toolkit.errors import ToolkitError
 
 app = typer.Typer(
@@ -27,6 +32,7 @@ commands_data.add_to(app)
 commands_embed.add_to(app)
 commands_ovr.add_to(app)
 commands_compare.add_to(app)
+commands_reproduce.add_to(app)
 
 
 def main() -> NoReturn:
@@ -37,16 +43,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(args=arguments, prog_name="toolkit", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        code = error.exit_code
-    except click.ClickException as error:
-        if debug:
-            raise
-        _say(error.format_message())
-        code = 2
-    except click.Abort:
-        code = 130
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         _say("interrupted; what was finished is kept, and the same command goes on from there")
         code = 130
     except ToolkitError as error:
@@ -60,8 +57,15 @@ def main() -> NoReturn:
     except Exception as error:
         if debug:
             raise
-        _say(_sentence(error))
-        code = 1
+        # typer's usage errors come from click, which recent releases carry inside
+        usage = getattr(error, "format_message", None)
+        if usage is None:
+            _say(_sentence(error))
+        elif type(error).__name__ == "NoArgsIsHelpError":
+            print(usage(), file=sys.stderr)
+        else:
+            _say(usage())
+        code = 2 if usage else 1
     sys.exit(code or 0)
 
 

@@ -20,13 +20,8 @@ if TYPE_CHECKING:
     from toolkit.reports.comparison import Row
 
 _COLUMNS = {
-    "accuracy": "acc %",
-    "macro_precision": "prec",
-    "macro_recall": "rec",
-    "micro_f1": "miF1",
-    "macro_f1": "maF1",
-    "map": "mAP",
-}
+    "acc %": 5, "+/-": 5, "prec": 4, "rec": 4, "miF1": 5, "maF1": 5, "mAP": 5, "95 %": 11,
+}  # fmt: skip
 _SORT = ("map", "accuracy", "macro_precision", "macro_recall", "macro_f1", "micro_f1", "auroc")
 
 
@@ -89,10 +84,12 @@ def compare(
         run.emit(document | {"rows": [row.facts() for row in rows]})
         return
     images = len(part.test)
-    run.show(_table(rows, f"{dataset.name}, split {split}: {images:,} test images"))
+    title = f"{dataset.name}, split {split}: {images:,} test images"
+    run.show(_table(rows, title, run.console().width))
     run.show(
-        "acc is 1 - Hamming loss as in the paper, +/- its difference in points from always no; "
-        "prec and rec are macro at 0.5; [95 % intervals] over resampled test images."
+        "T/§: the paper's table/row and section. acc: 1 - Hamming loss, as in the paper; +/-: its "
+        "difference from always no, in points. prec, rec: macro at 0.5. 95 %: interval of mAP over "
+        "resampled test images."
     )
 
 
@@ -108,16 +105,18 @@ def _sorted(rows: list[Row], key: str) -> list[Row]:
     return sorted(rows, key=place)
 
 
-def _table(rows: list[Row], title: str) -> Any:
+def _table(rows: list[Row], title: str, width: int) -> Any:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
-    table.add_column("from")
-    for head in ("acc %", "+/-", "prec", "rec", "miF1", "maF1", "mAP"):
-        table.add_column(head, justify="right", no_wrap=True)
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False
+    )
+    names = max(20, width - sum(_COLUMNS.values()) - len(_COLUMNS))
+    table.add_column("", no_wrap=True, overflow="ellipsis", width=names)
+    for head, wide in _COLUMNS.items():
+        table.add_column(head, justify="right", no_wrap=True, width=wide)
     none = next(row.metrics["accuracy"] for row in rows if row.name == "always no")
     groups = {"paper": 0, "reference": 1}
     previous = 0
@@ -125,23 +124,32 @@ def _table(rows: list[Row], title: str) -> Any:
         group = groups.get(row.kind, 2)
         if group != previous:
             table.add_section()
-        previous, ours, m = group, group == 2, row.metrics
+        previous, m = group, row.metrics
         accuracy = m["accuracy"]
         gap = None if accuracy is None or none is None else 100 * (accuracy - none)
         interval = row.ci.get("map")
-        low_high = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
         table.add_row(
-            Text(row.name, style="bold" if ours else ""),
-            Text(row.source, style="dim"),
+            Text(_title(row), style="bold" if group == 2 else ""),
             _number(None if accuracy is None else 100 * accuracy, 2),
             "" if gap is None else f"{gap:+.1f}",
             _number(m["macro_precision"], 2),
             _number(m["macro_recall"], 2),
             _number(m["micro_f1"], 3),
             _number(m["macro_f1"], 3),
-            _number(m["map"], 3) + low_high,
+            _number(m["map"], 3),
+            "" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}",
         )
     return table
+
+
+def _title(row: Row) -> str:
+    """Name a row in one line: the paper's by table and row, ours with what it says of weights."""
+    if row.kind == "paper":
+        place = row.source.replace("Table ", "T").replace(", row ", "/").replace("Section ", "§")
+        name = row.name.replace(" epochs", " ep").replace(", SGD", "")
+        return f"{place:5} {name}"
+    random = " (random weights)" if "(random weights)" in row.source else ""
+    return row.name + random
 
 
 def _number(value: float | None, digits: int) -> str:

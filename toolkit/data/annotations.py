@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,39 +13,68 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 )
 MAX_REFERENCE = 1024
-_NUMBERED = re.compile(r"[A-Za-z_-]*?0*(\d+)")
-_AMBIGUOUS = ""
+AMBIGUOUS = ""
+_NUMBERED = re.compile(r"[A-Za-z_-]*(\d+)")
+_RESERVED = "image"  # the other columns of a table of labels or predictions are the labels
 
 
-def aliases(ids: Sequence[str], files: Sequence[str]) -> dict[str, str]:
+def is_image_name(file: str) -> bool:
+    """Tell whether a file is an image by its name's ending."""
+    return os.path.splitext(file)[1].lower() in IMAGE_SUFFIXES
+
+
+def image_id(file: str) -> str:
+    """Return an image's id: its file name without the ending.
+
+    >>> image_id("im7.jpg"), image_id("sub/im7.v2")
+    ('im7', 'sub/im7.v2')
+    """
+    return os.path.splitext(file)[0] if is_image_name(file) else file
+
+
+def aliases(
+    ids: Sequence[str], files: Sequence[str], targets: Sequence[str] | None = None
+) -> dict[str, str]:
     """Map every way a label file may name an image to the image's id.
 
-    An image answers to its id, its file name, and the bare number in it (``17448`` for
-    ``im17448``) where no other image has that number.
+    An image answers to its id and its file name; where no other image does, also to these without
+    their folders, and to the bare number in them (``17448`` for ``im17448``), with leading zeros
+    or without. Blanks around a name do not count.
+
+    Args:
+        ids: image ids.
+        files: their files.
+        targets: what to map to in place of the ids.
+
+    Returns:
+        Name to id; :data:`AMBIGUOUS` for a name that belongs to several images equally.
 
     >>> aliases(["im7"], ["im7.jpg"])["7"]
     'im7'
     """
-    names: dict[str, str] = {}
-    for image, file in zip(ids, files, strict=True):
-        names[image] = image
-        names[file] = image
+    full: dict[str, str] = {}
+    bare: dict[str, str] = {}
     numbers: dict[str, str] = {}
-    for image in ids:
-        numbered = _NUMBERED.fullmatch(image)
+    for image, file, target in zip(ids, files, ids if targets is None else targets, strict=True):
+        base = image.rpartition("/")[2]
+        _register(full, {image.strip(), file.strip()}, target)
+        _register(bare, {base.strip(), file.rpartition("/")[2].strip()}, target)
+        numbered = _NUMBERED.fullmatch(base.strip())
         if numbered:
-            number = numbered.group(1)
-            numbers[number] = image if number not in numbers else _AMBIGUOUS
-    for number, image in numbers.items():
-        if image != _AMBIGUOUS:
-            names.setdefault(number, image)
-    return names
+            digits = numbered.group(1)
+            _register(numbers, {digits, digits.lstrip("0") or "0"}, target)
+    return {**numbers, **bare, **full}
+
+
+def _register(names: dict[str, str], forms: set[str], target: str) -> None:
+    for form in forms:
+        names[form] = target if names.get(form, target) == target else AMBIGUOUS
 
 
 def read_references(path: Path) -> list[tuple[int, str]]:
     """Read a label file as ``(line number, reference)`` pairs, blank lines left out.
 
-    CRLF line ends, a byte-order mark and surrounding blanks are tolerated.
+    CR and CRLF line ends, a byte-order mark and surrounding blanks are tolerated.
 
     Raises:
         DataError: the file cannot be read, is not UTF-8 text, or a line is absurdly long.
@@ -58,7 +88,8 @@ def read_references(path: Path) -> list[tuple[int, str]]:
             f"label file {path} is not UTF-8 text (byte {error.start}): save it as UTF-8"
         ) from error
     found = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    # str.splitlines would also split at form feeds and the like, which file names may hold
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
         reference = line.strip()
         if len(reference) > MAX_REFERENCE:
             raise DataError(
@@ -76,24 +107,32 @@ def join_by_id(
     """Return, for each label, the ids of its images.
 
     Raises:
-        DataError: a label file names an image that is not there; the first few are listed.
+        DataError: a label file names an image that is not there, or in a way that fits several;
+            the first few are listed.
     """
     names = aliases(ids, files)
     positives: dict[str, set[str]] = {}
     unknown: list[str] = []
+    ambiguous: list[str] = []
     for label, path in label_files.items():
         members = set()
         for number, reference in read_references(path):
             image = names.get(reference)
-            if image is None:
-                unknown.append(f"{path.name} line {number}: {reference[:60]!r}")
-            else:
+            if image:
                 members.add(image)
+            else:
+                wrong = ambiguous if image == AMBIGUOUS else unknown
+                wrong.append(f"{path.name} line {number}: {reference[:60]!r}")
         positives[label] = members
     if unknown:
         raise DataError(
             f"label files name {len(unknown)} images that are not there ({listed(unknown, 3)}): "
             "check that the label files belong to this folder of images, then import again"
+        )
+    if ambiguous:
+        raise DataError(
+            f"label files hold {len(ambiguous)} lines that fit several images "
+            f"({listed(ambiguous, 3)}): name those images by their whole file names"
         )
     return positives
 
@@ -102,8 +141,8 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
     """Return label names sorted.
 
     Raises:
-        DataError: there are none, or two differ only in case, or one is empty or has control
-            characters.
+        DataError: there are none, or two are the same or differ only in case, or one is empty, has
+            control characters or is ``image``.
     """
     names = sorted(labels)
     if not names:
@@ -112,7 +151,13 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
     for name in names:
         if not name.strip() or not name.isprintable() or len(name) > 200:
             raise DataError(f"label name {name[:60]!r} cannot be used: give it a printable name")
-        other = seen.setdefault(name.casefold(), name)
-        if other != name:
-            raise DataError(f"labels {other!r} and {name!r} differ only in case: rename one")
+        folded = name.strip().casefold()
+        if folded == _RESERVED:
+            raise DataError(f"label name {name!r} is the name of the column of images: rename it")
+        if folded in seen:
+            raise DataError(
+                f"labels {seen[folded]!r} and {name!r} are the same or differ only in case or "
+                "blanks: rename one"
+            )
+        seen[folded] = name
     return tuple(names)

@@ -1,4 +1,4 @@
-"""Downloads that resume and verify, archives that cannot harm, and MIRFLICKR-25000 made of both."""
+"""Downloads that resume and verify, and MIRFLICKR-25000 made of them."""
 
 from __future__ import annotations
 
@@ -7,27 +7,20 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import time
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.data.archive import BLOCK, Progress, check_zip, disk_errors, unpack
 from toolkit.errors import FetchError
 from toolkit.store import locked, safe_name, sync_folder, write_json
 
 if TYPE_CHECKING:
     import httpx
-
-Progress = Callable[[int, int | None], None]
-
-MAX_UNPACKED, MAX_RATIO = 64 << 30, 200.0  # text shrinks by about 10, a bomb by 1000
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -138,7 +131,7 @@ def download(
 
     path = folder / safe_name(remote.name, "file name")
     part, record = folder / f"{remote.name}.part", folder / f"{remote.name}.json"
-    with _disk_errors(folder), locked(folder / f".{remote.name}.lock"):
+    with disk_errors(folder), locked(folder / f".{remote.name}.lock"):
         if path.is_file():
             seen = _verified(path, remote, record, verify)
         else:
@@ -269,7 +262,7 @@ def _verified(
     """Return the facts of a whole file to be recorded, or raise FetchError."""
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(BLOCK):
             sha256.update(block)
             md5.update(block)
     seen = {"url": remote.url, "size": _size(path), "sha256": sha256.hexdigest()}
@@ -289,110 +282,3 @@ def _verified(
     if verify is not None:
         verify(path)
     return seen
-
-
-def check_zip(archive: Path) -> None:
-    """Read a zip archive in full; raise FetchError where :func:`unpack` would."""
-    with _opened(archive) as opened:
-        _members(opened, archive, MAX_UNPACKED, MAX_RATIO)
-        damaged = opened.testzip()
-        if damaged is not None:
-            raise zipfile.BadZipFile(f"{damaged[:80]!r} is damaged")
-
-
-def unpack(
-    archive: Path,
-    folder: Path,
-    *,
-    must_hold: str = "*",
-    max_bytes: int = MAX_UNPACKED,
-    max_ratio: float = MAX_RATIO,
-    on_progress: Progress | None = None,
-) -> Path:
-    """Unpack a zip archive into a new folder, which appears whole or not at all.
-
-    If all members lie in one folder, that folder's content is what ``folder`` gets. Some file
-    directly in it must match the pattern ``must_hold``.
-
-    Raises:
-        FetchError: the archive is damaged, hostile (a path that leads outside, a link, an
-            encrypted or repeated member, more than ``max_bytes`` or ``max_ratio`` bytes for one of
-            the archive) or another one, ``folder`` is there already, or the disk is full.
-    """
-    temporary = folder.with_name(f".{folder.name}.unpacking")
-    with _disk_errors(folder.parent), locked(folder.with_name(f".{folder.name}.lock")):
-        if folder.exists():
-            raise FetchError(f"{folder} is there already: delete it to unpack {archive.name} again")
-        shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
-        temporary.mkdir()
-        try:
-            with _opened(archive) as opened:
-                members = _members(opened, archive, max_bytes, max_ratio)
-                total, done = sum(member.file_size for member in members), 0
-                for member in members:
-                    target = temporary / member.filename
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    if member.is_dir():
-                        target.mkdir(exist_ok=True)
-                        continue
-                    with opened.open(member) as source, target.open("xb") as sink:
-                        shutil.copyfileobj(source, sink, _BLOCK)
-                    done += member.file_size
-                    if on_progress is not None:
-                        on_progress(done, total)
-            top = list(temporary.iterdir())
-            root = top[0] if len(top) == 1 and top[0].is_dir() else temporary
-            if not any(root.glob(must_hold)):
-                raise FetchError(f"{archive} does not hold {must_hold}: it is another archive")
-            root.replace(folder)
-            sync_folder(folder.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    return folder
-
-
-@contextmanager
-def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            yield opened
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        what = f"{archive} is not a whole zip archive ({error})"
-        raise FetchError(f"{what}: delete it and fetch it again") from error
-
-
-def _members(
-    opened: zipfile.ZipFile, archive: Path, max_bytes: int, max_ratio: float
-) -> list[zipfile.ZipInfo]:
-    """Return the members of an archive that can do no harm, or raise FetchError."""
-    seen: set[str] = set()
-    for member in opened.infolist():
-        name, key = member.filename, member.filename.rstrip("/").casefold()
-        safe = (
-            not any(step in ("", ".", "..") for step in name.removesuffix("/").split("/"))
-            and not ("\\" in name or PureWindowsPath(name).drive)
-            and stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
-            and member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-            and not (member.flag_bits & 1 or key in seen)  # bit 0: encrypted
-        )
-        if not safe:
-            why = "leads outside, is a link, is encrypted or is there twice"
-            raise FetchError(f"{archive} is refused: {name[:80]!r} {why}")
-        seen.add(key)
-    total = sum(member.file_size for member in opened.infolist())
-    if total > min(max_bytes, max_ratio * _size(archive)):
-        sizes = f"its {_size(archive)} bytes would unpack to {total}"
-        raise FetchError(f"{archive} is refused: {sizes}; get it from its publisher")
-    return opened.infolist()
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = f"there is not enough space on the disk of {folder}"
-            raise FetchError(f"{where}: free some and run the command again") from error
-        what = f"{error.filename or folder} cannot be read or written"
-        raise FetchError(f"{what}: {error.strerror or error}") from error

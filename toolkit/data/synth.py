@@ -9,9 +9,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,7 @@ def synthesise(
         images: how many images to paint.
         seed: a number >= 0; another seed gives another data set.
         workers: how many processes paint; by default one a core, fewer for small data sets.
-        on_progress: called with the number of images painted so far.
+        on_progress: called with the number of images painted since the last call.
 
     Raises:
         UsageError: ``images`` or ``workers`` is below 1, or ``seed`` below 0.
@@ -132,18 +133,17 @@ def synthesise(
         raise DataError(
             f"{folder} cannot be written ({error.strerror}): give another folder"
         ) from error
-    done = 0
-    for painted in _painted(pictures, seed, jobs, workers):
-        done += painted
-        if on_progress is not None:
-            on_progress(done)
+    with closing(_painted(pictures, seed, jobs, workers)) as chunks:
+        for painted in chunks:
+            if on_progress is not None:
+                on_progress(painted)
 
 
 def scenes(images: int) -> list[Labels]:
-    """Return the labels of each of ``images`` pictures, in an order that says nothing.
+    """Return the labels of each of ``images`` pictures, like beside like.
 
-    The counts of whole pictures are rounded down from the table above; the rest are given out one
-    by one to the picture that brings all label counts nearest to the paper's prevalences.
+    How often each set of labels occurs is first rounded down; the pictures that are left then go
+    one by one to the set that brings all label counts nearest to the paper's prevalences.
     """
     rates = _rates()
     share = images / IMAGES
@@ -160,7 +160,7 @@ def scenes(images: int) -> list[Labels]:
         lack = wanted - counts @ has
         gain = has @ ((2 * lack - 1) / (wanted + 0.5))
         gain += 0.5 * (2 * (expected - counts) - 1) / (expected + 0.5)
-        short = (counts @ has < np.minimum(least, wanted))[:-1]
+        short = (counts @ has)[:-1] < least
         if short.any():
             gain[~has[:, :-1][:, short].any(axis=1)] = -np.inf
         # rounded, so that a tie is broken by order and not by the last bit of a sum
@@ -173,15 +173,11 @@ def _rates() -> dict[Labels, int]:
     rates: Counter[Labels] = Counter()
     for names, count in _COMPANY.items():
         rates[tuple(sorted(names.split()))] += count
-    for label in sorted(LABELS, key=_order):
+    for label in [*_PLAINEST, *(label for label in LABELS if label not in _PLAINEST)]:
         kind = tuple(sorted(_PLAINEST.get(label, label).split()))
         rates[kind] += POSITIVES[label] - sum(n for names, n in rates.items() if label in names)
     rates[()] = IMAGES - rates.total()
     return dict(rates)
-
-
-def _order(label: str) -> int:
-    return list(_PLAINEST).index(label) if label in _PLAINEST else len(_PLAINEST)
 
 
 def _jobs(images: int, seed: int) -> list[Job]:
@@ -197,10 +193,12 @@ def _write_annotations(folder: Path, jobs: Sequence[Job]) -> None:
     folder.mkdir(exist_ok=True)
     for label in LABELS:
         lines = [f"{number}\n" for number, names, _ in jobs if label in names]
-        (folder / f"{label}.txt").write_text("".join(lines), encoding="ascii")
+        (folder / f"{label}.txt").write_text("".join(lines), encoding="ascii", newline="\n")
 
 
-def _painted(pictures: Path, seed: int, jobs: Sequence[Job], workers: int | None) -> Iterator[int]:
+def _painted(
+    pictures: Path, seed: int, jobs: Sequence[Job], workers: int | None
+) -> Generator[int, None, None]:
     """Paint all pictures, chunk by chunk, and yield the number of pictures in each chunk."""
     left = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
     workers = min(workers or _cores(), len(left))
@@ -209,8 +207,9 @@ def _painted(pictures: Path, seed: int, jobs: Sequence[Job], workers: int | None
         try:
             futures = {pool.submit(_paint, pictures, seed, chunk): chunk for chunk in left}
             for future in as_completed(futures):
-                yield future.result()
+                painted = future.result()
                 left.remove(futures[future])
+                yield painted
         except BrokenProcessPool:
             # no worker could start or one was killed, as where a script has no main guard: the
             # pictures that are left are painted here, to the same bits

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000
 _SHRINK_FROM = 4
+_ORIENTATION = 0x0112
+_SHORT = 3
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([02-9])')
 
 
 class UndecodableError(Exception):
@@ -23,9 +27,10 @@ def decode(data: bytes, target: int) -> torch.Tensor:
     """Decode an image file to RGB.
 
     Plain JPEG files go to torchvision's decoder, which gives the same bytes as Pillow's in about
-    half the time and frees the interpreter's lock. All else goes to Pillow: EXIF orientation is
-    applied, transparency is laid on white, 16-bit greys are scaled, of an animation the first frame
-    is taken, and single-channel images are repeated to three channels.
+    half the time and frees the interpreter's lock. All else, and what torchvision refuses, goes to
+    Pillow: the orientation that a camera noted is applied, transparency is laid on white, 16-bit
+    greys are scaled, of an animation the first frame is taken, and single-channel images are
+    repeated to three channels.
 
     Args:
         data: the file's bytes.
@@ -41,40 +46,33 @@ def decode(data: bytes, target: int) -> torch.Tensor:
     import torch
     from torchvision.io import ImageReadMode, decode_jpeg
 
-    header = plain_jpeg_size(data)
-    if header is not None and min(header) < 2 * _SHRINK_FROM * target:
-        if header[0] * header[1] > MAX_PIXELS:
-            raise UndecodableError(f"has {header[0]}x{header[1]} pixels, more than {MAX_PIXELS:,}")
+    size = plain_jpeg_size(data)
+    if size is not None and min(size) < 2 * _SHRINK_FROM * target:
+        _check_size(*size)
         encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
         try:
             image: torch.Tensor = decode_jpeg(encoded, mode=ImageReadMode.RGB)
-        except RuntimeError as error:
-            raise UndecodableError(_reason(error)) from error
-        return image
+            return image
+        except RuntimeError:
+            pass  # Pillow may be more lenient, and gives reasons that people can read
     pixels = np.asarray(decode_pillow(data, target))
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
 
 
 def decode_pillow(data: bytes, target: int) -> Image.Image:
     """Decode with Pillow alone to an RGB image; arguments and errors as for :func:`decode`."""
+    if not data:
+        raise UndecodableError("the file is empty")
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MAX_PIXELS and image.format != "JPEG":
-                raise UndecodableError(
-                    f"has {image.width}x{image.height} pixels, more than {MAX_PIXELS:,}"
-                )
             # of a photograph far larger than needed, decode the discrete cosines at a lower scale
-            if min(image.size) >= 2 * _SHRINK_FROM * target:
-                short = min(image.size)
-                image.draft(
-                    "RGB",
-                    (
-                        image.width * _SHRINK_FROM * target // short,
-                        image.height * _SHRINK_FROM * target // short,
-                    ),
-                )
+            short = min(image.size)
+            if short >= 2 * _SHRINK_FROM * target:
+                least = _SHRINK_FROM * target
+                image.draft("RGB", (image.width * least // short, image.height * least // short))
+            _check_size(*image.size)
             image.load()
-            return _rgb(ImageOps.exif_transpose(image))
+            return _rgb(_upright(image))
     except UndecodableError:
         raise
     except Exception as error:  # Pillow's plugins raise errors of many kinds on hostile files
@@ -84,8 +82,8 @@ def decode_pillow(data: bytes, target: int) -> Image.Image:
 def plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Return (width, height) of a JPEG that needs nothing but decoding, else None.
 
-    Needing more means: an EXIF segment (it may hold an orientation), four channels, or a precision
-    other than eight bits.
+    Needing more means: an orientation other than upright in EXIF or XMP, four channels, or a
+    precision other than eight bits.
     """
     if data[:3] != b"\xff\xd8\xff":
         return None
@@ -96,10 +94,12 @@ def plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
             at += 1
             continue
         length = data[at + 2] << 8 | data[at + 3]
-        if marker == 0xE1 and data[at + 4 : at + 8] == b"Exif":
-            return None
-        if marker == 0xEE and data[at + 4 : at + 9] == b"Adobe":
-            return None
+        if marker == 0xE1:
+            segment = data[at + 4 : at + 2 + length]
+            if segment[:4] == b"Exif" and not _exif_upright(segment[6:]):
+                return None
+            if _XMP_ORIENTATION.search(segment):
+                return None
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height = data[at + 5] << 8 | data[at + 6]
             width = data[at + 7] << 8 | data[at + 8]
@@ -109,25 +109,50 @@ def plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
+def _exif_upright(tiff: bytes) -> bool:
+    """Tell whether EXIF surely leaves an image as it is: orientation 1, or none noted."""
+    if tiff[:2] not in (b"II", b"MM"):
+        return False
+    order: Literal["little", "big"] = "little" if tiff[:2] == b"II" else "big"
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(tiff[at : at + size], order)
+
+    first = number(4, 4)
+    entries = [first + 2 + 12 * n for n in range(number(first, 2))]
+    if not entries or entries[-1] + 12 > len(tiff):
+        return False
+    noted = [at for at in entries if number(at, 2) == _ORIENTATION]
+    return all(number(at + 2, 2) == _SHORT and number(at + 8, 2) == 1 for at in noted)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise UndecodableError(f"has {width}x{height} pixels, more than {MAX_PIXELS:,}")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF beside pixels that are whole
         return image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        values = np.asarray(image).astype(np.float64)
-        top = 65535.0 if image.mode != "F" else max(1.0, float(np.nanmax(values)))
-        grey = np.clip(np.nan_to_num(values) * (255.0 / top), 0, 255).astype(np.uint8)
+        values = np.nan_to_num(np.asarray(image).astype(np.float64))
+        top = 65535.0 if image.mode != "F" else max(1.0, float(values.max()))
+        grey = np.clip(values * (255.0 / top), 0, 255).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(ground, rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _reason(error: BaseException) -> str:
     text = (str(error).splitlines() or [""])[0].strip()
-    if "decode_jpeg" in text:  # torchvision begins with its own source file and line
-        text = text.rsplit(", ", 1)[-1]
     if "cannot identify image file" in text:
         text = "not an image file that Pillow knows"
     return (text or type(error).__name__)[:160]

@@ -1,4 +1,4 @@
-"""Preprocessing: a backbone's own evaluation transform, in batches and bit for bit."""
+"""Preprocessing: a backbone's own evaluation transform, in batches."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 CROPS = ("own", "whole")
+LONGEST = 64  # of a longer strip only the middle is resized: the rest is cropped, yet costs memory
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,15 @@ class Preprocess:
         """Resize and crop decoded images.
 
         Images of one size are resized in one call on a channels-last batch, which is several times
-        faster than one by one and gives the same bytes.
+        faster than one by one and gives the same bytes. Against Pillow's resize, which torchvision
+        and timm call, no value is off by more than 2 of 255: torch keeps the filter's weights in 16
+        bits, Pillow in 22.
 
         Args:
             images: b tensors ``uint8 (3, H, W)``, of any sizes.
 
         Returns:
-            ``uint8 (b, size, size, 3)``, what Pillow's resize and a centre crop give.
+            ``uint8 (b, size, size, 3)``.
         """
         import torch
 
@@ -87,6 +90,11 @@ class Preprocess:
     def _resize_crop(self, stack: torch.Tensor, height: int, width: int) -> torch.Tensor:
         import torch
 
+        long = LONGEST * min(height, width)
+        if max(height, width) > long and not self.squash:
+            top, left = max(0, height - long) // 2, max(0, width - long) // 2
+            stack = stack[:, :, top : top + long, left : left + long]
+            height, width = stack.shape[2:]
         tall, wide = self.resized(width, height)
         if (tall, wide) != (height, width):
             stack = torch.nn.functional.interpolate(

@@ -26,27 +26,29 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         classes_: ``int (L,)``, the label columns, as in ``OneVsRestClassifier``.
+        levels_: the two values of y, no before yes; 0 and 1 after :meth:`restore`.
         n_features_in_: width of X.
         constant_: ``float64 (L,)``, the probability of a label with one class among the training
             rows (0 or 1), NaN for the others.
     """
 
     classes_: np.ndarray
+    levels_: np.ndarray
     n_features_in_: int
     constant_: np.ndarray
 
-    def fit(self, X: Any, Y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit all labels.
 
         Args:
             X: ``float (n, d)``.
-            Y: 0/1 ``(n, L)``.
+            y: ``(n, L)`` of 0 and 1, or of any two values of which the greater means yes.
             sample_weight: ``float (n,)``, or ``(n, L)`` for weights per label.
 
         Raises:
-            ValueError: shapes differ, or values are not finite, or Y holds other than 0 and 1.
+            ValueError: shapes differ, or values are not finite, or y holds more than two values.
         """
-        X, Y, weight = self._validated(X, Y, sample_weight)
+        X, Y, weight = self._validated(X, y, sample_weight)
         open_ = self._find_constant(Y, weight)
         self._fit(X, Y[:, open_], weight[:, open_])
         return self
@@ -63,8 +65,9 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return scores
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return ``uint8 (n, L)``: 1 where the probability is at least one half."""
-        decided: np.ndarray = (self.predict_proba(X) >= 0.5).astype(np.uint8)
+        """Return ``(n, L)`` of the values seen in fit: yes where P(y = 1) is at least one half."""
+        check_is_fitted(self, "constant_")
+        decided: np.ndarray = self.levels_[(self.predict_proba(X) >= 0.5).astype(np.intp)]
         return decided
 
     def state(self) -> State:
@@ -78,6 +81,7 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Take back what :meth:`state` returned; predictions are bit-identical."""
         self.constant_ = np.asarray(state["constant"], np.float64)
         self.classes_ = np.arange(len(self.constant_))
+        self.levels_ = np.array([0, 1], np.uint8)
         self.n_features_in_ = int(np.asarray(state["width"])[0])
         if np.isnan(self.constant_).any():
             self._restore(state)
@@ -100,26 +104,45 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         X = check_array(X, dtype=np.float32, ensure_min_samples=2, estimator=self)
         if Y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but it is None")
+            raise ValueError("requires y to be passed, but the target y is None")
         Y = check_array(Y, dtype=None, ensure_2d=False, input_name="y", estimator=self)
+        levels = np.unique(Y)
+        if len(levels) > 2 or (Y.dtype.kind == "f" and (levels != np.round(levels)).any()):
+            kind = "continuous" if Y.dtype.kind == "f" else "multiclass"
+            raise ValueError(
+                "Only binary classification is supported. Unknown label type: the type of the "
+                f"target is {kind}, a label is 0 or 1"
+            )
         if Y.ndim != 2:
             raise ValueError(
-                f"Y must be a 0/1 array of shape (n, L), got shape {Y.shape}; for one label "
+                f"y should be a 2d array of shape (n, L), got shape {Y.shape}; for one label "
                 "reshape it to (n, 1)"
             )
         check_consistent_length(X, Y)
-        if not np.isin(Y, (0, 1)).all():
-            raise ValueError("Unknown label type: Y must hold only 0 and 1")
+        if np.isin(levels, (0, 1)).all():
+            levels = np.array([0, 1], Y.dtype)
+        elif len(levels) == 1:
+            levels = levels.repeat(2)
+        self.levels_ = levels
+        Y = levels[1] == Y
         if sample_weight is None:
             weight = np.ones(Y.shape, np.float32)
         else:
             weight = check_array(
-                sample_weight, dtype=np.float32, ensure_2d=False, input_name="sample_weight"
+                np.asarray(sample_weight),
+                dtype=np.float32,
+                ensure_2d=False,
+                input_name="sample_weight",
             )
+            if weight.shape not in ((len(Y),), Y.shape):
+                raise ValueError(
+                    f"sample_weight has shape {weight.shape}, expected {(len(Y),)} or {Y.shape}"
+                )
             weight = np.broadcast_to(weight[:, None] if weight.ndim == 1 else weight, Y.shape)
-            check_consistent_length(X, weight)
             if (weight < 0).any():
                 raise ValueError("Negative values in sample_weight")
+            if not weight.any():
+                raise ValueError("All sample weights are zero: at least one must be positive")
         self.n_features_in_ = X.shape[1]
         self.classes_ = np.arange(Y.shape[1])
         return X, np.asarray(Y, np.uint8), np.ascontiguousarray(weight)

@@ -7,12 +7,14 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
-from toolkit.data.split import iterative_stratification
+from toolkit.data.stratify import iterative_stratification
 from toolkit.members.head import OneVsRestHead, Progress, State, label_weights
 from toolkit.members.logistic import Solution, solve, solve_once
 from toolkit.metrics import average_precision
 
+_BLOCK = 2048
 STRENGTHS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
 
 
@@ -90,6 +92,7 @@ class LinearHead(OneVsRestHead):
         for f, each in enumerate(clones):
             rows = fold != f
             each.classes_, each.n_features_in_ = self.classes_, self.n_features_in_
+            each.levels_ = self.levels_
             open_ = each._find_constant(Y[rows], weight[rows])
             shared &= np.isin(np.arange(Y.shape[1]), open_)
         if not shared.all():
@@ -166,13 +169,23 @@ class LinearHead(OneVsRestHead):
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return ``float32 (n, M)`` logits of the labels that are not constant."""
-        logits: np.ndarray = self._validated_x(X) @ self.coef_.T + self.intercept_
-        return logits
+        check_is_fitted(self, "coef_")
+        return self._logits(self._validated_x(X)).astype(np.float32)
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
-        logits = X @ self.coef_.T + self.intercept_
-        scores: np.ndarray = 1.0 / (1.0 + np.exp(-logits.clip(-80, 80)))
+        scores: np.ndarray = 1.0 / (1.0 + np.exp(-self._logits(X)))
         return scores
+
+    def _logits(self, X: np.ndarray) -> np.ndarray:
+        """Multiply in float64, so that after rounding to float32 a row's score does not depend on
+        the rows beside it.
+        """
+        coef = self.coef_.T.astype(np.float64)
+        logits = np.empty((len(X), len(self.coef_)))
+        for start in range(0, len(X), _BLOCK):
+            block = X[start : start + _BLOCK].astype(np.float64)
+            logits[start : start + _BLOCK] = block @ coef + self.intercept_
+        return logits.clip(-80, 80)
 
     def _state(self) -> State:
         return {"coef": self.coef_, "intercept": self.intercept_, "C": self.C_}

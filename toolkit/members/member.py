@@ -19,6 +19,7 @@ from toolkit.members.predictions import Predictions, load_predictions, save_pred
 from toolkit.recipe import dump_recipe, load_toml
 from toolkit.store import (
     digest_file,
+    digest_of,
     locked,
     natural_key,
     read_json,
@@ -122,7 +123,7 @@ def save_member(
             "inputs": inputs,
             "files": {file: digest_file(building / file).hex() for file in files},
         }
-        write_json(building / _MANIFEST, manifest)
+        write_json(building / _MANIFEST, manifest | {"digest": digest_of(manifest)})
         with _lock(place):
             recover_folder(place)
             replace_folder(building, place)
@@ -151,7 +152,12 @@ def load_member(artifacts: Path, name: str) -> Member:
         known = f"there are: {listed(there, 12)}" if there else "none has been made yet"
         raise UsageError(f"no member named {name!r} ({known})")
     manifest = read_json(place / _MANIFEST, f"member {name}")
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    own = manifest.pop("digest", None) if isinstance(manifest, dict) else None
+    if own != digest_of(manifest):
+        raise ArtifactError(
+            f"member {name} is damaged: {place / _MANIFEST} is not what was written"
+        )
+    if manifest["format"] != FORMAT:
         raise ArtifactError(f"member {name} is of another format version: make it again")
     for file, digest in manifest["files"].items():
         path = place / file

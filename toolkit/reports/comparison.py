@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.chance import blind_scores
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.errors import MemberError
@@ -15,7 +16,7 @@ from toolkit.intervals import bootstrap_metrics
 from toolkit.members.member import Member
 from toolkit.members.predictions import HELD_OUT
 from toolkit.metrics import METRICS, score
-from toolkit.paper import RESULTS, blind_scores
+from toolkit.paper import RESULTS
 
 Metrics = dict[str, float | None]
 

@@ -77,8 +77,8 @@ def _shoulders(pen: Pen, dice: Dice, who: Look) -> None:
         pen.curve("-.2,.66 0,.8 .2,.66", 0.05, shade(cloth, 0.7))
     if dice.chance(0.2) and who.sex != "stone":
         for k in range(6):
-            y = 0.95 + 0.14 * k
-            pen.curve([(-w, y + 0.05), (0, y), (w, y + 0.05)], 0.05, shade(cloth, 1.4))
+            y, half = 0.98 + 0.14 * k, w * (0.76 + 0.03 * k)
+            pen.curve([(-half, y + 0.05), (0, y), (half, y + 0.05)], 0.05, shade(cloth, 1.4))
 
 
 def _hair_behind(pen: Pen, dice: Dice, who: Look) -> None:

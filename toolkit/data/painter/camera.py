@@ -18,8 +18,11 @@ def photograph(canvas: Canvas, night: bool, grey: bool) -> Image.Image:
     dice = canvas.dice
     image = _framed_view(canvas.image, dice)
     image = image.resize((SIDE, SIDE), Image.Resampling.BOX)
-    if dice.chance(0.3):
-        image = image.filter(ImageFilter.GaussianBlur(dice.between(0.4, 1.2)))
+    # one picture in ten is a poor photograph: far out of focus, faint, or full of grain
+    fault = dice.pick(["focus", "faint", "grain"]) if dice.chance(0.1) else "none"
+    if fault == "focus" or dice.chance(0.3):
+        sharp, soft = (1.6, 2.6) if fault == "focus" else (0.4, 1.2)
+        image = image.filter(ImageFilter.GaussianBlur(dice.between(sharp, soft)))
     light = np.asarray(image).astype(np.float32)
     light *= _uneven_light(dice)[:, :, None]
     mean = light.mean(axis=2, keepdims=True)
@@ -27,10 +30,11 @@ def photograph(canvas: Canvas, night: bool, grey: bool) -> Image.Image:
     light = mean + (light - mean) * colourful
     cast = 1.0 + 0.06 * dice.rng.standard_normal(3)
     light *= np.clip(cast, 0.8, 1.2).astype(np.float32)
-    contrast = dice.between(0.7, 1.2)
+    contrast = dice.between(0.3, 0.5) if fault == "faint" else dice.between(0.7, 1.2)
     lift = 0.0 if night else dice.around(6.0, 9.0)
     light = (light - 118.0) * contrast + 118.0 * (0.85 if night else 1.0) + lift
-    light += dice.rng.standard_normal((SIDE, SIDE, 1), dtype=np.float32) * dice.between(0.0, 7.0)
+    grain = dice.between(18.0, 30.0) if fault == "grain" else dice.between(0.0, 7.0)
+    light += dice.rng.standard_normal((SIDE, SIDE, 1), dtype=np.float32) * grain
     light += dice.rng.standard_normal((SIDE, SIDE, 3), dtype=np.float32) * dice.between(0.0, 4.0)
     if dice.chance(0.06):
         edge = dice.many(3, 8)

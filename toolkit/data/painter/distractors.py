@@ -185,6 +185,26 @@ def _lamplight(canvas: Canvas) -> None:
     canvas.nightfall(dice.tinge(shade((255, 225, 190), dice.between(0.3, 0.6)), 10))
 
 
+def _stage(canvas: Canvas) -> None:
+    """Paint an empty stage: dark, with bright lamps, and yet indoors."""
+    dice = canvas.dice
+    floor = dice.between(0.65, 0.85)
+    cloth = dice.hue((0.2, 0.8), (0.3, 0.7))
+    for k in range(12):
+        canvas.pen().box(k / 12, 0, (k + 1) / 12, floor, shade(cloth, 0.8 + 0.2 * (k % 2)))
+    canvas.gradient((90, 70, 56), (130, 100, 76), floor, 1.0)
+    things.guitar(canvas.pen(dice.between(0.2, 0.8), floor + 0.05, dice.between(0.3, 0.5)), dice)
+    lamps = dice.many(2, 6)
+    for k in range(lamps):
+        x, colour = (k + 0.5) / lamps, dice.hue((0.1, 0.7), (0.8, 1.0))
+        mask, beam = canvas.layer()
+        foot = x + dice.around(0, 0.15)
+        beam.polygon([(x, 0.05), (foot - 0.12, floor + 0.1), (foot + 0.12, floor + 0.1)], 90)
+        canvas.cover(colour, mask, 0.01)
+        canvas.light(x, 0.05, 0.02, colour)
+    canvas.nightfall(dice.tinge(shade((255, 235, 225), dice.between(0.3, 0.6)), 10))
+
+
 def _pool(canvas: Canvas) -> None:
     dice = canvas.dice
     backdrops.wall(canvas)
@@ -216,6 +236,7 @@ _SHARES: tuple[tuple[Callable[[Canvas], None], int], ...] = (
     (_room, 9),
     (_statue, 7),
     (_lamplight, 6),
+    (_stage, 2),
     (_pool, 2),
     (_foliage, 5),
     (_writing, 6),

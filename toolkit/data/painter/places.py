@@ -131,5 +131,5 @@ def night_falls(canvas: Canvas, place: Place) -> None:
     if place.water or dice.chance(0.3):
         town.mirror_lights(canvas, place.horizon)
     # at the blue hour there is light left in the sky
-    dark = dice.between(0.6, 0.9) if dice.chance(0.25) else dice.between(0.35, 0.6)
+    dark = dice.between(0.6, 0.95) if dice.chance(0.35) else dice.between(0.35, 0.6)
     canvas.nightfall(dice.tinge(shade((180, 195, 255), dark), 8))

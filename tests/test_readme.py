@@ -1,0 +1,77 @@
+"""The README's commands exist and take the options that it shows."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit.cli.app import app
+
+ROOT = Path(__file__).parents[1]
+TEXT = "\n".join(
+    page.read_text(encoding="utf-8") for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+)
+COMMANDS = sorted(set(re.findall(r"(?:^|`)(toolkit [a-z][^`\n#]*)", TEXT, re.MULTILINE)))
+JUST = sorted(set(re.findall(r"uv run just ([a-z-]+)", TEXT)))
+
+
+def find(arguments: list[str]) -> tuple[Any, list[str]]:
+    from typer.main import get_command
+
+    command: Any = get_command(app)
+    while arguments and hasattr(command, "commands"):
+        assert arguments[0] in command.commands, f"no command {arguments[0]}"
+        command, arguments = command.commands[arguments[0]], arguments[1:]
+    return command, arguments
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(COMMANDS) >= 8
+    assert {"demo", "test", "check"} <= set(JUST)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_of_the_readme_exists(line: str) -> None:
+    words = shlex.split(line)[1:]
+    command, rest = find([word.rstrip(",") for word in words])
+    options = {name for parameter in command.params for name in parameter.opts}
+    for word in rest:
+        if word.startswith("--"):
+            assert word.split("=")[0] in options, f"{line}: no option {word}"
+
+
+def test_every_command_is_in_the_readme_and_has_help() -> None:
+    command, _ = find([])
+    for name, each in command.commands.items():
+        assert f"toolkit {name}" in TEXT, f"{name} is not in the README or docs"
+        for sub in getattr(each, "commands", {}).values():
+            assert sub.help, sub.name
+        assert each.help, name
+
+
+def test_the_recipes_of_the_justfile_are_there() -> None:
+    listed = subprocess.run(
+        ["just", "--justfile", str(ROOT / "Justfile"), "--summary"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert set(JUST) <= set(listed)
+    assert {"demo", "test", "check", "bench", "reproduce-paper"} <= set(listed)
+
+
+def test_recipes_hold_only_known_keys() -> None:
+    from toolkit.cli.commands_reproduce import step_options
+    from toolkit.recipe import load_recipe
+
+    root, _ = find([])
+    recipes = sorted((ROOT / "recipes").rglob("*.toml"))
+    assert recipes
+    for recipe in recipes:
+        load_recipe(recipe, step_options(root))
+        head = recipe.read_text(encoding="utf-8").splitlines()[:5]
+        for word in ("Purpose:", "Command:", "Expects:"):
+            assert any(line.startswith(f"# {word}") for line in head), f"{recipe}: {word}"

@@ -1,0 +1,1 @@
+"""Audit: do these labels describe these images?"""

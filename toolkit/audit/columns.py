@@ -1,0 +1,359 @@
+"""Columns: label columns that carry each other's names, everywhere or in some of the rows.
+
+What can be known: exchanging two columns everywhere is renaming them, and no data set shows by
+itself which column deserves which name. So a swap is found against something that knows the names:
+
+- the other rows: columns that are swapped in one block of rows only (a part of the split, a folder,
+  a run of files), where the smaller side is called wrong;
+- other labels of the same images (joined by file name, say, instead of position);
+- scores from outside, such as a member trained on another data set;
+- published counts of positives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.audit.alignment import normal_tail
+from toolkit.audit.orders import Groups, Ints
+from toolkit.audit.probe import Floats, Probe
+from toolkit.metrics import auroc
+
+_FEWEST = 3
+_ALLOWED = 1.645
+SHUFFLES = 199
+
+
+@dataclass(frozen=True)
+class ColumnSwap:
+    """Columns that were permuted among themselves.
+
+    Attributes:
+        columns: name that a column bears to the name that its labels go by, for each moved column.
+        where: ``everywhere``, the group's name, or the first and last file of a run.
+        rows: number of rows concerned.
+        against: what knew the names.
+        p: corrected for all pairs and places searched; not given as less than 1e-16.
+        auroc_before: AUROC of each moved column by its own name's scores, where scores were used.
+        auroc_after: the same by the scores of the name it goes by.
+    """
+
+    columns: dict[str, str]
+    where: str
+    rows: int
+    against: str
+    p: float
+    auroc_before: dict[str, float]
+    auroc_after: dict[str, float]
+
+    @property
+    def sentence(self) -> str:
+        """What happened, without a full stop."""
+        pairs = sorted(self.columns.items())
+        if len(pairs) == 2:
+            what = f"the columns {pairs[0][0]} and {pairs[1][0]} are swapped"
+        else:
+            what = "; ".join(f"the column {a} holds the labels of {b}" for a, b in pairs)
+        place = "" if self.where == "everywhere" else f" in {self.where} ({self.rows:,} rows)"
+        return f"{what}{place}, judged by {self.against}"
+
+    def facts(self) -> dict[str, Any]:
+        """Return all fields, JSON-able."""
+        return asdict(self)
+
+
+def swaps_by_scores(
+    S: npt.ArrayLike,
+    Y: npt.ArrayLike,
+    labels: Sequence[str],
+    *,
+    where: str = "everywhere",
+    against: str = "the reference scores",
+    places: int = 1,
+    alpha: float = 0.01,
+) -> list[ColumnSwap]:
+    """Find columns of ``Y`` that another name's scores predict better than their own name's.
+
+    For every column b and every other name a, DeLong's test compares the AUROC of both names'
+    scores on column b. Moves that pass at the 0.05 level are allowed, and the best assignment of
+    names to columns under allowed moves is taken. It falls into cycles; the z-values of a cycle's
+    moves are combined (Stouffer), and its p-value corrected by Bonferroni for all ordered pairs of
+    labels and all places. So a cycle must look right in each of its columns and sure as a whole,
+    which related labels (people, portrait) do not: one may predict the other's column well, but not
+    better than that column's own scores, both ways round.
+
+    Args:
+        S: ``(n, L)`` scores whose names are known; not fitted on these rows.
+        Y: 0/1 ``(n, L)``, the same rows and names.
+        labels: L names.
+        where: what to call these rows.
+        against: what to call the scores' origin.
+        places: number of places that are searched in all.
+        alpha: level after correction.
+    """
+    truth, scores = np.asarray(Y), np.asarray(S)
+    L = len(labels)
+    z = better_by(scores, truth)
+    areas = np.stack([auroc(truth, np.repeat(column[:, None], L, 1)) for column in scores.T])
+    swaps = []
+    for cycle in _cycles(_assignment(areas, z >= _ALLOWED)):
+        names = {labels[b]: labels[a] for b, a in cycle.items()}
+        joint = sum(z[a, b] for b, a in cycle.items()) / np.sqrt(len(cycle))
+        p = normal_tail(float(joint)) * places * L * (L - 1)
+        if p > alpha:
+            continue
+        swaps.append(
+            ColumnSwap(
+                columns=names,
+                where=where,
+                rows=len(truth),
+                against=against,
+                p=max(p, 1e-16),
+                auroc_before={labels[b]: float(areas[b, b]) for b in cycle},
+                auroc_after={labels[b]: float(areas[a, b]) for b, a in cycle.items()},
+            )
+        )
+    return swaps
+
+
+def better_by(S: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
+    """Return ``(L, L)``: by how many standard errors scores a predict column b better than b's do.
+
+    DeLong, DeLong & Clarke-Pearson (1988), for the difference of two AUROCs on the same rows. 0 on
+    the diagonal and for columns with fewer than 3 rows of either class.
+    """
+    from scipy.stats import rankdata
+
+    scores, truth = np.asarray(S, np.float64), np.asarray(Y).astype(bool)
+    L = truth.shape[1]
+    z = np.zeros((L, L))
+    everywhere = rankdata(scores, axis=0)
+    for b in range(L):
+        yes = truth[:, b]
+        ones, zeros = int(yes.sum()), int((~yes).sum())
+        if min(ones, zeros) < _FEWEST:
+            continue
+        # the share of the other class that each row beats, for all L scores at once
+        above = (everywhere[yes] - rankdata(scores[yes], axis=0)) / zeros
+        below = 1 - (everywhere[~yes] - rankdata(scores[~yes], axis=0)) / ones
+        gain_yes, gain_no = above - above[:, [b]], below - below[:, [b]]
+        variance = gain_yes.var(axis=0, ddof=1) / ones + gain_no.var(axis=0, ddof=1) / zeros
+        others = variance > 0
+        z[others, b] = gain_yes.mean(axis=0)[others] / np.sqrt(variance[others])
+    return z
+
+
+def _assignment(value: Floats, allowed: npt.NDArray[np.bool_]) -> Ints:
+    """Return, for each column, the name of the best assignment by ``value`` (name, column)."""
+    from scipy.optimize import linear_sum_assignment
+
+    own = np.eye(len(value), dtype=bool)
+    gain = np.where(allowed | own, np.nan_to_num(value - np.diag(value)), -len(value) - 1.0)
+    names, columns = linear_sum_assignment(gain, maximize=True)
+    held = np.empty(len(value), np.int64)
+    held[columns] = names
+    return held
+
+
+def _cycles(held: Ints) -> list[dict[int, int]]:
+    """Return the cycles of moved columns, each as column to name."""
+    left = {int(b): int(a) for b, a in enumerate(held) if a != b}
+    cycles = []
+    while left:
+        column = next(iter(left))
+        cycle = {}
+        while column in left:
+            cycle[column] = left.pop(column)
+            column = cycle[column]
+        cycles.append(cycle)
+    return cycles
+
+
+def swaps_in_groups(
+    probe: Probe, Y: npt.ArrayLike, labels: Sequence[str], groups: Groups, *, alpha: float = 0.01
+) -> list[ColumnSwap]:
+    """Find columns swapped in one group of rows, by a probe fitted on all other rows.
+
+    Where two groups disagree with each other and no third one decides, both report the swap; the
+    larger one's report is left out.
+    """
+    truth = np.asarray(Y)
+    found: list[tuple[int, ColumnSwap]] = []
+    for name, rows in groups.items():
+        others = np.setdiff1d(np.arange(len(truth)), rows)
+        if min(len(rows), len(others)) < 2 * _FEWEST:
+            continue
+        scores = probe.scores_from(truth, others)[rows]
+        found += [
+            (len(rows), swap)
+            for swap in swaps_by_scores(
+                *(scores, truth[rows], labels),
+                where=name,
+                against="a probe fitted on all other rows",
+                places=len(groups),
+                alpha=alpha,
+            )
+        ]
+    kept: list[ColumnSwap] = []
+    for _, swap in sorted(found, key=lambda pair: pair[0]):
+        # a group that holds the swapped rows, or is their complement, sees the swap too
+        if not any(set(swap.columns) == set(other.columns) for other in kept):
+            kept.append(swap)
+    return kept
+
+
+def swapped_run(
+    probe: Probe,
+    Y: npt.ArrayLike,
+    labels: Sequence[str],
+    files: Sequence[str],
+    *,
+    shuffles: int = SHUFFLES,
+    alpha: float = 0.01,
+    seed: int = 0,
+) -> list[ColumnSwap]:
+    """Find a run of consecutive rows in which two columns or more are swapped.
+
+    For each pair of columns, the rows that carry just one of the two say by their out-of-fold
+    scores which of the two they should carry. The run of rows in which they contradict their labels
+    most (the maximal sum, Kadane's scan) is compared with the same scan of the rows in random
+    order, over all pairs at once; then a probe fitted outside the run decides as for a group.
+
+    Args:
+        probe: probe of the n images' embeddings, in the order of files.
+        Y: 0/1 ``(n, L)``.
+        labels: L names.
+        files: n names; the run's first and last go into the sentence.
+        shuffles: random orders.
+        alpha: level, of the scan and of the decision.
+        seed: of the random orders.
+    """
+    truth = np.asarray(Y)
+    run = contradicting_run(probe.scores(truth), truth, shuffles=shuffles, alpha=alpha, seed=seed)
+    if run is None:
+        return []
+    first, last = run
+    name = f"the files from {files[first]} to {files[last]}"
+    return swaps_in_groups(probe, truth, labels, {name: np.arange(first, last + 1)}, alpha=alpha)
+
+
+def contradicting_run(
+    S: npt.ArrayLike, Y: npt.ArrayLike, *, shuffles: int, alpha: float, seed: int = 0
+) -> tuple[int, int] | None:
+    """Return the first and last row of the run that contradicts some pair of columns most.
+
+    None where as strong a run is found in more than ``alpha`` of random orders of the rows.
+    """
+    truth = np.asarray(Y).astype(np.int8)
+    scores = np.asarray(S, np.float64) / np.maximum(np.asarray(S, np.float64).std(axis=0), 1e-12)
+    pairs = []
+    for a in range(truth.shape[1]):
+        for b in range(a + 1, truth.shape[1]):
+            rows = np.flatnonzero(truth[:, a] != truth[:, b])
+            side = np.where(truth[rows, a] > truth[rows, b], 1.0, -1.0)
+            if min((side > 0).sum(), (side < 0).sum()) >= 2 * _FEWEST:
+                gap = scores[rows, a] - scores[rows, b]
+                # between the two classes' means, so that a rarer label's lower scores count alike
+                middle = (gap[side > 0].mean() + gap[side < 0].mean()) / 2
+                against = -side * (gap - middle)
+                pairs.append((rows, against / max(float(against.std()), 1e-12)))
+    if not pairs:
+        return None
+    runs = [(*_maximal_run(against), rows) for rows, against in pairs]
+    height, start, end, rows = max(runs, key=lambda run: run[0])
+    random = np.random.default_rng(seed)
+    reached = sum(
+        max(_maximal_run(random.permutation(against))[0] for _, against in pairs) >= height
+        for _ in range(shuffles)
+    )
+    if (1 + reached) / (1 + shuffles) > alpha:
+        return None
+    return int(rows[start]), int(rows[end])
+
+
+def _maximal_run(values: Floats) -> tuple[float, int, int]:
+    """Return the largest sum over consecutive values, and the first and last place of it."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    lowest = np.minimum.accumulate(sums)
+    end = int((sums - lowest)[1:].argmax())
+    start = int(sums[: end + 1].argmin())
+    return float(sums[end + 1] - sums[start]), start, end
+
+
+def swaps_by_labels(
+    reference: npt.ArrayLike, Y: npt.ArrayLike, labels: Sequence[str], against: str
+) -> list[ColumnSwap]:
+    """Find columns of ``Y`` that equal another name's column of ``reference``, both 0/1 (n, L).
+
+    A column has moved if it agrees with another name's reference on more rows than with its own,
+    both ways round in each cycle; p is McNemar's, on the rows where the two references differ.
+    """
+    held, truth = np.asarray(reference).astype(np.int8), np.asarray(Y).astype(np.int8)
+    L = len(labels)
+    agree = np.array([[(held[:, a] == truth[:, b]).mean() for b in range(L)] for a in range(L)])
+    p = np.ones((L, L))
+    for a in range(L):
+        for b in range(L):
+            differ = held[:, a] != held[:, b]
+            wins = int((held[differ, a] == truth[differ, b]).sum())
+            if a != b and differ.any():
+                p[a, b] = _sign_tail(wins, int(differ.sum())) * L * (L - 1)
+    return [
+        ColumnSwap(
+            columns={labels[b]: labels[a] for b, a in cycle.items()},
+            where="everywhere",
+            rows=len(truth),
+            against=against,
+            p=float(np.clip(max(p[a, b] for b, a in cycle.items()), 1e-16, 1.0)),
+            auroc_before={},
+            auroc_after={},
+        )
+        for cycle in _cycles(_assignment(agree, p <= 0.01))
+    ]
+
+
+def _sign_tail(wins: int, trials: int) -> float:
+    from scipy.stats import binom
+
+    return float(binom.sf(wins - 1, trials, 0.5))
+
+
+def swaps_by_counts(
+    Y: npt.ArrayLike, labels: Sequence[str], prevalence: Mapping[str, float], against: str
+) -> list[ColumnSwap]:
+    """Find columns whose number of positives fits another name's published share, not their own.
+
+    Args:
+        Y: 0/1 ``(n, L)``, a sample of the published data.
+        labels: L names.
+        prevalence: published share of positives by name; names that are missing are left out.
+        against: what to call its origin.
+    """
+    truth = np.asarray(Y)
+    at = [j for j, name in enumerate(labels) if 0 < prevalence.get(name, 0) < 1]
+    if len(at) < 2:
+        return []
+    share = np.array([prevalence[labels[j]] for j in at])
+    count, n = truth[:, at].sum(axis=0, dtype=np.float64), len(truth)
+    fit = count * np.log(share)[:, None] + (n - count) * np.log1p(-share)[:, None]
+    z = (count - n * share) / np.sqrt(n * share * (1 - share))
+    p = np.array([2 * normal_tail(abs(value)) for value in z]) * len(at)
+    # only a column that contradicts its own name may move
+    held = _assignment(fit - fit.max(), (fit > np.diag(fit)) & (p <= 0.01) & (p[:, None] <= 0.01))
+    return [
+        ColumnSwap(
+            columns={labels[at[b]]: labels[at[a]] for b, a in cycle.items()},
+            where="everywhere",
+            rows=n,
+            against=against,
+            p=float(np.clip(max(p[b] for b in cycle), 1e-16, 1.0)),
+            auroc_before={},
+            auroc_after={},
+        )
+        for cycle in _cycles(held)
+    ]

@@ -1,0 +1,82 @@
+"""Images to embed: ids, files and content digests in columns, so that a million cost little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.store import DIGEST_BYTES
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image to embed: the id to report it by, its file, and the digest of its content."""
+
+    id: str
+    path: str
+    digest: bytes
+
+
+class Images:
+    """Many images by column.
+
+    Args:
+        ids: n ids to report by.
+        paths: n files.
+        digests: ``uint8 (n, 16)``, of the files' content.
+    """
+
+    def __init__(self, ids: Sequence[str], paths: Sequence[str], digests: np.ndarray) -> None:
+        if len(ids) != len(paths) or digests.shape != (len(ids), DIGEST_BYTES):
+            raise ValueError(f"{len(ids)} ids, {len(paths)} paths, digests of {digests.shape}")
+        self.ids = ids
+        self.paths = paths
+        self.digests = np.ascontiguousarray(digests, np.uint8)
+
+    @classmethod
+    def of(cls, images: Iterable[Image]) -> Images:
+        """Gather single images.
+
+        >>> images = Images.of([Image("a", "a.jpg", bytes(16))])
+        >>> images[0].path, images.digests.shape
+        ('a.jpg', (1, 16))
+        """
+        rows = list(images)
+        joined = np.frombuffer(b"".join(image.digest for image in rows), np.uint8)
+        return cls(
+            [image.id for image in rows],
+            [image.path for image in rows],
+            joined.reshape(len(rows), DIGEST_BYTES),
+        )
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.ids)
+
+    def __getitem__(self, row: int) -> Image:
+        """Return one image."""
+        return Image(self.ids[row], self.paths[row], self.digests[row].tobytes())
+
+    def __iter__(self) -> Iterator[Image]:
+        """Go through all images."""
+        return (self[row] for row in range(len(self)))
+
+
+def first_of_each(digests: np.ndarray) -> np.ndarray:
+    """Return the row at which each content first occurs, ascending, ``int64 (u,)``.
+
+    Args:
+        digests: ``uint8 (n, 16)``.
+
+    >>> first_of_each(np.array([[1] * 16, [0] * 16, [1] * 16], np.uint8)).tolist()
+    [0, 1]
+    """
+    if len(digests) == 0:
+        return np.zeros(0, np.int64)
+    contents = np.ascontiguousarray(digests).view(f"V{DIGEST_BYTES}").reshape(-1)
+    order = np.argsort(contents, kind="stable")
+    ordered = contents[order]
+    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    return np.sort(order[new])

@@ -1,0 +1,82 @@
+"""CacheKey: all that an embedding depends on besides the image, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import UsageError
+from toolkit.features.backbones import VIEWS, Backbone
+from toolkit.store import digest_of
+
+FORMAT = 1
+STORES = ("fp16", "fp32")
+
+
+@dataclass(frozen=True)
+class CacheKey:
+    """Names a store of embeddings.
+
+    Attributes:
+        backbone: name, weights digest, preprocessing and pooling.
+        views: views averaged, in the order of ``VIEWS``.
+        precision: ``bf16`` or ``fp32``, of the arithmetic.
+        store: ``fp16`` or ``fp32``, of the rows on disk. Half precision keeps 11 significant bits
+            (IEEE 754 binary16, rounded to nearest): a relative error of at most 2**-11 for features
+            of a size from 2**-14 to 65504, an absolute one of at most 2**-25 for smaller ones.
+    """
+
+    backbone: Backbone
+    views: tuple[str, ...] = ("original",)
+    precision: str = "fp32"
+    store: str = "fp16"
+
+    def facts(self) -> dict[str, Any]:
+        """Return the JSON-able facts behind :attr:`hex`.
+
+        Raises:
+            UsageError: a fact is not one of its choices.
+        """
+        if self.store not in STORES:
+            raise UsageError(f"--store is one of {', '.join(STORES)}, not {self.store!r}")
+        if self.views not in (VIEWS, VIEWS[:1]):
+            raise UsageError(
+                f"--views is {VIEWS[0]} or {','.join(VIEWS)}, not {','.join(self.views)!r}"
+            )
+        if self.precision not in ("bf16", "fp32"):
+            raise UsageError(f"--precision is bf16 or fp32, not {self.precision!r}")
+        return {
+            "format": FORMAT,
+            "backbone": self.backbone.facts(),
+            "views": list(self.views),
+            "precision": self.precision,
+            "store": self.store,
+        }
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> CacheKey:
+        """Rebuild from :meth:`facts`; what is not such facts raises KeyError or TypeError."""
+        return cls(
+            Backbone.from_facts(facts["backbone"]),
+            tuple(facts["views"]),
+            facts["precision"],
+            facts["store"],
+        )
+
+    @property
+    def hex(self) -> str:
+        """Digest that names the store; the name given to a weights file does not enter it."""
+        facts = self.facts()
+        facts["backbone"] = {k: v for k, v in facts["backbone"].items() if k != "weights"}
+        return digest_of(facts)
+
+    @property
+    def folder_name(self) -> str:
+        """Readable folder name: the backbone and the first digits of the key."""
+        return f"{self.backbone.name.replace('/', '-')}-{self.hex[:12]}"
+
+
+def store_folder(artifacts: Path, key: CacheKey) -> Path:
+    """Return the folder of the store that ``key`` names."""
+    return artifacts / "embeddings" / key.folder_name

@@ -1,0 +1,358 @@
+"""Many multilayer perceptrons at once: one for each label, trained on shared passes over X."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+_FEWEST_BATCHES = 16
+_SMALLEST_BATCH = 16
+_SCORED_ROWS = 256
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the networks are shaped and trained.
+
+    Attributes:
+        hidden: units of the one hidden layer, for each label.
+        epochs: passes over the training rows.
+        batch_size: rows of a step at most; see :func:`batches`.
+        learning_rate: of AdamW (Loshchilov & Hutter 2019), at its height.
+        weight_decay: decoupled, of both layers' weights and not of their biases; a step shrinks
+            them by ``learning_rate * weight_decay``.
+        dropout: share of hidden units dropped (Srivastava et al. 2014).
+        input_dropout: share of features dropped.
+        warm_up: share of the steps in which the rate rises linearly, under a cosine to 0.
+        averaging: decay a step of an exponential moving average of the weights; None keeps the
+            weights as they are.
+        precision: ``bf16`` multiplies in bfloat16 with master weights in float32; or ``fp32``.
+        device: of torch.
+    """
+
+    hidden: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    dropout: float
+    input_dropout: float
+    warm_up: float
+    averaging: float | None
+    precision: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What L networks of H hidden units learned on d standardised features.
+
+    Attributes:
+        first: ``float32 (d, L * H)``; label j owns columns ``j * H`` to ``(j + 1) * H``.
+        first_bias: ``float32 (L * H,)``.
+        second: ``float32 (L, H)``.
+        second_bias: ``float32 (L,)``.
+    """
+
+    first: np.ndarray
+    first_bias: np.ndarray
+    second: np.ndarray
+    second_bias: np.ndarray
+
+    def logits(self, X: np.ndarray) -> np.ndarray:
+        """Return ``float32 (n, L)`` for standardised ``X (n, d)``, in float32 on the processor.
+
+        Rows are scored in blocks of one size, the last one padded, so that a row's score does not
+        depend on how many others come with it.
+        """
+        labels, hidden = self.second.shape
+        out = np.empty((len(X), labels), np.float32)
+        block = np.zeros((_SCORED_ROWS, X.shape[1]), np.float32)
+        for start in range(0, len(X), _SCORED_ROWS):
+            rows = X[start : start + _SCORED_ROWS]
+            block[: len(rows)] = rows
+            a = np.maximum(block @ self.first + self.first_bias, 0.0)
+            a = a.reshape(_SCORED_ROWS, labels, hidden)
+            z = np.einsum("nlh,lh->nl", a, self.second) + self.second_bias
+            out[start : start + _SCORED_ROWS] = z[: len(rows)]
+        return out
+
+
+class BestEpoch:
+    """The epoch with the lowest validation loss, for each label, as epochs go by.
+
+    A label's loss is taken relative to that of a constant predictor, and shrunk towards the mean
+    over labels: a label with k positives among the validation rows trusts its own curve as
+    ``k / (k + shrinkage)``, since the curve of a rare label is mostly noise.
+
+    Attributes:
+        epoch: ``int (L,)``, the best so far, from 1; 0 before the first.
+    """
+
+    def __init__(self, constant: np.ndarray, positives: np.ndarray, shrinkage: float) -> None:
+        """Take the constant predictor's losses and the numbers of positives, each ``(L,)``."""
+        self._constant = constant.clip(1e-12)
+        self._trust = (positives + 1e-12) / (positives + shrinkage + 1e-12)
+        self._lowest = np.full(len(constant), np.inf)
+        self._epochs = 0
+        self.epoch = np.zeros(len(constant), np.int64)
+
+    def update(self, loss: np.ndarray) -> np.ndarray:
+        """Take the losses ``(L,)`` after another epoch; return which labels are at their best."""
+        self._epochs += 1
+        relative = loss / self._constant
+        relative = self._trust * relative + (1 - self._trust) * relative.mean()
+        better: np.ndarray = relative < self._lowest
+        self._lowest[better] = relative[better]
+        self.epoch[better] = self._epochs
+        return better
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Rows that the best epoch of each label is chosen by; see :class:`BestEpoch`.
+
+    Attributes:
+        X: ``float32 (m, d)``, standardised.
+        Y: ``(m, L)`` of 0 and 1.
+        weight: ``float32 (m, L)``.
+        shrinkage: in positives.
+    """
+
+    X: np.ndarray
+    Y: np.ndarray
+    weight: np.ndarray
+    shrinkage: float
+
+
+def train(
+    X: np.ndarray,
+    Y: np.ndarray,
+    weight: np.ndarray,
+    loss: Loss,
+    how: Training,
+    seed: tuple[int, ...],
+    validation: Validation | None = None,
+) -> tuple[Weights, np.ndarray]:
+    """Train one network a label and return the weights, and the epoch ``(L,)`` they are from.
+
+    The first layers of all labels are one matrix, so a step is one wide product forwards and one
+    backwards. Initial weights, batches and dropout masks are the same for every label: a label's
+    network comes out as it would if it were trained alone.
+
+    Args:
+        X: ``float32 (n, d)``, standardised.
+        Y: ``(n, L)`` of 0 and 1.
+        weight: ``float32 (n, L)``; only its proportions within a label count.
+        loss: elementwise, of logits and targets.
+        how: see :class:`Training`.
+        seed: of everything random here; global generators are neither read nor moved.
+        validation: rows to choose each label's epoch by; without them it is the last.
+    """
+    random = np.random.default_rng(seed)
+    networks = _Networks(X, Y, weight, loss, how, random)
+    best: BestEpoch | None = None
+    if validation is not None:
+        constant = networks.constant_loss(validation)
+        positives = (validation.Y * (validation.weight > 0)).sum(0)
+        best = BestEpoch(constant, positives, validation.shrinkage)
+    kept = networks.copy()
+    for _ in range(how.epochs):
+        for rows in batches(len(X), how.batch_size, random):
+            networks.step(rows)
+        if validation is not None and best is not None:
+            better = best.update(networks.loss_on(validation))
+            networks.copy_labels(kept, better)
+    if best is None:
+        return networks.weights(networks.copy()), np.full(Y.shape[1], how.epochs)
+    return networks.weights(kept), best.epoch
+
+
+def steps_per_epoch(n: int, batch_size: int) -> int:
+    """Return how many batches n rows make, of ``batch_size`` rows or a little less.
+
+    Small data is cut into 16 batches nevertheless, as long as they hold 16 rows: an epoch of few
+    steps would leave the networks where they began.
+
+    >>> steps_per_epoch(12_960, 256), steps_per_epoch(500, 256), steps_per_epoch(20, 256)
+    (51, 16, 2)
+    """
+    return max(-(-n // batch_size), min(_FEWEST_BATCHES, -(-n // _SMALLEST_BATCH)))
+
+
+def batches(n: int, batch_size: int, random: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield row indices that cover each of n rows once, in parts of nearly one size."""
+    yield from np.array_split(random.permutation(n), steps_per_epoch(n, batch_size))
+
+
+def initial_weights(
+    d: int, hidden: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the layers ``(d, H)`` and ``(H,)`` that every label starts from (He et al. 2015)."""
+    first = random.standard_normal((d, hidden), np.float32) * np.float32(math.sqrt(2 / d))
+    second = random.standard_normal(hidden, np.float32) * np.float32(math.sqrt(1 / hidden))
+    return first, second
+
+
+def learning_rate(step: int, steps: int, how: Training) -> float:
+    """Return the rate of a step, counted from 0: a linear rise under a cosine that ends at 0."""
+    rise = min(1.0, (step + 1) / max(1.0, how.warm_up * steps))
+    return how.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+class _Networks:
+    """L networks in training: master weights, their optimiser, and copies to multiply with."""
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        Y: np.ndarray,
+        weight: np.ndarray,
+        loss: Loss,
+        how: Training,
+        random: np.random.Generator,
+    ) -> None:
+        self.how, self.loss, self.random = how, loss, random
+        self.device = torch.device(how.device)
+        self.dtype = torch.bfloat16 if how.precision == "bf16" else torch.float32
+        self.labels, self.hidden = Y.shape[1], how.hidden
+        self.X = torch.from_numpy(X).to(self.device, self.dtype)
+        self.Y = self._float(Y)
+        self.weight = self._float(weight / weight.mean(0, dtype=np.float64))
+        self.rate = (self.weight * self.Y).mean(0).clamp(1e-6, 1 - 1e-6)
+        first, second = initial_weights(X.shape[1], how.hidden, random)
+        self.first = self._float(np.tile(first, self.labels))
+        self.first_bias = torch.zeros(self.labels * how.hidden, device=self.device)
+        self.second = self._float(np.tile(second, (self.labels, 1)))
+        self.second_bias = torch.logit(self.rate)
+        self.parameters = [self.first, self.first_bias, self.second, self.second_bias]
+        for parameter in self.parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": [self.first, self.second], "weight_decay": how.weight_decay},
+                {"params": [self.first_bias, self.second_bias], "weight_decay": 0.0},
+            ],
+            lr=how.learning_rate,
+            fused=True,
+        )
+        self.average = [p.clone() for p in self.parameters] if how.averaging is not None else None
+        self.first_copy = self.first.to(self.dtype)
+        self.steps = how.epochs * steps_per_epoch(len(X), how.batch_size)
+        self.taken = 0
+        # the second layers of all labels as one matrix (L, L, H) with zeros off the diagonal, so
+        # that they too are one product; beside the first layer's d features its L are few
+        self.blocks = torch.zeros(
+            (self.labels, self.labels, self.hidden), dtype=self.dtype, device=self.device
+        )
+
+    @torch.no_grad()
+    def step(self, rows: np.ndarray) -> None:
+        """Take one step of AdamW on the mean loss over some rows, each label its own."""
+        at = torch.from_numpy(rows).to(self.device)
+        x, y, weight = self.X[at], self.Y[at], self.weight[at]
+        if self.how.input_dropout:
+            mask, kept = self._mask(x.shape, self.how.input_dropout)
+            x *= mask.mul_(1 / kept)
+        self._gradients(x, y, weight)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.taken, self.steps, self.how)
+        self.optimiser.step()
+        self.first_copy.copy_(self.first)
+        self.taken += 1
+        if self.average is not None and self.how.averaging is not None:
+            # early on, an average over the few steps so far
+            decay = min(self.how.averaging, self.taken / (self.taken + 9))
+            for average, parameter in zip(self.average, self.parameters, strict=True):
+                average.lerp_(parameter, 1 - decay)
+
+    def _gradients(self, x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> None:
+        a = torch.addmm(self.first_bias.to(self.dtype), x, self.first_copy).relu_()
+        kept = 1.0
+        if self.how.dropout:
+            # one mask for every label: cheaper to draw, and no label sees another in it
+            mask, kept = self._mask((len(x), 1, self.hidden), self.how.dropout)
+            a.view(len(x), self.labels, self.hidden).mul_(mask)
+        self.blocks.diagonal().copy_((self.second / kept).T)
+        second = self.blocks.view(self.labels, -1)
+        logits = (a @ second.T).float() + self.second_bias
+        slope = self._slope(logits, y, weight) / len(x)
+        s = slope.to(self.dtype)
+        # a is 0 where the unit is off or dropped, which is where no gradient goes through
+        da = torch.ops.aten.threshold_backward(s @ second, a, 0)
+        own = (s.T @ a).view(self.labels, self.labels, self.hidden).diagonal()
+        ones = torch.ones((1, len(x)), dtype=self.dtype, device=self.device)
+        found = [x.T @ da, (ones @ da)[0], own.T / kept, slope.sum(0)]
+        for parameter, gradient in zip(self.parameters, found, strict=True):
+            assert parameter.grad is not None
+            parameter.grad.copy_(gradient)
+
+    def _slope(self, logits: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        with torch.enable_grad():
+            logits.requires_grad_()
+            total = (weight * self.loss(logits, y)).sum()
+            return torch.autograd.grad(total, logits)[0]
+
+    def _mask(self, shape: tuple[int, ...], share: float) -> tuple[torch.Tensor, float]:
+        """Draw a 0/1 mask and say what share it keeps, to 1/256: a byte an element is fast."""
+        dropped = min(round(share * 256), 255)
+        drawn = np.frombuffer(self.random.bytes(math.prod(shape)), np.uint8) >= dropped
+        mask = torch.from_numpy(drawn.reshape(shape)).to(self.device, self.dtype)
+        return mask, 1 - dropped / 256
+
+    def constant_loss(self, validation: Validation) -> np.ndarray:
+        """Return the loss ``(L,)`` of always giving a label's share among the training rows."""
+        return self._mean_loss(torch.logit(self.rate).expand(len(validation.X), -1), validation)
+
+    @torch.no_grad()
+    def loss_on(self, validation: Validation) -> np.ndarray:
+        """Return the mean loss ``(L,)`` of the weights as :meth:`copy` would give them."""
+        first, first_bias, second, second_bias = self.average or self.parameters
+        first, first_bias = first.to(self.dtype), first_bias.to(self.dtype)
+        logits = []
+        for x in torch.from_numpy(validation.X).split(self.how.batch_size):
+            a = torch.addmm(first_bias, x.to(self.device, self.dtype), first).relu_().float()
+            z = torch.einsum("nlh,lh->nl", a.view(-1, self.labels, self.hidden), second)
+            logits.append(z + second_bias)
+        return self._mean_loss(torch.cat(logits), validation)
+
+    def _mean_loss(self, logits: torch.Tensor, validation: Validation) -> np.ndarray:
+        weight = self._float(validation.weight)
+        total = (weight * self.loss(logits, self._float(validation.Y))).sum(0)
+        loss: np.ndarray = (total / weight.sum(0).clamp_min(1e-12)).double().cpu().numpy()
+        return loss
+
+    def copy(self) -> list[torch.Tensor]:
+        """Return a copy of the weights, averaged where they are averaged."""
+        return [p.detach().clone() for p in self.average or self.parameters]
+
+    def copy_labels(self, target: list[torch.Tensor], labels: np.ndarray) -> None:
+        """Copy the weights of some labels, ``bool (L,)``, into a copy made before."""
+        chosen = torch.from_numpy(labels).to(self.device)
+        now = self._by_label(self.average or self.parameters)
+        for into, values in zip(self._by_label(target), now, strict=True):
+            into[chosen] = values[chosen]
+
+    def _by_label(self, parts: list[torch.Tensor]) -> list[torch.Tensor]:
+        first, first_bias, second, second_bias = parts
+        shape = (self.labels, self.hidden)
+        return [
+            first.view(-1, *shape).transpose(0, 1),
+            first_bias.view(shape),
+            second,
+            second_bias,
+        ]
+
+    def weights(self, copied: list[torch.Tensor]) -> Weights:
+        """Return a copy as arrays."""
+        return Weights(*(p.cpu().numpy() for p in copied))
+
+    def _float(self, values: np.ndarray) -> torch.Tensor:
+        given = np.ascontiguousarray(values, np.float32)
+        return torch.from_numpy(given).to(self.device)
