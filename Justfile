@@ -18,9 +18,9 @@ check:
     uv run mypy
     just test
 
-# measure: needs a quiet machine and a folder of images (bench/README.md)
-bench *args:
-    uv run python -m bench {{args}}
+# measure embedding on a folder of images; needs a quiet machine (bench/README.md)
+bench folder *args:
+    uv run python bench/embed.py {{folder}} {{args}}
 
 # the paper's rows as far as recipes/paper/ holds them, then the comparison
 reproduce-paper *args:

@@ -67,7 +67,7 @@ def aliases(
 
 
 def _register(names: dict[str, str], forms: set[str], target: str) -> None:
-    for form in forms:
+    for form in forms - {""}:
         names[form] = target if names.get(form, target) == target else AMBIGUOUS
 
 

@@ -6,12 +6,13 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit.data.annotations import IMAGE_SUFFIXES
-from toolkit.errors import DataError, UsageError
+from toolkit.data.annotations import image_id, is_image_name
+from toolkit.errors import DataError, UsageError, listed
 from toolkit.store import natural_key
 
-_NOT_LABELS = ("readme", "license", "licence", "copyright", "tags", "exif")
+_NOT_LABELS = frozenset({"readme", "license", "licence", "copyright"})
 _RELEVANT = "_r1"
+_RESOURCE_FORK = "._"  # macOS leaves such a file beside each one that it copies to other disks
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,18 @@ def find_layout(path: Path, annotations: str | None = None) -> Layout:
     if annotations not in (None, "relevant", "potential"):
         raise UsageError(f"--annotations is 'relevant' or 'potential', not {annotations!r}")
     path = path.absolute()
-    if path.is_file():
+    if os.path.isfile(path):
+        if annotations:
+            raise UsageError("--annotations is not for CSV files: leave the option out")
         return Layout("csv", path.parent, table=path)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise DataError(f"nothing to import: {path} is neither a folder nor a CSV file")
     label_folder, texts = _label_folder(path)
-    official = any(stem.endswith(_RELEVANT) for stem in texts)
+    official = _is_official(texts)
     if annotations and not official:
         raise UsageError(
-            f"--annotations is for MIRFLICKR-25000's own label files, and {label_folder} has no "
-            "<label>_r1.txt: leave the option out"
+            f"--annotations is for MIRFLICKR-25000's own label files, and {label_folder} has not "
+            "<label>_r1.txt beside <label>.txt: leave the option out"
         )
     images = _image_folder(path)
     if not official:
@@ -72,23 +75,40 @@ def find_layout(path: Path, annotations: str | None = None) -> Layout:
 
 
 def list_images(folder: Path) -> tuple[list[str], list[str]]:
-    """List the image files directly in ``folder``, in natural order.
+    """List the image files directly in ``folder``, in the natural order of their ids.
 
     Returns:
-        The image file names, and the names of other things that look like images by their name
-        (folders, broken links) so that the caller can say that they were passed over.
+        The image file names, and the names of what was passed over, so that the caller can say
+        so: folders and broken links named like images, macOS's resource forks, folders that hold
+        images, and files that are neither images nor text nor hidden.
 
     Raises:
-        DataError: the folder holds no image.
+        DataError: the folder holds no image, cannot be read, or a file name is not text.
     """
-    files, passed_over = [], []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
-                (files if _is_file(entry) else passed_over).append(entry.name)
+    files: list[str] = []
+    passed_over: list[str] = []
+    for entry in _entries(folder):
+        if is_image_name(entry.name):
+            image = _is_file(entry) and not entry.name.startswith(_RESOURCE_FORK)
+            (files if image else passed_over).append(entry.name)
+        elif _is_file(entry):
+            if not entry.name.startswith(".") and not entry.name.lower().endswith((".txt", ".csv")):
+                passed_over.append(entry.name)
+        elif entry.is_dir() and any(
+            is_image_name(inner.name) for inner in _entries(folder / entry)
+        ):
+            passed_over.append(f"{entry.name}/")
     if not files:
         raise DataError(f"no images in {folder}: files ending in .jpg, .png and the like go there")
-    return sorted(files, key=natural_key), sorted(passed_over, key=natural_key)
+    strange = [file for file in files if not file.isprintable() and _has_surrogates(file)]
+    if strange:
+        raise DataError(
+            f"{len(strange)} file names in {folder} are not UTF-8 "
+            f"({listed(map(ascii, strange), 3)}): rename them"
+        )
+    return sorted(files, key=lambda file: natural_key(image_id(file))), sorted(
+        passed_over, key=natural_key
+    )
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -98,14 +118,30 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def _has_surrogates(name: str) -> bool:
+    # Python's stand-in for bytes of a file name that are not UTF-8
+    return any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise DataError(f"folder {folder} cannot be read: {error.strerror}") from error
+
+
+def _is_official(texts: dict[str, Path]) -> bool:
+    """Tell MIRFLICKR-25000's label files from a label that just happens to end in ``_r1``."""
+    relevant = {stem for stem in texts if stem.endswith(_RELEVANT)}
+    paired = any(stem.removesuffix(_RELEVANT) in texts for stem in relevant)
+    return bool(relevant) and (paired or len(relevant) == len(texts))
+
+
 def _label_folder(path: Path) -> tuple[Path, dict[str, Path]]:
     tried = [path / "annotations", path / "mirflickr25k_annotations_v080", path]
     for folder in tried:
-        texts = {
-            file.stem: file
-            for file in (sorted(folder.glob("*.txt")) if folder.is_dir() else [])
-            if file.is_file() and not file.stem.lower().startswith(_NOT_LABELS)
-        }
+        texts = _label_files(folder) if folder.is_dir() else {}
         if texts:
             return folder, texts
     raise DataError(
@@ -114,11 +150,28 @@ def _label_folder(path: Path) -> tuple[Path, dict[str, Path]]:
     )
 
 
+def _label_files(folder: Path) -> dict[str, Path]:
+    texts: dict[str, Path] = {}
+    for entry in sorted(_entries(folder), key=lambda entry: entry.name):
+        stem, ending = os.path.splitext(entry.name)
+        skipped = stem.lower() in _NOT_LABELS or stem.startswith(_RESOURCE_FORK)
+        if ending.lower() != ".txt" or skipped or entry.is_dir():
+            continue
+        if not _is_file(entry):
+            raise DataError(
+                f"label file {folder / entry.name} is a broken link or no file: mend it"
+            )
+        if stem in texts:
+            raise DataError(
+                f"label files {texts[stem].name} and {entry.name} in {folder} are of one label: "
+                "rename or remove one"
+            )
+        texts[stem] = folder / entry.name
+    return texts
+
+
 def _image_folder(path: Path) -> Path:
     for folder in (path / "images", path / "mirflickr", path):
-        if not folder.is_dir():
-            continue
-        with os.scandir(folder) as entries:
-            if any(Path(entry.name).suffix.lower() in IMAGE_SUFFIXES for entry in entries):
-                return folder
+        if folder.is_dir() and any(is_image_name(entry.name) for entry in _entries(folder)):
+            return folder
     raise DataError(f"no images under {path}: put them into {path / 'images'}")
