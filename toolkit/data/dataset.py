@@ -13,6 +13,7 @@ import numpy as np
 
 from toolkit.errors import ArtifactError, DataError, UsageError, listed
 from toolkit.store import (
+    DIGEST_BYTES,
     digest_file,
     digest_of,
     natural_key,
@@ -59,10 +60,14 @@ class Dataset:
     def __post_init__(self) -> None:
         """Check the invariants that every later stage relies on."""
         n, width = len(self.ids), len(self.labels)
-        if n == 0:
-            raise DataError(f"data set {self.name} has no images")
-        if self.Y.shape != (n, width) or self.digests.shape[0] != n or len(self.files) != n:
+        if n == 0 or width == 0:
+            raise DataError(f"data set {self.name} has no images or no labels: add some")
+        wanted = ((n, width), (n, DIGEST_BYTES), (n, 2), (n, 2), (n,), (n,))
+        found = tuple(np.shape(array) for array in (self.Y, self.digests, self.stats, self.shapes))
+        if (*found, (len(self.files),), (len(self.modes),)) != wanted:
             raise DataError(f"data set {self.name}: images, labels and digests differ in number")
+        if list(self.labels) != sorted(set(self.labels)) or self.Y.max() > 1:
+            raise DataError(f"data set {self.name}: labels repeat, are unsorted or not 0 and 1")
         if list(self.ids) != sorted(set(self.ids), key=natural_key):
             raise DataError(f"data set {self.name}: ids repeat or are not in natural order")
 
@@ -87,17 +92,16 @@ class Dataset:
         """Return the rows whose file now has other content than when it was imported.
 
         A file is read again only where its size or time differ, so that 18,000 unchanged images
-        cost about 0.1 s. A missing file counts as changed.
+        cost about 0.1 s. A file that is missing or cannot be read counts as changed.
         """
         changed = []
         for row, path in enumerate(self.paths):
             try:
                 now = os.stat(path)
-            except OSError:
-                changed.append(row)
-                continue
-            same = now.st_size == self.stats[row, 0] and now.st_mtime_ns == self.stats[row, 1]
-            if not same and digest_file(Path(path)) != self.digests[row].tobytes():
+                same = now.st_size == self.stats[row, 0] and now.st_mtime_ns == self.stats[row, 1]
+                if not same and digest_file(Path(path)) != self.digests[row].tobytes():
+                    changed.append(row)
+            except OSError:  # it is missing, a folder, or may not be read
                 changed.append(row)
         return changed
 
@@ -138,7 +142,7 @@ def save_dataset(dataset: Dataset, artifacts: Path) -> Path:
         "provenance": dataset.provenance,
     }
     write_table(path, columns, meta)
-    write_json(artifacts / "datasets" / "last.json", {"name": dataset.name})
+    write_json(_pointer(artifacts), {"name": dataset.name})
     return path
 
 
@@ -163,39 +167,53 @@ def load_dataset(artifacts: Path, name: str) -> Dataset:
             f"data set {name} was written in format {meta.get('format')}, this version reads "
             f"{FORMAT}: import it again"
         )
-    labels = tuple(meta["labels"])
-    n = len(columns["image"])
-    Y = np.zeros((n, len(labels)), np.uint8)
-    for j, label in enumerate(labels):
-        Y[:, j] = columns[f"{_LABEL}{label}"]
-    return Dataset(
-        name=name,
-        root=Path(meta["root"]),
-        ids=columns["image"],
-        files=columns["file"],
-        labels=labels,
-        Y=Y,
-        digests=columns["digest"],
-        stats=np.stack([columns["bytes"], columns["mtime_ns"]], axis=1),
-        shapes=np.stack([columns["width"], columns["height"]], axis=1),
-        modes=columns["mode"],
-        provenance=meta["provenance"],
-    )
+    try:
+        return Dataset(
+            name=name,
+            root=Path(meta["root"]),
+            ids=columns["image"],
+            files=columns["file"],
+            labels=tuple(meta["labels"]),
+            Y=np.stack([columns[f"{_LABEL}{label}"] for label in meta["labels"]], axis=1),
+            digests=columns["digest"],
+            stats=np.stack([columns["bytes"], columns["mtime_ns"]], axis=1),
+            shapes=np.stack([columns["width"], columns["height"]], axis=1),
+            modes=columns["mode"],
+            provenance=meta["provenance"],
+        )
+    except (KeyError, DataError) as error:  # a whole table, but another one
+        raise ArtifactError(
+            f"{path} does not hold a data set ({error}): import it again"
+        ) from error
 
 
 def list_datasets(artifacts: Path) -> list[str]:
     """Return the names of the data sets under ``artifacts``, sorted."""
-    found = (artifacts / "datasets").glob("*/dataset.parquet")
+    found = (artifacts / "datasets").glob("[!.]*/dataset.parquet")
     return sorted((path.parent.name for path in found), key=natural_key)
 
 
 def last_dataset(artifacts: Path) -> str | None:
-    """Return the name of the data set last imported, if it is still there."""
-    pointer = artifacts / "datasets" / "last.json"
+    """Return the name of the data set last imported, if it is still there.
+
+    Raises:
+        ArtifactError: the note of it is damaged.
+    """
+    pointer = _pointer(artifacts)
     if not pointer.is_file():
         return None
-    name = read_json(pointer, "the note of the last data set").get("name")
-    return name if isinstance(name, str) and dataset_file(artifacts, name).is_file() else None
+    note = read_json(pointer, "the note of the last data set")
+    try:
+        name = str(note["name"])
+        return name if dataset_file(artifacts, name).is_file() else None
+    except (KeyError, TypeError, UsageError) as error:
+        raise ArtifactError(
+            f"{pointer} names no data set: delete it, or use --data NAME"
+        ) from error
+
+
+def _pointer(artifacts: Path) -> Path:
+    return artifacts / "datasets" / ".last.json"  # no data set's name begins with a dot
 
 
 Progress = Callable[[int], None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 import warnings
@@ -14,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from toolkit.data.annotations import aliases, check_labels, join_by_id
+from toolkit.data.annotations import check_labels, image_id, join_by_id
+from toolkit.data.csv_labels import read_csv
 from toolkit.data.dataset import Dataset, Progress
 from toolkit.data.layouts import Layout, find_layout, list_images
 from toolkit.errors import DataError, UsageError, listed
-from toolkit.store import DIGEST_BYTES, digest_bytes, natural_key, safe_name
+from toolkit.store import digest_bytes, safe_name
 
 PAIRINGS = ("by-id", "published")
 
@@ -58,7 +58,7 @@ def import_dataset(
         raise UsageError(f"--pairing is one of {', '.join(PAIRINGS)}, not {pairing!r}")
     layout = find_layout(path, annotations)
     if layout.table is not None:
-        files, labels, Y = _read_csv(layout.table)
+        files, labels, Y = read_csv(layout.table)
         passed_over: list[str] = []
         ids = _ids(files)
     else:
@@ -109,19 +109,18 @@ def published_order(files: Sequence[str]) -> np.ndarray:
 
 
 def _ids(files: Sequence[str]) -> list[str]:
-    ids = [str(Path(file).with_suffix("").as_posix()) for file in files]
-    if len(set(ids)) != len(ids):
-        first: dict[str, str] = {}
-        clashes = [
-            f"{first[image]} and {file}"
-            for image, file in zip(ids, files, strict=True)
-            if first.setdefault(image, file) != file
-        ]
+    first: dict[str, str] = {}
+    clashes = []
+    for file in files:
+        other = first.setdefault(image_id(file), file)
+        if other != file:
+            clashes.append(f"{other} and {file}")
+    if clashes:
         raise DataError(
             f"{len(clashes)} images share an id with another ({listed(clashes, 3)}): "
             "an image's id is its file name without the ending, so rename or remove one of each"
         )
-    return ids
+    return list(first)
 
 
 def _read_label_files(
@@ -134,80 +133,6 @@ def _read_label_files(
     for j, label in enumerate(labels):
         Y[[row[image] for image in positives[label]], j] = 1
     return labels, Y
-
-
-def _read_csv(table: Path) -> tuple[list[str], tuple[str, ...], np.ndarray]:
-    try:
-        text = table.read_bytes().decode("utf-8-sig")
-        rows = list(csv.reader(io.StringIO(text), strict=True))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{table} is not UTF-8 text (byte {error.start}): save it so") from error
-    except (OSError, csv.Error) as error:
-        raise DataError(f"{table} cannot be read as a CSV file: {error}") from error
-    header = [cell.strip() for cell in rows[0]] if rows else []
-    places = [i for i, cell in enumerate(header) if cell.lower() == "image"]
-    if len(places) != 1:
-        raise DataError(f"{table} needs exactly one column 'image'; its header is {header[:8]}")
-    columns = [i for i in range(len(header)) if i != places[0]]
-    if len({header[i] for i in columns}) != len(columns):
-        raise DataError(f"{table} has two columns of one name: rename one")
-    labels = check_labels(header[i] for i in columns)
-    column = {header[i]: i for i in columns}
-    found: dict[str, list[int]] = {}
-    for number, cells in enumerate(rows[1:], start=2):
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
-            raise DataError(
-                f"{table}, line {number}, has {len(cells)} cells where the header has {len(header)}"
-            )
-        values = [cells[column[label]].strip() for label in labels]
-        wrong = next((value for value in values if value not in ("0", "1")), None)
-        if wrong is not None:
-            raise DataError(f"{table}, line {number}: {wrong[:40]!r} stands where 0 or 1 must")
-        file = cells[places[0]].strip()
-        if file in found:
-            raise DataError(f"{table}, line {number}: image {file[:80]!r} is listed twice")
-        found[file] = [int(value) for value in values]
-    if not found:
-        raise DataError(f"{table} lists no images")
-    files = _locate(table, list(found))
-    by_file = dict(zip(files, found.values(), strict=True))
-    ordered = sorted(by_file, key=lambda file: natural_key(str(Path(file).with_suffix(""))))
-    return ordered, labels, np.array([by_file[file] for file in ordered], np.uint8)
-
-
-def _locate(table: Path, names: list[str]) -> list[str]:
-    """Find each named image beside the table or in ``images/``; a bare id finds its file."""
-    folder = table.parent
-    candidates: dict[str, str] = {}
-    for place in ("images", "."):
-        if (folder / place).is_dir():
-            try:
-                there, _ = list_images(folder / place)
-            except DataError:
-                continue
-            prefix = "" if place == "." else f"{place}/"
-            known = aliases([Path(file).stem for file in there], there)
-            by_stem = {Path(file).stem: file for file in there}
-            candidates |= {alias: prefix + by_stem[stem] for alias, stem in known.items()}
-    files, missing = [], []
-    for name in names:
-        inside = not Path(name).is_absolute() and ".." not in Path(name).parts
-        if inside and "/" in name and (folder / name).is_file():
-            files.append(name)
-        elif name in candidates:
-            files.append(candidates[name])
-        else:
-            missing.append(name[:80])
-    if missing:
-        raise DataError(
-            f"{table} names {len(missing)} images that are not there ({listed(missing, 3)}): "
-            f"paths are relative to {folder} and stay inside it"
-        )
-    if len(set(files)) != len(files):
-        raise DataError(f"{table} names one image file in two ways: list each image once")
-    return files
 
 
 class _FileFacts(NamedTuple):
@@ -238,9 +163,7 @@ def _file_facts(path: Path) -> _FileFacts:
     except OSError as error:
         raise DataError(f"image {path} cannot be read: {error.strerror}") from error
     width, height, mode = _header(data)
-    digest = digest_bytes(data)
-    assert len(digest) == DIGEST_BYTES
-    return _FileFacts(digest, stat.st_size, stat.st_mtime_ns, width, height, mode)
+    return _FileFacts(digest_bytes(data), stat.st_size, stat.st_mtime_ns, width, height, mode)
 
 
 def _header(data: bytes) -> tuple[int, int, str]:

@@ -20,13 +20,16 @@ def describe(dataset: Dataset, splits: dict[str, Split]) -> dict[str, Any]:
         splits: name to split; for each the sizes and the positives per label are given.
 
     Returns:
-        ``images``, ``labels`` (positives, prevalence and pos_weight = negatives/positives each;
-        pos_weight is None without positives), ``mean_prevalence``, ``unlabelled``,
-        ``single_channel``, ``unreadable``, ``sizes`` (the commonest first) and ``splits``.
+        ``name``, ``root``, ``digest``, ``provenance``, ``images``, ``labels`` (positives,
+        prevalence and pos_weight = negatives/positives each; pos_weight is None without
+        positives), ``mean_prevalence``, ``labels_per_image``, ``unlabelled``, ``single_channel``,
+        ``unreadable`` (images), ``sizes`` (the ten commonest first), ``other_sizes`` (how many
+        more) and ``splits`` (images and positives of each part).
     """
     n = len(dataset)
     positives = dataset.Y.sum(axis=0, dtype=np.int64)
-    weights = pos_weight(positives, n)
+    carried = np.flatnonzero(positives)
+    weights = dict(zip(carried.tolist(), pos_weight(positives[carried], n).tolist(), strict=True))
     sizes = Counter(f"{width}x{height}" for width, height in dataset.shapes.tolist() if width)
     return {
         "name": dataset.name,
@@ -38,7 +41,7 @@ def describe(dataset: Dataset, splits: dict[str, Split]) -> dict[str, Any]:
             label: {
                 "positives": int(positives[j]),
                 "prevalence": float(positives[j] / n),
-                "pos_weight": float(weights[j]) if positives[j] else None,
+                "pos_weight": weights.get(j),
             }
             for j, label in enumerate(dataset.labels)
         },

@@ -88,27 +88,24 @@ def list_images(folder: Path) -> tuple[list[str], list[str]]:
     files: list[str] = []
     passed_over: list[str] = []
     for entry in _entries(folder):
-        if is_image_name(entry.name):
-            image = _is_file(entry) and not entry.name.startswith(_RESOURCE_FORK)
-            (files if image else passed_over).append(entry.name)
-        elif _is_file(entry):
-            if not entry.name.startswith(".") and not entry.name.lower().endswith((".txt", ".csv")):
-                passed_over.append(entry.name)
-        elif entry.is_dir() and any(
-            is_image_name(inner.name) for inner in _entries(folder / entry)
-        ):
-            passed_over.append(f"{entry.name}/")
+        name, is_file = entry.name, _is_file(entry)
+        if is_image_name(name):
+            whole = is_file and not name.startswith(_RESOURCE_FORK)
+            (files if whole else passed_over).append(name)
+        elif is_file and not name.startswith(".") and not name.lower().endswith((".txt", ".csv")):
+            passed_over.append(name)
+        elif _is_dir(entry) and not name.startswith(".") and _holds_images(folder / name):
+            passed_over.append(f"{name}/")
     if not files:
         raise DataError(f"no images in {folder}: files ending in .jpg, .png and the like go there")
-    strange = [file for file in files if not file.isprintable() and _has_surrogates(file)]
+    strange = [ascii(file) for file in files if not _is_text(file)]
     if strange:
         raise DataError(
-            f"{len(strange)} file names in {folder} are not UTF-8 "
-            f"({listed(map(ascii, strange), 3)}): rename them"
+            f"{len(strange)} file names in {folder} are not UTF-8 ({listed(strange, 3)}): "
+            "rename these files"
         )
-    return sorted(files, key=lambda file: natural_key(image_id(file))), sorted(
-        passed_over, key=natural_key
-    )
+    files.sort(key=lambda file: (natural_key(image_id(file)), file))
+    return files, sorted(passed_over, key=natural_key)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
@@ -118,9 +115,26 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _has_surrogates(name: str) -> bool:
-    # Python's stand-in for bytes of a file name that are not UTF-8
-    return any("\ud800" <= character <= "\udfff" for character in name)
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _holds_images(folder: Path) -> bool:
+    try:
+        return any(is_image_name(entry.name) for entry in _entries(folder))
+    except DataError:
+        return False
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # Python's stand-ins for bytes that are not UTF-8
+        return False
+    return True
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -155,7 +169,7 @@ def _label_files(folder: Path) -> dict[str, Path]:
     for entry in sorted(_entries(folder), key=lambda entry: entry.name):
         stem, ending = os.path.splitext(entry.name)
         skipped = stem.lower() in _NOT_LABELS or stem.startswith(_RESOURCE_FORK)
-        if ending.lower() != ".txt" or skipped or entry.is_dir():
+        if ending.lower() != ".txt" or skipped or _is_dir(entry):
             continue
         if not _is_file(entry):
             raise DataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from toolkit.data.dataset import Dataset, dataset_file
 from toolkit.data.split import (
@@ -17,7 +18,7 @@ from toolkit.data.split import (
     save_split,
     stratified_split,
 )
-from toolkit.errors import UsageError
+from toolkit.errors import ArtifactError, UsageError
 
 SPLITS = ("paper", "stratified", "file")
 
@@ -29,13 +30,14 @@ def get_split(dataset: Dataset, name: str, artifacts: Path) -> Split:
 
     Raises:
         UsageError: the name is unknown, or ``file`` was never given.
+        DataError: there are too few images to split.
         ArtifactError: the kept file is damaged.
     """
     if name not in SPLITS:
         raise UsageError(f"--split is one of {', '.join(SPLITS)}, not {name!r}")
     path = _split_file(dataset, name, artifacts)
     if path.is_file():
-        return load_split(path)
+        return _fitting(load_split(path), dataset, path)
     if name == "file":
         raise UsageError(
             f"data set {dataset.name} has no split of its own: give one with "
@@ -49,21 +51,40 @@ def get_split(dataset: Dataset, name: str, artifacts: Path) -> Split:
 
 
 def keep_file_split(dataset: Dataset, csv: Path, artifacts: Path) -> Split:
-    """Read a user's split and keep it as the data set's ``file`` split."""
+    """Read a user's split and keep it as the data set's ``file`` split.
+
+    Raises:
+        DataError: it is not a split of these images.
+    """
     split = file_split(csv, dataset.ids)
     save_split(split, _split_file(dataset, "file", artifacts))
     return split
 
 
 def get_folds(dataset: Dataset, split: Split, artifacts: Path, k: int = 5, seed: int = 0) -> Folds:
-    """Return the folds over a split's development set, made if they are not kept yet."""
+    """Return the folds over a split's development set, made if they are not kept yet.
+
+    Raises:
+        UsageError: k is below 2.
+        DataError: the development set is too small for k folds.
+        ArtifactError: the kept file is damaged.
+    """
     folder = dataset_file(artifacts, dataset.name).parent / "folds"
     path = folder / f"{split.name}-{split.digest[:8]}-{dataset.digest[:8]}-k{k}-s{seed}.parquet"
     if path.is_file():
-        return load_folds(path)
+        return _fitting(load_folds(path), dataset, path)
     folds = make_folds(split, dataset.Y, k, seed)
     save_folds(folds, path)
     return folds
+
+
+_Kept = TypeVar("_Kept", bound=Split | Folds)
+
+
+def _fitting(kept: _Kept, dataset: Dataset, path: Path) -> _Kept:
+    if kept.ids != dataset.ids:
+        raise ArtifactError(f"{path} is of other images than data set {dataset.name}: delete it")
+    return kept
 
 
 def _split_file(dataset: Dataset, name: str, artifacts: Path) -> Path:

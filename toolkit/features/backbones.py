@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import UsageError, WeightsError
+from toolkit.errors import ArtifactError, UsageError, WeightsError
 from toolkit.features.preprocess import CROPS, Preprocess
 from toolkit.store import digest_of, read_json, write_json
 
@@ -21,6 +21,7 @@ BUNDLED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 PAPER = ("alexnet", "vgg11", "vgg11_bn", "vgg13", "vgg16", "densenet121", "squeezenet1_0")
 POOLINGS = ("default", "avgmax")
 VIEWS = ("original", "hflip")
+_NOTE_FORMAT = 2
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -31,7 +32,7 @@ class Backbone:
     Attributes:
         name: ``efficientnet_lite0``, a torchvision name, ``timm/<name>`` or ``basic_cnn``.
         weights: ``bundled``, ``pretrained``, ``none`` (a random start) or a file's name.
-        digest: SHA-256 of the state dict.
+        digest: SHA-256 of the state dict without its classifier.
         preprocess: the transform that the weights expect.
         pooling: ``default``, or ``avgmax`` for average and maximum pooling side by side.
         dim: width of a feature vector.
@@ -113,23 +114,52 @@ def resolve(request: Request, artifacts: Path) -> tuple[Backbone, Callable[[], L
     """
     request.check()
     note = artifacts / "embeddings" / "backbones" / f"{_note_name(request)}.json"
-    if note.is_file():
-        known = read_json(note, f"the note on backbone {request.name}")
-        if known.get("versions") == _versions() and _same_file(known.get("file")):
-            backbone = Backbone.from_facts(known["backbone"])
-            return backbone, lambda: _load_and_note(request, note)
-    loaded = _load_and_note(request, note)
-    return loaded[0], lambda: loaded
+    known = _noted(note)
+    if known is None:
+        loaded = _load_and_note(request, note)
+        return loaded[0], lambda: loaded
+    noted = known
+
+    def load() -> Loaded:
+        found = _load_and_note(request, note)
+        # the file's name is not part of what the weights are
+        if replace(found[0], weights=noted.weights) != noted:
+            raise WeightsError(
+                f"the weights of {request.name} are not those that were found there before: run "
+                "the command again to use the new ones"
+            )
+        return found
+
+    return noted, load
+
+
+def _noted(note: Path) -> Backbone | None:
+    """Return the backbone that a note tells of, None where it is out of date or unreadable."""
+    if not note.is_file():
+        return None
+    try:
+        known = read_json(note, "the note on a backbone")
+        fresh = (
+            known["format"] == _NOTE_FORMAT
+            and known["versions"] == _versions()
+            and _same_file(known["file"])
+        )
+        return Backbone.from_facts(known["backbone"]) if fresh else None
+    except (ArtifactError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _load_and_note(request: Request, note: Path) -> Loaded:
     from toolkit.features.loading import load
 
     backbone, module, file = load(request)
-    write_json(
-        note,
-        {"versions": _versions(), "file": _file_facts(file), "backbone": backbone.facts()},
-    )
+    facts = {
+        "format": _NOTE_FORMAT,
+        "versions": _versions(),
+        "file": _file_facts(file),
+        "backbone": backbone.facts(),
+    }
+    write_json(note, facts)
     return backbone, module
 
 

@@ -4,66 +4,29 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from toolkit.errors import ArtifactError, UsageError, listed
-from toolkit.features.backbones import Backbone
-from toolkit.store import DIGEST_BYTES, digest_of, locked, read_json, write_json
+from toolkit.errors import ArtifactError, ToolkitError, listed
+from toolkit.features.images import as_contents
+from toolkit.features.key import CacheKey as CacheKey
+from toolkit.store import (
+    DIGEST_BYTES,
+    locked,
+    read_json,
+    recover_folder,
+    sweep,
+    sync_folder,
+    write_json,
+)
 
-FORMAT = 1
-STORES = ("fp16", "fp32")
-_DTYPES: dict[str, np.dtype[Any]] = {"fp16": np.dtype("<f2"), "fp32": np.dtype("<f4")}
-_ENTRY = np.dtype([("digest", f"V{DIGEST_BYTES}"), ("row_crc", "<u4"), ("entry_crc", "<u4")])
-_BLOCK = 4096
-
-
-@dataclass(frozen=True)
-class CacheKey:
-    """All that an embedding depends on besides the image, and nothing else.
-
-    Attributes:
-        backbone: name, weights digest, preprocessing and pooling.
-        views: views averaged.
-        precision: ``bf16`` or ``fp32``, of the arithmetic.
-        store: ``fp16`` or ``fp32``, of the rows on disk. Half precision keeps 11 significant bits:
-            a relative error of at most 2**-11 for features between 6e-5 and 65504, an absolute one
-            of at most 2**-25 below.
-    """
-
-    backbone: Backbone
-    views: tuple[str, ...] = ("original",)
-    precision: str = "fp32"
-    store: str = "fp16"
-
-    def facts(self) -> dict[str, Any]:
-        """Return the JSON-able facts behind :attr:`hex`, for ``store.json``."""
-        if self.store not in STORES:
-            raise UsageError(f"--store is one of {', '.join(STORES)}, not {self.store!r}")
-        return {
-            "format": FORMAT,
-            "backbone": self.backbone.facts(),
-            "views": list(self.views),
-            "precision": self.precision,
-            "store": self.store,
-        }
-
-    @property
-    def hex(self) -> str:
-        """Digest that names the store; the name given to a weights file does not enter it."""
-        facts = self.facts()
-        facts["backbone"] = {k: v for k, v in facts["backbone"].items() if k != "weights"}
-        return digest_of(facts)
-
-    @property
-    def folder_name(self) -> str:
-        """Readable folder name: the backbone and the first digits of the key."""
-        return f"{self.backbone.name.replace('/', '-')}-{self.hex[:12]}"
+BLOCK = 4096
+ENTRY = np.dtype([("digest", f"V{DIGEST_BYTES}"), ("row_crc", "<u4"), ("entry_crc", "<u4")])
+DTYPES: dict[str, np.dtype[Any]] = {"fp16": np.dtype("<f2"), "fp32": np.dtype("<f4")}
 
 
 class EmbeddingCache:
@@ -80,57 +43,62 @@ class EmbeddingCache:
         key: what the rows are embeddings of.
 
     Raises:
-        ArtifactError: the folder holds a store of another key or format.
+        ArtifactError: the folder holds a store of another key or format, or a damaged one.
     """
 
     def __init__(self, folder: Path, key: CacheKey) -> None:
         self.folder = folder
         self.key = key
         self.dim = key.backbone.dim
-        self._dtype = _DTYPES[key.facts()["store"]]
+        self._dtype = DTYPES[key.facts()["store"]]
         self._rows_file = folder / "rows.bin"
         self._index_file = folder / "index.bin"
+        self._head_file = folder / "store.json"
         self._skipped_file = folder / "skipped.json"
-        head = folder / "store.json"
-        if head.is_file():
-            found = read_json(head, f"the embedding store {folder.name}")
-            if found.get("key") != key.hex:
-                raise ArtifactError(
-                    f"the embedding store {folder} was made for another key or format version: "
-                    "delete that folder and embed again"
-                )
         self._parts: list[np.ndarray] = []
         self._count = 0
         self._sorted: tuple[np.ndarray, np.ndarray] | None = None
+        take_back(folder)
         self.refresh()
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return self._count
 
-    def lock(self) -> FileLock:
+    def lock(self, timeout: float = -1) -> FileLock:
         """Return the lock that a writer holds from looking up what is missing to its last row."""
-        return locked(self.folder / "writer.lock")
+        return store_lock(self.folder, timeout)
 
     def refresh(self) -> None:
-        """Read the index again, after another process may have written."""
-        data = self._index_file.read_bytes() if self._index_file.is_file() else b""
-        whole = len(data) - len(data) % _ENTRY.itemsize
-        entries = np.frombuffer(data[:whole], _ENTRY)
-        rows = self._rows_file.stat().st_size // self._row_bytes if self._rows_file.is_file() else 0
-        good = _entry_crcs(entries) == entries["entry_crc"]
+        """Read the index again, after another process may have written.
+
+        Raises:
+            ArtifactError: the store is damaged, or another key's.
+        """
+        entries = read_entries(self._index_file)
+        self._check_head(bool(len(entries)))
+        good = entry_crcs(entries) == entries["entry_crc"]
         valid = len(good) if good.all() else int(np.argmin(good))
-        if valid < len(good) and good[valid:].any():
-            raise ArtifactError(
-                f"the index of embedding store {self.folder} is damaged at entry {valid}: "
-                "run 'toolkit cache verify', or delete the folder and embed again"
-            )
+        rows = row_count(self._rows_file, self._row_bytes)
+        if good[valid:].any():
+            raise self._damaged(f"has a damaged index entry, number {valid}")
         if rows < valid:
-            raise ArtifactError(
-                f"the embedding store {self.folder} has {valid} index entries but only {rows} "
-                "rows: it was cut short; delete the folder and embed again"
-            )
+            raise self._damaged(f"has {valid} index entries but only {rows} rows")
         self._parts, self._count, self._sorted = [entries[:valid]], valid, None
+
+    def recover(self) -> None:
+        """Remove what a kill left behind, and read the index; the caller holds the lock."""
+        recover_folder(self.folder)
+        self.refresh()
+        for file, size in (
+            (self._rows_file, len(self) * self._row_bytes),
+            (self._index_file, len(self) * ENTRY.itemsize),
+        ):
+            if file.is_file() and file.stat().st_size > size:
+                with file.open("rb+") as handle:
+                    handle.truncate(size)
+                    os.fsync(handle.fileno())
+        sweep(self.folder)
 
     def find(self, digests: np.ndarray) -> np.ndarray:
         """Return the row of each digest, -1 where there is none.
@@ -141,7 +109,7 @@ class EmbeddingCache:
         Returns:
             ``int64 (n,)``.
         """
-        wanted = _as_void(digests)
+        wanted = as_contents(digests)
         if len(self) == 0:
             return np.full(len(wanted), -1, np.int64)
         if self._sorted is None:
@@ -152,6 +120,11 @@ class EmbeddingCache:
         place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
         return np.where(known[place] == wanted, order[place], -1)
 
+    def begin(self) -> None:
+        """Note what the store holds, if that is not yet done; the caller holds the lock."""
+        if not self._head_file.is_file():
+            write_json(self._head_file, self.key.facts() | {"key": self.key.hex})
+
     def append(self, digests: Sequence[bytes], rows: np.ndarray) -> None:
         """Append a chunk of new rows and make it last; the caller holds the lock.
 
@@ -160,45 +133,57 @@ class EmbeddingCache:
             rows: ``float32 (b, dim)``.
 
         Raises:
-            ArtifactError: a row is not finite; nothing of the chunk is kept.
+            ArtifactError: a row is not finite or too large for the store, or the disk refuses;
+                nothing of the chunk is kept.
         """
+        if rows.shape != (len(digests), self.dim):
+            raise ValueError(f"{len(digests)} digests and rows {rows.shape}, not (b, {self.dim})")
         if not np.isfinite(rows).all():
             raise ArtifactError(
                 f"{self.key.backbone.name} gave features that are not finite numbers: "
                 "embed with --precision fp32"
             )
-        limit = float(np.finfo(self._dtype).max)
-        stored = np.ascontiguousarray(np.clip(rows, -limit, limit).astype(self._dtype))
-        entries = np.zeros(len(digests), _ENTRY)
+        with np.errstate(over="ignore"):
+            stored = np.ascontiguousarray(rows.astype(self._dtype))
+        if not np.isfinite(stored).all():
+            raise ArtifactError(
+                f"{self.key.backbone.name} gave a feature of size {np.abs(rows).max():.3g}, more "
+                f"than {self.key.store} holds: embed with --store fp32"
+            )
+        entries = np.zeros(len(digests), ENTRY)
         entries["digest"] = np.frombuffer(b"".join(digests), f"V{DIGEST_BYTES}")
         entries["row_crc"] = [zlib.crc32(row) for row in stored]
-        entries["entry_crc"] = _entry_crcs(entries, first=len(self))
-        self._ensure_folder()
-        _append(self._rows_file, len(self) * self._row_bytes, stored.tobytes())
-        _append(self._index_file, len(self) * _ENTRY.itemsize, entries.tobytes())
+        entries["entry_crc"] = entry_crcs(entries, first=len(self))
+        try:
+            self.begin()
+            _write_at(self._rows_file, len(self) * self._row_bytes, stored.tobytes())
+            _write_at(self._index_file, len(self) * ENTRY.itemsize, entries.tobytes())
+        except OSError as error:
+            raise ArtifactError(
+                f"the embedding store {self.folder} cannot be written ({error.strerror}): "
+                "make room or mend its permissions, then embed again; what it holds is kept"
+            ) from error
         self._parts.append(entries)
         self._count += len(entries)
         self._sorted = None
-
-    def cut_tail(self) -> None:
-        """Cut off what a kill left behind the last whole entry; the caller holds the lock."""
-        for file, size in (
-            (self._rows_file, len(self) * self._row_bytes),
-            (self._index_file, len(self) * _ENTRY.itemsize),
-        ):
-            if file.is_file() and file.stat().st_size > size:
-                with file.open("rb+") as handle:
-                    handle.truncate(size)
-                    os.fsync(handle.fileno())
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Return rows by number as ``float32 (b, dim)``, each checked against its checksum.
 
         Raises:
-            ArtifactError: a row on disk is not what was written.
+            ArtifactError: a row is not in the store, or is not what was written.
         """
+        absent = int(((rows < 0) | (rows >= len(self))).sum())
+        if absent:
+            raise ArtifactError(
+                f"{absent} of {len(rows)} images have no embedding in {self.folder}: "
+                "run 'toolkit embed' first"
+            )
         out = np.empty((len(rows), self.dim), np.float32)
-        for start, block in self._blocks(rows):
+        for start in range(0, len(rows), BLOCK):
+            block, wrong = self._checked(rows[start : start + BLOCK])
+            if wrong:
+                raise self._damaged(f"has {len(wrong)} damaged rows (rows {listed(wrong)})")
             out[start : start + len(block)] = block
         return out
 
@@ -206,26 +191,28 @@ class EmbeddingCache:
         """Return the numbers of all rows that are not what was written."""
         return [
             row
-            for start in range(0, len(self), _BLOCK)
-            for row in self._wrong(np.arange(start, min(start + _BLOCK, len(self))))[1]
+            for start in range(0, len(self), BLOCK)
+            for row in self._checked(np.arange(start, min(start + BLOCK, len(self))))[1]
         ]
+
+    @property
+    def digests(self) -> np.ndarray:
+        """Content digest of each row, ``uint8 (rows, 16)``."""
+        return digests_of(self._entries())
 
     def skipped(self) -> dict[str, str]:
         """Return the reasons why images cannot be embedded, by hexadecimal digest."""
         if not self._skipped_file.is_file():
             return {}
-        found: dict[str, str] = read_json(self._skipped_file, "the list of skipped images")
+        found = read_json(self._skipped_file, "the list of skipped images")
+        if not isinstance(found, dict):
+            raise ArtifactError(f"the list of skipped images {self._skipped_file} is damaged")
         return found
 
     def skip(self, reasons: dict[str, str]) -> None:
         """Remember why images cannot be embedded; the caller holds the lock."""
-        self._ensure_folder()
+        self.begin()
         write_json(self._skipped_file, dict(sorted((self.skipped() | reasons).items())))
-
-    @property
-    def bytes_on_disk(self) -> int:
-        """Size of all files of the store."""
-        return sum(file.stat().st_size for file in self.folder.glob("*") if file.is_file())
 
     def _entries(self) -> np.ndarray:
         if len(self._parts) > 1:
@@ -236,40 +223,76 @@ class EmbeddingCache:
     def _row_bytes(self) -> int:
         return self.dim * self._dtype.itemsize
 
-    def _ensure_folder(self) -> None:
-        head = self.folder / "store.json"
-        if not head.is_file():
-            write_json(head, self.key.facts() | {"key": self.key.hex})
-
-    def _blocks(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        for start in range(0, len(rows), _BLOCK):
-            wanted = rows[start : start + _BLOCK]
-            block, wrong = self._wrong(wanted)
-            if wrong:
+    def _check_head(self, filled: bool) -> None:
+        if not self._head_file.is_file():
+            if filled:
                 raise ArtifactError(
-                    f"{len(wrong)} rows of embedding store {self.folder} are damaged "
-                    f"(rows {listed(wrong)}): run 'toolkit cache prune --damaged', then embed again"
+                    f"the embedding store {self.folder} does not say what made it (its store.json "
+                    "is gone): delete that folder and embed again"
                 )
-            yield start, block
+            return
+        found = read_json(self._head_file, f"the embedding store {self.folder.name}")
+        if not isinstance(found, dict) or found.get("key") != self.key.hex:
+            raise ArtifactError(
+                f"the embedding store {self.folder} was made for another key or format version: "
+                "delete that folder and embed again"
+            )
 
-    def _wrong(self, rows: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    def _damaged(self, what: str) -> ToolkitError:
+        return ArtifactError(
+            f"the embedding store {self.folder} {what}: run 'toolkit cache prune --damaged', "
+            "then embed again"
+        )
+
+    def _checked(self, rows: np.ndarray) -> tuple[np.ndarray, list[int]]:
         mapped = np.memmap(self._rows_file, self._dtype, "r", shape=(len(self), self.dim))
         block = np.ascontiguousarray(mapped[rows])
         del mapped
-        crcs = self._entries()["row_crc"][rows]
+        crcs = self._entries()["row_crc"][rows].tolist()
         wrong = [
-            int(r) for r, row, c in zip(rows, block, crcs, strict=True) if zlib.crc32(row) != c
+            row
+            for row, values, crc in zip(rows.tolist(), block, crcs, strict=True)
+            if zlib.crc32(values) != crc
         ]
         return block, wrong
 
 
-def _as_void(digests: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(digests).view(f"V{DIGEST_BYTES}").reshape(-1)
+def store_lock(folder: Path, timeout: float = -1) -> FileLock:
+    """Return the lock of a store; it lies beside the folder, for a rewrite replaces the folder."""
+    return locked(folder.with_name(f".{folder.name}.lock"), timeout)
 
 
-def _entry_crcs(entries: np.ndarray, first: int = 0) -> np.ndarray:
+def take_back(folder: Path) -> None:
+    """Undo a rewrite of a store that was killed between its two renames."""
+    if folder.is_dir() or not folder.parent.is_dir():
+        return
+    try:
+        with store_lock(folder, timeout=0):
+            recover_folder(folder)
+    except (Timeout, OSError):
+        pass  # who holds the lock has the same duty; a read-only folder holds no rewrite
+
+
+def read_entries(file: Path) -> np.ndarray:
+    """Return the whole entries of an index file, good or not, ``ENTRY (n,)``."""
+    data = file.read_bytes() if file.is_file() else b""
+    return np.frombuffer(data[: len(data) - len(data) % ENTRY.itemsize], ENTRY)
+
+
+def digests_of(entries: np.ndarray) -> np.ndarray:
+    """Return the content digests of index entries, ``uint8 (n, 16)``."""
+    return np.ascontiguousarray(entries["digest"]).view(np.uint8).reshape(-1, DIGEST_BYTES)
+
+
+def row_count(file: Path, row_bytes: int) -> int:
+    """Return how many whole rows a file of rows holds."""
+    return file.stat().st_size // row_bytes if file.is_file() else 0
+
+
+def entry_crcs(entries: np.ndarray, first: int = 0) -> np.ndarray:
+    """Return the checksum that each entry must carry, ``uint32 (n,)``; ``first`` is its number."""
     data = entries.tobytes()
-    size, body = _ENTRY.itemsize, _ENTRY.itemsize - 4
+    size, body = ENTRY.itemsize, ENTRY.itemsize - 4
     view = memoryview(data)
     # the entry's own place enters, so that entries moved about are not taken for good ones
     return np.fromiter(
@@ -282,7 +305,9 @@ def _entry_crcs(entries: np.ndarray, first: int = 0) -> np.ndarray:
     )
 
 
-def _append(path: Path, offset: int, data: bytes) -> None:
+def _write_at(path: Path, offset: int, data: bytes) -> None:
+    """Write and sync ``data`` at ``offset`` and end the file there."""
+    new = not path.exists()
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         view, at = memoryview(data), offset
@@ -293,3 +318,5 @@ def _append(path: Path, offset: int, data: bytes) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+    if new:
+        sync_folder(path.parent)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import re
+from collections.abc import Callable
+from functools import cache, partial
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,6 +20,8 @@ MAX_PIXELS = 100_000_000
 _SHRINK_FROM = 4
 _ORIENTATION = 0x0112
 _SHORT = 3
+_LIBRARIES = ("image_stable", "image")  # since torchvision 0.29, and before
+_RGB = 3  # torchvision.io.ImageReadMode.RGB
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([02-9])')
 
 
@@ -44,19 +50,39 @@ def decode(data: bytes, target: int) -> torch.Tensor:
         UndecodableError: with the reason.
     """
     import torch
-    from torchvision.io import ImageReadMode, decode_jpeg
 
     size = plain_jpeg_size(data)
-    if size is not None and min(size) < 2 * _SHRINK_FROM * target:
+    decode_jpeg = fast_jpeg_decoder() if size is not None else None
+    if size is not None and decode_jpeg is not None and min(size) < 2 * _SHRINK_FROM * target:
         _check_size(*size)
-        encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
         try:
-            image: torch.Tensor = decode_jpeg(encoded, mode=ImageReadMode.RGB)
-            return image
+            return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8))
         except RuntimeError:
             pass  # Pillow may be more lenient, and gives reasons that people can read
     pixels = np.asarray(decode_pillow(data, target))
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+
+
+@cache
+def fast_jpeg_decoder() -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """Return torchvision's JPEG decoder, or None where there is none.
+
+    Its library is loaded by itself: importing torchvision would take longer than importing torch.
+    torchvision announced (0.29) that it will drop its decoders one day.
+    """
+    import torch
+
+    package = importlib.util.find_spec("torchvision")
+    folders = package.submodule_search_locations if package is not None else None
+    for name in _LIBRARIES if folders else ():
+        library = PathFinder.find_spec(name, list(folders or ()))
+        if library is not None and library.origin is not None:
+            try:
+                torch.ops.load_library(library.origin)  # type: ignore[no-untyped-call]
+                return partial(torch.ops.image.decode_jpeg.default, mode=_RGB)
+            except (OSError, AttributeError):
+                continue
+    return None
 
 
 def decode_pillow(data: bytes, target: int) -> Image.Image:

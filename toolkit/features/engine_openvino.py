@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.errors import ArtifactError
 from toolkit.features.backbones import Backbone, Loaded
 from toolkit.store import (
     digest_file,
@@ -25,8 +26,11 @@ from toolkit.store import (
     write_json,
 )
 
-FORMAT = 1
+FORMAT = 2
+NOTE = "engine.json"
 _BATCH = 8
+_FILES = ("model.xml", "model.bin")
+_TOLERANCE = 1e-2
 
 
 class ConversionError(Exception):
@@ -65,23 +69,14 @@ class OpenVINOEngine:
 
         from toolkit.features.engines import cores
 
-        path = _converted(backbone, load, views, folder)
-        core = ov.Core()
-        model = core.read_model(path)
-        size = backbone.preprocess.size
-        model.reshape([self.batch, size, size, 3])
-        settings = {
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-            "NUM_STREAMS": cores(),
-            "INFERENCE_NUM_THREADS": cores(),
-        }
-        self._compiled = core.compile_model(model, "CPU", settings)
-        self._queue = ov.AsyncInferQueue(self._compiled, 2 * cores())
+        compiled = _compiled(_converted(backbone, load, views, folder), backbone, precision)
+        self._queue = ov.AsyncInferQueue(compiled, 2 * cores())
         self._queue.set_callback(self._finished)
         self._errors: list[BaseException] = []
 
     def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
         """Embed one batch; see :class:`toolkit.features.engines.Engine`."""
+        self._raise_first()
         if len(pixels) < self.batch:
             filling = np.zeros((self.batch - len(pixels), *pixels.shape[1:]), np.uint8)
             pixels = np.concatenate([pixels, filling])
@@ -91,6 +86,9 @@ class OpenVINOEngine:
     def drain(self) -> None:
         """Wait for all requests."""
         self._queue.wait_all()
+        self._raise_first()
+
+    def _raise_first(self) -> None:
         if self._errors:
             raise self._errors[0]
 
@@ -100,16 +98,37 @@ class OpenVINOEngine:
             out[...] = request.get_output_tensor(0).data[: len(out)]
         except BaseException as error:  # a callback's error would be lost in OpenVINO's thread
             self._errors.append(error)
-        done()
+        else:
+            done()
+
+
+def _compiled(path: Path, backbone: Backbone, precision: str) -> Any:
+    import openvino as ov
+
+    from toolkit.features.engines import cores
+
+    size = backbone.preprocess.size
+    settings = {
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "NUM_STREAMS": cores(),
+        "INFERENCE_NUM_THREADS": cores(),
+    }
+    try:
+        core = ov.Core()
+        model = core.read_model(path)
+        model.reshape([_BATCH, size, size, 3])
+        return core.compile_model(model, "CPU", settings)
+    except RuntimeError as error:
+        raise ConversionError(_first_line(error)) from error
 
 
 def _converted(
     backbone: Backbone, load: Callable[[], Loaded], views: tuple[str, ...], folder: Path
 ) -> Path:
     """Return the converted network's file, made if it is not there whole."""
-    key = digest_of(FORMAT, backbone.facts(), views, importlib.metadata.version("openvino"))[:16]
-    slug = backbone.name.replace("/", "-")
-    place = folder / f"{slug}-{key}"
+    facts = backbone.facts() | {"weights": ""}  # a file's name changes nothing
+    key = digest_of(FORMAT, facts, views, importlib.metadata.version("openvino"))[:16]
+    place = folder / f"{backbone.name.replace('/', '-')}-{key}"
     with locked(folder / f".{place.name}.lock"):
         if not _whole(place):
             _convert(backbone, load, views, place)
@@ -117,14 +136,16 @@ def _converted(
 
 
 def _whole(place: Path) -> bool:
-    note = place / "digests.json"
-    if not note.is_file():
+    if not (place / NOTE).is_file():
         return False
-    digests = read_json(note, "the note on a converted network")
-    return all(
-        (place / name).is_file() and digest_file(place / name).hex() == digest
-        for name, digest in digests.items()
-    )
+    try:
+        digests = read_json(place / NOTE, "the note on a converted network")["digests"]
+        return all(
+            (place / name).is_file() and digest_file(place / name).hex() == digests[name]
+            for name in _FILES
+        )
+    except (ArtifactError, KeyError, TypeError):
+        return False
 
 
 def _convert(
@@ -137,7 +158,7 @@ def _convert(
 
     module = embedder(load()[1], backbone, views)
     size = backbone.preprocess.size
-    example = torch.zeros((2, size, size, 3), dtype=torch.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (_BATCH, size, size, 3), np.uint8)
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -148,22 +169,35 @@ def _convert(
             redirect_stderr(quiet),  # the tracer tells of every shape it takes for constant
         ):
             warnings.simplefilter("ignore")
-            model = ov.convert_model(module, example_input=example)
+            expected = module(torch.from_numpy(noise)).numpy()
+            example = torch.from_numpy(noise[:2])
+            traced: Any = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
+            model = ov.convert_model(traced, example_input=example)
     except Exception as error:  # the converter raises errors of many kinds
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        raise ConversionError(reason) from error
+        raise ConversionError(_first_line(error)) from error
     finally:
         logging.disable(previous)
     building = temporary_beside(place)
     building.mkdir(parents=True)
     try:
         ov.save_model(model, building / "model.xml", compress_to_fp16=False)
-        files = ("model.xml", "model.bin")
-        write_json(
-            building / "digests.json", {name: digest_file(building / name).hex() for name in files}
-        )
+        given = _compiled(building / "model.xml", backbone, "fp32")(noise)[0]
+        off = float(np.abs(given - expected).max() / max(np.abs(expected).max(), 1e-12))
+        if not off < _TOLERANCE:
+            raise ConversionError(f"its features come out {off:.1%} off")
+        note = {
+            "openvino": importlib.metadata.version("openvino"),
+            "backbone": backbone.facts(),
+            "views": list(views),
+            "digests": {name: digest_file(building / name).hex() for name in _FILES},
+        }
+        write_json(building / NOTE, note)
         shutil.rmtree(place, ignore_errors=True)
         building.rename(place)
         sync_folder(place.parent)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

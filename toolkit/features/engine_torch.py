@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,16 @@ from torch import nn
 
 _CPU_BATCH = 32
 _GPU_BATCH = 256
+_FLYING = 4
 logger = logging.getLogger(__name__)
 
 
 class TorchEngine:
     """Runs a network channels-last under bf16 autocast or in fp32.
 
-    On a GPU batches are pinned and copied asynchronously, several in flight; the batch is halved
-    when memory runs out. On a processor the batch is fixed and runs are synchronous.
+    On a GPU batches are pinned and copied asynchronously, several in flight. When memory runs out
+    the batch is halved. Every forward pass has the same shape (a short last batch is filled up), so
+    that a row does not depend on where a pass was cut or resumed.
 
     Args:
         module: from ``uint8 (b, size, size, 3)`` to ``float32 (b, dim)``.
@@ -36,25 +39,27 @@ class TorchEngine:
     ) -> None:
         self.batch = batch or (_GPU_BATCH if device == "cuda" else _CPU_BATCH)
         self._device = torch.device(device)
-        self._module: nn.Module = module.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._module: nn.Module = module.eval().to(  # type: ignore[call-overload]
+            self._device, memory_format=torch.channels_last
+        )
         self._bf16 = precision == "bf16"
         self._slice = self.batch
         self._flying: deque[tuple[Any, torch.Tensor, np.ndarray, Callable[[], None]]] = deque()
 
     def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
         """Embed one batch; see :class:`toolkit.features.engines.Engine`."""
+        host = self._full(pixels)
         if self._device.type != "cuda":
-            out[...] = self._run(torch.from_numpy(pixels)).cpu().numpy()
+            out[...] = self._run(host)[: len(out)].cpu().numpy()
             done()
             return
-        host = torch.from_numpy(pixels).pin_memory()
-        features = self._run(host)
+        features = self._run(host.pin_memory())
         landed = torch.empty(features.shape, dtype=torch.float32, pin_memory=True)
         landed.copy_(features, non_blocking=True)
         event: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record()
         self._flying.append((event, landed, out, done))
-        while len(self._flying) > 4:
+        while len(self._flying) > _FLYING:
             self._land()
 
     def drain(self) -> None:
@@ -65,8 +70,14 @@ class TorchEngine:
     def _land(self) -> None:
         event, landed, out, done = self._flying.popleft()
         event.synchronize()
-        out[...] = landed.numpy()
+        out[...] = landed[: len(out)].numpy()
         done()
+
+    def _full(self, pixels: np.ndarray) -> torch.Tensor:
+        if len(pixels) < self.batch:
+            filling = np.zeros((self.batch - len(pixels), *pixels.shape[1:]), np.uint8)
+            pixels = np.concatenate([pixels, filling])
+        return torch.from_numpy(pixels)
 
     @torch.inference_mode()
     def _run(self, host: torch.Tensor) -> torch.Tensor:
@@ -77,12 +88,27 @@ class TorchEngine:
             except torch.OutOfMemoryError:
                 if self._slice <= 1:
                     raise
-                self._slice //= 2
+            # outside the handler, whose traceback would keep the failed pass's tensors alive
+            self._slice = (self._slice + 1) // 2
+            if self._device.type == "cuda":
                 torch.cuda.empty_cache()
-                logger.warning("GPU memory ran out: batches of %d from here on", self._slice)
+            logger.warning("memory ran out: batches of %d from here on", self._slice)
 
     def _forward(self, part: torch.Tensor) -> torch.Tensor:
         pixels = part.to(self._device, non_blocking=True)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+        with (
+            torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16),
+            _exact_convolutions(self._device.type == "cuda" and not self._bf16),
+        ):
             features: torch.Tensor = self._module(pixels)
         return features.float()
+
+
+@contextmanager
+def _exact_convolutions(wanted: bool) -> Iterator[None]:
+    """Keep fp32 convolutions from being computed in TF32, which cuDNN does unless told not to."""
+    if not wanted:
+        yield
+        return
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield

@@ -44,16 +44,18 @@ def load(request: Request) -> tuple[Backbone, nn.Module, Path | None]:
     if request.crop == "whole":
         preprocess = replace(preprocess, resize=preprocess.size)
     module.eval().requires_grad_(False)
-    digest = digest_state(module.state_dict())
     module = _headless(module, head, request)
+    # the classifier is off: what embeddings do not depend on must not enter their key
+    digest = digest_state(module.state_dict())
     with torch.inference_mode():
-        probe = torch.zeros(1, 3, preprocess.size, preprocess.size)
-        dim = int(module(probe).shape[1])
-    return (
-        Backbone(request.name, weights, digest, preprocess, request.pooling, dim),
-        module,
-        file,
-    )
+        shape = tuple(module(torch.zeros(1, 3, preprocess.size, preprocess.size)).shape)
+    if len(shape) != 2:
+        raise UsageError(
+            f"{request.name} gives features of shape {shape[1:]}, not one vector an image: "
+            "choose another backbone"
+        )
+    backbone = Backbone(request.name, weights, digest, preprocess, request.pooling, shape[1])
+    return backbone, module, file
 
 
 Built = tuple[nn.Module, Preprocess, str, Path | None, str]
@@ -172,6 +174,8 @@ def _torchvision(request: Request) -> Built:
         except Exception as error:  # urllib raises errors of many kinds
             raise without_weights(request.name, _short(error)) from error
     fit_state(module, read_state(file), head, f"the weights in {file}")
+    if hasattr(module, "transform_input"):  # the Inceptions' weights expect it
+        module.transform_input = True  # type: ignore[assignment]
     return module, preprocess, head, file, "pretrained"
 
 

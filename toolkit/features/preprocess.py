@@ -62,8 +62,9 @@ class Preprocess:
 
         Images of one size are resized in one call on a channels-last batch, which is several times
         faster than one by one and gives the same bytes. Against Pillow's resize, which torchvision
-        and timm call, no value is off by more than 2 of 255: torch keeps the filter's weights in 16
-        bits, Pillow in 22.
+        and timm call, values differ by less than a third of a level of 255 on average and by 6 at
+        most: torch keeps the filter's weights in 16 bits, and of tall images Pillow (since 13)
+        shrinks the height first.
 
         Args:
             images: b tensors ``uint8 (3, H, W)``, of any sizes.
@@ -90,10 +91,10 @@ class Preprocess:
     def _resize_crop(self, stack: torch.Tensor, height: int, width: int) -> torch.Tensor:
         import torch
 
-        long = LONGEST * min(height, width)
-        if max(height, width) > long and not self.squash:
-            top, left = max(0, height - long) // 2, max(0, width - long) // 2
-            stack = stack[:, :, top : top + long, left : left + long]
+        most = LONGEST * min(height, width)
+        if max(height, width) > most and not self.squash:
+            top, left = max(0, height - most) // 2, max(0, width - most) // 2
+            stack = stack[:, :, top : height - top, left : width - left]
             height, width = stack.shape[2:]
         tall, wide = self.resized(width, height)
         if (tall, wide) != (height, width):

@@ -13,6 +13,7 @@ from torch import nn
 
 from toolkit.errors import WeightsError, listed
 
+_COUNT = "num_batches_tracked"
 _LEGACY_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
 
 
@@ -28,8 +29,9 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(path)
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+            loaded: Any = load_file(path)
+        else:
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise errors of many kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise WeightsError(f"weights file {path} cannot be read: {reason}") from error
@@ -46,7 +48,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 def fit_state(module: nn.Module, state: Mapping[str, torch.Tensor], head: str, source: str) -> None:
     """Load ``state`` into ``module``, by name, or in order where only the names differ.
 
-    A classifier of another width is left out: embeddings do not use it.
+    A classifier of another width is left out: embeddings do not use it. So is the count of batches
+    that batch normalisation saw, which files from before PyTorch 0.4.1 lack.
 
     Args:
         module: the network.
@@ -59,10 +62,12 @@ def fit_state(module: nn.Module, state: Mapping[str, torch.Tensor], head: str, s
     """
     own = module.state_dict()
     given = {_LEGACY_DENSENET.sub(r"\1\2.", name): value for name, value in state.items()}
-    if set(given) != set(own) and [tuple(v.shape) for v in given.values()] == [
-        tuple(v.shape) for v in own.values()
-    ]:
-        given = dict(zip(own, given.values(), strict=True))
+    if set(_counted(given)) != set(_counted(own)):
+        for ours, theirs in ((own, given), (_counted(own), _counted(given))):
+            if [v.shape for v in ours.values()] == [v.shape for v in theirs.values()]:
+                given = dict(zip(ours, theirs.values(), strict=True))
+                break
+    own, given = _counted(own), _counted(given)
     body = [name for name in own if not name.startswith(head)]
     missing = [name for name in body if name not in given]
     wrong = [
@@ -77,6 +82,11 @@ def fit_state(module: nn.Module, state: Mapping[str, torch.Tensor], head: str, s
         )
     fitting = {n: v for n, v in given.items() if n in own and v.shape == own[n].shape}
     module.load_state_dict(fitting, strict=False)
+
+
+def _counted(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return what counts: all but the numbers of batches seen."""
+    return {name: value for name, value in state.items() if not name.endswith(_COUNT)}
 
 
 def digest_state(state: Mapping[str, torch.Tensor]) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LOSSES = ("focal", "asl", "bce")
 _WARM_UP = 0.1
+_PARTS = ("first", "first_bias", "second", "second_bias")
 
 
 class MLPHead(OneVsRestHead):
@@ -51,17 +52,21 @@ class MLPHead(OneVsRestHead):
             validation rows, which are then not trained on; else all rows train for all epochs.
         validation_fraction: share of the training rows that early stopping looks at.
         shrinkage: in positives: how far early stopping pulls rare labels to the shared epoch.
-        normalise: bring every row to length 1 before features are standardised.
+        normalise: before standardising, take the square root of features that no training row has
+            below 0, then bring every row to length 1 (Perronnin et al. 2010): pooled activations
+            are skewed.
         precision: ``bf16``, ``fp32``, or ``auto`` for bf16 where the hardware multiplies it.
         device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
 
     Attributes:
+        rooted_: ``bool (d,)``, features that the square root is taken of.
         mean_: ``float32 (d,)``, of the training rows.
         scale_: ``float32 (d,)``, their standard deviation; 1 for a constant feature.
         networks_: what each of the ``seeds`` learned, for the M labels that are not constant.
         epochs_: ``int (seeds, M)``, the epoch the weights are from.
     """
 
+    rooted_: np.ndarray
     mean_: np.ndarray
     scale_: np.ndarray
     networks_: list[Weights]
@@ -157,6 +162,7 @@ class MLPHead(OneVsRestHead):
             X, Y, weight = X[counted], Y[counted], weight[counted]
         from toolkit.members.mlp_training import train
 
+        self.rooted_ = np.asarray(self.normalise & (X >= 0).all(axis=0))
         X = self._normalised(X)
         weight = label_weights(Y, weight, self.class_weight)
         held = self._inner_validation(Y)
@@ -176,23 +182,25 @@ class MLPHead(OneVsRestHead):
         return scores
 
     def _state(self) -> State:
-        parts = ("first", "first_bias", "second", "second_bias")
-        stacked = {part: np.stack([getattr(n, part) for n in self.networks_]) for part in parts}
-        return stacked | {
+        state: State = {
             "mean": self.mean_,
             "scale": self.scale_,
             "epochs": self.epochs_,
             "normalise": np.array([int(self.normalise)]),
+            "rooted": self.rooted_.astype(np.uint8),
         }
+        for part in _PARTS:
+            state[part] = np.stack([getattr(network, part) for network in self.networks_])
+        return state
 
     def _restore(self, state: State) -> None:
         from toolkit.members.mlp_training import Weights
 
-        parts = ("first", "first_bias", "second", "second_bias")
-        seeds = zip(*(np.asarray(state[part]) for part in parts), strict=True)
+        seeds = zip(*(np.asarray(state[part]) for part in _PARTS), strict=True)
         self.networks_ = [Weights(*arrays) for arrays in seeds]
         self.mean_, self.scale_ = np.asarray(state["mean"]), np.asarray(state["scale"])
         self.epochs_ = np.asarray(state["epochs"])
+        self.rooted_ = np.asarray(state["rooted"]).astype(bool)
         self.normalise = bool(np.asarray(state["normalise"])[0])
 
     def _training(self) -> Training:
@@ -239,6 +247,7 @@ class MLPHead(OneVsRestHead):
     def _normalised(self, X: np.ndarray) -> np.ndarray:
         if not self.normalise:
             return X
+        X = np.where(self.rooted_, np.sign(X) * np.sqrt(np.abs(X)), X)
         length = np.linalg.norm(X, axis=1, keepdims=True)
         scaled: np.ndarray = X / np.where(length > 0, length, 1)
         return scaled

@@ -232,15 +232,8 @@ class _Networks:
         self.second = self._float(np.tile(second, (self.labels, 1)))
         self.second_bias = torch.logit(self.rate)
         self.parameters = [self.first, self.first_bias, self.second, self.second_bias]
-        for parameter in self.parameters:
-            parameter.grad = torch.zeros_like(parameter)
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": [self.first, self.second], "weight_decay": how.weight_decay},
-                {"params": [self.first_bias, self.second_bias], "weight_decay": 0.0},
-            ],
-            lr=how.learning_rate,
-            fused=True,
+        self.gradients, self.means, self.squares = (
+            [torch.zeros_like(parameter) for parameter in self.parameters] for _ in range(3)
         )
         self.average = [p.clone() for p in self.parameters] if how.averaging is not None else None
         self.first_copy = self.first.to(self.dtype)
@@ -261,11 +254,8 @@ class _Networks:
             mask, kept = self._mask(x.shape, self.how.input_dropout)
             x *= mask.mul_(1 / kept)
         self._gradients(x, y, weight)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.taken, self.steps, self.how)
-        self.optimiser.step()
+        self._adamw()
         self.first_copy.copy_(self.first)
-        self.taken += 1
         if self.average is not None and self.how.averaging is not None:
             # early on, an average over the few steps so far
             decay = min(self.how.averaging, self.taken / (self.taken + 9))
@@ -289,9 +279,33 @@ class _Networks:
         own = (s.T @ a).view(self.labels, self.labels, self.hidden).diagonal()
         ones = torch.ones((1, len(x)), dtype=self.dtype, device=self.device)
         found = [x.T @ da, (ones @ da)[0], own.T / kept, slope.sum(0)]
-        for parameter, gradient in zip(self.parameters, found, strict=True):
-            assert parameter.grad is not None
-            parameter.grad.copy_(gradient)
+        for gradient, value in zip(self.gradients, found, strict=True):
+            gradient.copy_(value)
+
+    def _adamw(self) -> None:
+        """Move the weights (Loshchilov & Hutter 2019), one pass over each of them.
+
+        This is the kernel under ``torch.optim.AdamW(fused=True)``, without that class: making one
+        imports torch's compiler, which takes longer than training on a small data set.
+        """
+        rate = learning_rate(self.taken, self.steps, self.how)
+        self.taken += 1
+        for at, decay in enumerate((self.how.weight_decay, 0.0, self.how.weight_decay, 0.0)):
+            torch._fused_adamw_(
+                [self.parameters[at]],
+                [self.gradients[at]],
+                [self.means[at]],
+                [self.squares[at]],
+                [],
+                [torch.tensor(float(self.taken), device=self.device)],
+                lr=rate,
+                beta1=0.9,
+                beta2=0.999,
+                weight_decay=decay,
+                eps=1e-8,
+                amsgrad=False,
+                maximize=False,
+            )
 
     def _slope(self, logits: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         with torch.enable_grad():
@@ -316,8 +330,10 @@ class _Networks:
         first, first_bias, second, second_bias = self.average or self.parameters
         first, first_bias = first.to(self.dtype), first_bias.to(self.dtype)
         logits = []
-        for x in torch.from_numpy(validation.X).split(self.how.batch_size):
-            a = torch.addmm(first_bias, x.to(self.device, self.dtype), first).relu_().float()
+        for start in range(0, len(validation.X), self.how.batch_size):
+            rows = torch.from_numpy(validation.X[start : start + self.how.batch_size])
+            x = rows.to(self.device, self.dtype)
+            a = torch.addmm(first_bias, x, first).relu_().float()
             z = torch.einsum("nlh,lh->nl", a.view(-1, self.labels, self.hidden), second)
             logits.append(z + second_bias)
         return self._mean_loss(torch.cat(logits), validation)

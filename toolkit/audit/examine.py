@@ -1,0 +1,225 @@
+"""Examine: every check of the audit on one data set and its embeddings, as ranked findings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.audit.alignment import PERMUTATIONS, Alignment, alignment, group_alignment
+from toolkit.audit.breaks import find_break, repeated_labels
+from toolkit.audit.column_blocks import swapped_run, swaps_in_groups
+from toolkit.audit.columns import ColumnSwap, swaps_by_counts
+from toolkit.audit.duplicates import Duplicates, find_duplicates
+from toolkit.audit.findings import Finding, ranked
+from toolkit.audit.health import file_health, label_health
+from toolkit.audit.label_errors import (
+    LabelNoise,
+    Suspect,
+    label_noise,
+    out_of_fold_probabilities,
+    suspects,
+)
+from toolkit.audit.orders import Groups, directory_listing, pairings
+from toolkit.audit.pairing import Explanation, explain
+from toolkit.audit.pixels import Survey
+from toolkit.audit.probe import Floats, Probe, principal_components
+from toolkit.audit.verdicts import (
+    alignment_findings,
+    column_findings,
+    duplicate_findings,
+    explanation_findings,
+    group_findings,
+    label_error_findings,
+)
+from toolkit.data.dataset import Dataset
+from toolkit.data.split import Folds, Split, make_folds
+from toolkit.errors import DataError
+
+Stage = Callable[[str], None]
+_HALVES = "the first half", "the second half"
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """What an audit of one data set found.
+
+    Attributes:
+        findings: ranked, the worst first.
+        alignment: of the labels as they stand.
+        explanation: of a misalignment; None where there is none or none is known.
+        swaps: columns swapped.
+        duplicates: None if files were not decoded.
+        noise: of each label; empty where labels describe nothing.
+        suspects: the likeliest label errors.
+        seconds: by stage.
+    """
+
+    findings: list[Finding]
+    alignment: Alignment
+    explanation: Explanation | None
+    swaps: list[ColumnSwap]
+    duplicates: Duplicates | None
+    noise: list[LabelNoise]
+    suspects: list[Suspect]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the findings and the seconds, JSON-able."""
+        return {"findings": [found.facts() for found in self.findings], "seconds": self.seconds}
+
+
+def examine(
+    dataset: Dataset,
+    X: npt.ArrayLike,
+    split: Split,
+    *,
+    folds: Folds | None = None,
+    looks: Survey | None = None,
+    prevalence: Mapping[str, float] | None = None,
+    permutations: int = PERMUTATIONS,
+    top: int = 50,
+    seed: int = 0,
+    device: str = "cpu",
+    on_stage: Stage | None = None,
+) -> Examination:
+    """Run every check.
+
+    Test rows are looked at, for faults of the data only: nothing that a model is chosen by comes
+    out. Label errors are learned on the development rows; test rows are only scored.
+
+    Args:
+        dataset: the data set.
+        X: ``float (n, d)`` embeddings of its images in order; NaN rows for images without.
+        split: its split; the parts are searched for faults of their own.
+        folds: over the development rows; made from ``split`` if not given.
+        looks: :func:`~toolkit.audit.pixels.survey` of its paths; None leaves out near duplicates
+            and damaged files.
+        prevalence: published share of positives by label name, if the data is a sample of such.
+        permutations: of the alignment test.
+        top: how many label errors to list.
+        seed: of everything random.
+        device: ``cpu`` or ``cuda``, for label errors.
+        on_stage: called with each stage's name as it begins.
+
+    Raises:
+        DataError: embeddings and data set differ in length, or too little data for any test.
+    """
+    clock = _Clock(on_stage)
+    X, Y, names = np.asarray(X, np.float32), dataset.Y, dataset.labels
+    if len(X) != len(dataset):
+        raise DataError(f"{len(X)} embeddings for {len(dataset)} images: embed the data set again")
+    X = _filled(X)
+    groups = _groups(dataset, split)
+
+    clock.begin("alignment")
+    probe = Probe(principal_components(X), seed=seed)
+    found = alignment(probe, Y, names, permutations=permutations, seed=seed)
+    findings = alignment_findings(found)
+
+    clock.begin("pairing")
+    explanation = explained(probe, dataset, found, groups)
+    pairing = str(dataset.provenance.get("pairing", ""))
+    findings += explanation_findings(explanation, pairing)
+    rebuilt = Y if explanation is None else explanation.repaired(Y)
+    describes = explanation is not None or found.verdict != "labels do not describe the images"
+
+    clock.begin("columns")
+    swaps = swaps_by_counts(Y, names, prevalence, "published counts") if prevalence else []
+    if describes:
+        scores = probe.scores(rebuilt)
+        findings += group_findings(
+            group_alignment(scores, rebuilt, groups, seed=seed), repeated_labels(Y, groups)
+        )
+        in_groups = swaps_in_groups(probe, rebuilt, names, groups)
+        swaps += in_groups or swapped_run(probe, rebuilt, names, dataset.files, seed=seed)
+    findings += column_findings(swaps)
+
+    duplicates = None
+    if looks is not None:
+        clock.begin("duplicates")
+        duplicates = find_duplicates(dataset.digests, X, looks, seed=seed)
+        findings += duplicate_findings(duplicates, dataset.files, names, Y, split.part)
+
+    noise: list[LabelNoise] = []
+    worst: list[Suspect] = []
+    if describes and explanation is None:
+        clock.begin("label errors")
+        folds = make_folds(split, Y, seed=seed) if folds is None else folds
+        P = out_of_fold_probabilities(X, Y, folds.fold, device=device)
+        noise, worst = label_noise(P, Y, names, seed=seed), suspects(P, Y, names, top)
+        findings += label_error_findings(noise, worst, dataset.ids, split.part)
+
+    clock.begin("health")
+    findings += file_health(dataset, looks) + label_health(dataset, split)
+    return Examination(
+        findings=ranked(findings),
+        alignment=found,
+        explanation=explanation,
+        swaps=swaps,
+        duplicates=duplicates,
+        noise=noise,
+        suspects=worst,
+        seconds=clock.stop(),
+    )
+
+
+def explained(
+    probe: Probe, dataset: Dataset, found: Alignment, groups: Groups
+) -> Explanation | None:
+    """Return the best explanation of a misalignment: a pairing of the whole, or a break."""
+    try:
+        directory = directory_listing(Path(dataset.root), dataset.files)
+    except OSError:
+        directory = None
+    parts = {name: rows for name, rows in groups.items() if name not in _HALVES}
+    candidates = pairings(dataset.files, directory=directory, groups=parts)
+    whole = explain(probe, dataset.Y, dataset.labels, found, candidates)
+    broken = find_break(probe, dataset.Y, dataset.labels, dataset.files)
+    known = [explanation for explanation in (whole, broken) if explanation is not None]
+    return max(known, key=lambda explanation: explanation.auroc_after, default=None)
+
+
+def _groups(dataset: Dataset, split: Split) -> dict[str, npt.NDArray[np.int64]]:
+    """Parts of the split, folders, and halves: the blocks in which a fault may sit."""
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    groups = {name: rows for name, rows in parts.items() if len(rows)}
+    folders = np.array([str(Path(file).parent) for file in dataset.files])
+    different = np.unique(folders)
+    if 1 < len(different) <= 12:
+        groups |= {f"folder {name}": np.flatnonzero(folders == name) for name in different}
+    middle = len(dataset) // 2
+    halves = np.arange(middle), np.arange(middle, len(dataset))
+    return groups | dict(zip(_HALVES, halves, strict=True))
+
+
+def _filled(X: npt.NDArray[np.float32]) -> Floats:
+    """Give images without an embedding the mean of the others, which no probe learns from."""
+    known = np.isfinite(X).all(axis=1)
+    if not known.any():
+        raise DataError("no image has an embedding: run 'toolkit embed' first")
+    filled: Any = np.where(known[:, None], X, X[known].mean(axis=0))
+    return filled
+
+
+class _Clock:
+    def __init__(self, on_stage: Stage | None) -> None:
+        self._on_stage, self._seconds = on_stage, {}  # type: ignore[var-annotated]
+        self._stage, self._since = "", 0.0
+
+    def begin(self, stage: str) -> None:
+        self.stop()
+        self._stage, self._since = stage, time.perf_counter()
+        if self._on_stage is not None:
+            self._on_stage(stage)
+
+    def stop(self) -> dict[str, float]:
+        if self._stage:
+            self._seconds[self._stage] = round(time.perf_counter() - self._since, 3)
+            self._stage = ""
+        return dict(self._seconds)

@@ -1,0 +1,279 @@
+"""Inventory: what embeddings are on disk, who uses them, and the removal of what nobody does."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.data.dataset import list_datasets, load_dataset
+from toolkit.errors import ArtifactError, ToolkitError, listed
+from toolkit.features.cache import (
+    EmbeddingCache,
+    digests_of,
+    entry_crcs,
+    read_entries,
+    store_lock,
+    take_back,
+)
+from toolkit.features.images import among
+from toolkit.features.integrity import OtherFormatError, intact, read_key, rewrite
+from toolkit.features.key import CacheKey
+from toolkit.store import read_json, sweep, temporary_beside
+
+ENGINE_NOTE = "engine.json"
+_NOT_STORES = ("engines", "backbones")
+
+
+@dataclass(frozen=True)
+class StoreFacts:
+    """One store of embeddings.
+
+    Attributes:
+        name: of its folder under ``artifacts/embeddings``.
+        bytes: on disk.
+        problem: why it cannot be used, or None.
+        other_format: another version of this toolkit wrote it.
+        key: facts of its key; None where they cannot be read.
+        rows: number of rows, damaged ones included.
+        skipped: images remembered as undecodable.
+        used_by: rows used by each data set that uses any.
+        unused: rows that no data set uses.
+        damaged: numbers of rows that are not what was written; None where that was not checked.
+    """
+
+    name: str
+    bytes: int
+    problem: str | None
+    other_format: bool = False
+    key: dict[str, Any] | None = None
+    rows: int = 0
+    skipped: int = 0
+    used_by: dict[str, int] = field(default_factory=dict)
+    unused: int = 0
+    damaged: list[int] | None = None
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """A converted network, kept so that it need not be converted again.
+
+    Attributes:
+        name: of its folder under ``artifacts/embeddings/engines``.
+        bytes: on disk.
+        stale: it is incomplete, of another OpenVINO, or of a backbone without a store.
+    """
+
+    name: str
+    bytes: int
+    stale: bool
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All that lies under ``artifacts/embeddings``.
+
+    Attributes:
+        stores: stores of embeddings, by name.
+        engines: converted networks, by name.
+        unreadable: data sets that cannot be read, so that what they use is not known.
+    """
+
+    stores: list[StoreFacts]
+    engines: list[EngineFacts]
+    unreadable: list[str]
+
+    def facts(self) -> dict[str, Any]:
+        """Return a JSON-able document."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was removed, or with ``dry_run`` what would be.
+
+    Attributes:
+        stores: names of stores removed whole.
+        damaged: damaged rows removed, by store.
+        unused: intact rows removed because no data set uses them, by store.
+        engines: names of converted networks removed.
+        bytes: freed on disk.
+    """
+
+    stores: list[str]
+    damaged: dict[str, int]
+    unused: dict[str, int]
+    engines: list[str]
+    bytes: int
+
+    def facts(self) -> dict[str, Any]:
+        """Return a JSON-able document."""
+        return asdict(self)
+
+
+def take_inventory(artifacts: Path, check: bool = False) -> Inventory:
+    """List stores and converted networks with their sizes and users.
+
+    Args:
+        artifacts: the artifacts folder.
+        check: also compare every row with its checksum.
+    """
+    root = artifacts / "embeddings"
+    for lock in root.glob(".*.lock"):
+        take_back(root / lock.name[1 : -len(".lock")])
+    users, unreadable = _users(artifacts)
+    stores = [_store_facts(folder, users, check) for folder in _stores(root)]
+    engines = [_engine_facts(folder, stores) for folder in _folders(root / "engines")]
+    return Inventory(stores, engines, unreadable)
+
+
+def prune(
+    artifacts: Path,
+    *,
+    damaged: bool = False,
+    unused_stores: bool = False,
+    unused_rows: bool = False,
+    engines: bool = False,
+    dry_run: bool = False,
+) -> Pruned:
+    """Remove what is damaged or of no use; stores are rewritten in one step each.
+
+    Args:
+        artifacts: the artifacts folder.
+        damaged: remove damaged rows, and stores that do not say what made them.
+        unused_stores: remove stores of which no data set uses a row.
+        unused_rows: remove rows that no data set uses.
+        engines: remove converted networks that are stale, and what killed runs left behind.
+        dry_run: only tell what would be removed.
+
+    Raises:
+        ArtifactError: a data set cannot be read, so that it is not known what it uses.
+    """
+    found = take_inventory(artifacts, check=damaged)
+    if found.unreadable and (unused_stores or unused_rows):
+        raise ArtifactError(
+            f"what is unused cannot be told: data set {listed(found.unreadable)} cannot be read; "
+            "import it again or delete its folder"
+        )
+    root = artifacts / "embeddings"
+    before = _size(root)
+    wanted = partial(_wanted, _users(artifacts)[0]) if unused_rows else None
+    removed, expected = [], 0
+    bad_rows: dict[str, int] = {}
+    idle_rows: dict[str, int] = {}
+    for store in found.stores:
+        nameless = store.key is None and not store.other_format
+        if (damaged and nameless) or (unused_stores and not store.used_by):
+            removed.append(store.name)
+            expected += store.bytes
+            if not dry_run:
+                _remove(root / store.name)
+        elif store.key is not None:
+            bad = len(store.damaged or [])
+            idle = store.unused if unused_rows else 0
+            if not dry_run and (bad or idle or (damaged and store.problem)):
+                bad, idle = rewrite(root / store.name, CacheKey.from_facts(store.key), wanted)
+            expected += store.bytes * (bad + idle) // max(1, store.rows)
+            bad_rows |= {store.name: bad} if bad else {}
+            idle_rows |= {store.name: idle} if idle else {}
+    stale = [engine.name for engine in found.engines if engines and engine.stale]
+    expected += sum(engine.bytes for engine in found.engines if engine.name in stale)
+    if not dry_run:
+        for name in stale:
+            _remove(root / "engines" / name)
+        if engines:
+            _sweep(root)
+    freed = expected if dry_run else max(0, before - _size(root))
+    return Pruned(removed, bad_rows, idle_rows, stale, freed)
+
+
+def _users(artifacts: Path) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the content digests of each data set, and the data sets that cannot be read."""
+    digests, unreadable = {}, []
+    for name in list_datasets(artifacts):
+        try:
+            digests[name] = load_dataset(artifacts, name).digests
+        except ToolkitError:
+            unreadable.append(name)
+    return digests, unreadable
+
+
+def _wanted(users: dict[str, np.ndarray], digests: np.ndarray) -> np.ndarray:
+    """Tell which contents any data set has, ``bool (n,)``."""
+    wanted = np.zeros(len(digests), bool)
+    for theirs in users.values():
+        wanted |= among(digests, theirs)
+    return wanted
+
+
+def _store_facts(folder: Path, users: dict[str, np.ndarray], check: bool) -> StoreFacts:
+    size = _size(folder)
+    try:
+        key = read_key(folder)
+    except OtherFormatError as error:
+        return StoreFacts(folder.name, size, str(error), other_format=True)
+    except ArtifactError as error:
+        return StoreFacts(folder.name, size, str(error))
+    problem, skipped = None, 0
+    try:
+        skipped = len(EmbeddingCache(folder, key).skipped())
+    except ArtifactError as error:
+        problem = str(error)
+    entries = read_entries(folder / "index.bin")
+    good = intact(folder, key) if check else entry_crcs(entries) == entries["entry_crc"]
+    digests = digests_of(entries[: len(good)])[good]
+    used = {name: int(among(digests, theirs).sum()) for name, theirs in users.items()}
+    return StoreFacts(
+        name=folder.name,
+        bytes=size,
+        problem=problem,
+        key=key.facts(),
+        rows=len(good),
+        skipped=skipped,
+        used_by={name: rows for name, rows in used.items() if rows},
+        unused=int((~_wanted(users, digests)).sum()),
+        damaged=np.flatnonzero(~good).tolist() if check else None,
+    )
+
+
+def _engine_facts(folder: Path, stores: list[StoreFacts]) -> EngineFacts:
+    backbones = [store.key["backbone"]["digest"] for store in stores if store.key]
+    try:
+        note = read_json(folder / ENGINE_NOTE, "the note on a converted network")
+        fresh = note["openvino"] == importlib.metadata.version("openvino")
+        stale = not fresh or note["backbone"]["digest"] not in backbones
+    except (ArtifactError, KeyError, TypeError):
+        stale = True
+    return EngineFacts(folder.name, _size(folder), stale)
+
+
+def _folders(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    return sorted(f for f in root.iterdir() if f.is_dir() and not f.name.startswith("."))
+
+
+def _stores(root: Path) -> list[Path]:
+    return [folder for folder in _folders(root) if folder.name not in _NOT_STORES]
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that has a lock beside it; it is gone in one step."""
+    with store_lock(folder):
+        aside = temporary_beside(folder)
+        folder.rename(aside)
+        shutil.rmtree(aside)
+
+
+def _sweep(root: Path) -> None:
+    for folder in (root, root / "engines", root / "backbones", *_stores(root)):
+        sweep(folder)

@@ -1,0 +1,150 @@
+"""Verify: embed a sample of cached images again, one batch after another, and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import ArtifactError
+from toolkit.features.backbones import Loaded
+from toolkit.features.cache import EmbeddingCache
+from toolkit.features.engines import Engine, make_engine
+from toolkit.features.feed import decode_group, quiet_decoding
+from toolkit.features.images import Image, Images
+from toolkit.features.key import CacheKey, store_folder
+
+SAMPLE = 64
+LEAST_COSINE = 0.999
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How a sample of cached rows compares with the same images embedded again.
+
+    Attributes:
+        sampled: images embedded again.
+        smallest_cosine: between a cached row and its image's new one; None if none could be read.
+        median_cosine: likewise.
+        differing: images below the limit, worst first, each with its cosine, or with the reason
+            why it cannot be decoded any more.
+        engine: what computed the new rows.
+    """
+
+    sampled: int
+    smallest_cosine: float | None
+    median_cosine: float | None
+    differing: list[dict[str, Any]]
+    engine: str
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every sampled row is what its image gives."""
+        return not self.differing
+
+    def facts(self) -> dict[str, Any]:
+        """Return a JSON-able document."""
+        return asdict(self) | {"agrees": self.agrees}
+
+
+def verify(
+    images: Images | Sequence[Image],
+    key: CacheKey,
+    load: Callable[[], Loaded],
+    artifacts: Path,
+    *,
+    sample: int = SAMPLE,
+    seed: int = 0,
+    least: float = LEAST_COSINE,
+    engine: str = "auto",
+    device: str = "cpu",
+    make: Callable[..., Engine] = make_engine,
+) -> Verified:
+    """Embed a random sample of the cached images again and compare.
+
+    It goes another way than :func:`toolkit.features.embed.embed` (no threads, no chunks), so that
+    it also finds rows that belong to another image.
+
+    Args:
+        images: the images whose rows to draw from.
+        key: names the store.
+        load: gives the network.
+        artifacts: the artifacts folder.
+        sample: images to draw, at most.
+        seed: of the draw.
+        least: smallest cosine that counts as the same.
+        engine: ``auto``, ``openvino`` or ``torch``.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        make: builds the engine.
+
+    Raises:
+        ArtifactError: the store has none of the images, or a sampled row is damaged.
+        DataError: an image is gone, or its content is not what its digest says.
+    """
+    table = images if isinstance(images, Images) else Images.of(images)
+    cache = EmbeddingCache(store_folder(artifacts, key), key)
+    places = cache.find(table.digests)
+    there = np.flatnonzero(places >= 0)
+    if len(there) == 0:
+        raise ArtifactError(
+            f"there is nothing to verify: no image has an embedding in {cache.folder}; "
+            "run 'toolkit embed' first"
+        )
+    draw = np.random.default_rng(seed).choice(there, min(sample, len(there)), replace=False)
+    drawn = np.sort(draw)
+    runner = make(
+        key.backbone,
+        load,
+        views=key.views,
+        engine=engine,
+        device=device,
+        precision=key.precision,
+        folder=artifacts / "embeddings" / "engines",
+    )
+    fresh, reasons = _embedded([table[row] for row in drawn.tolist()], key, runner)
+    cosine = _cosine(cache.read(places[drawn]).astype(np.float64), fresh.astype(np.float64))
+    known = cosine[~np.isnan(cosine)]
+    below = [(c, row) for c, row in zip(cosine.tolist(), drawn.tolist(), strict=True) if c < least]
+    differing = [{"image": table.ids[row], "cosine": round(c, 6)} for c, row in sorted(below)]
+    return Verified(
+        sampled=len(drawn),
+        smallest_cosine=round(float(known.min()), 6) if len(known) else None,
+        median_cosine=round(float(np.median(known)), 6) if len(known) else None,
+        differing=differing + reasons,
+        engine=runner.name,
+    )
+
+
+def _embedded(
+    images: Sequence[Image], key: CacheKey, engine: Engine
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Embed images one batch after another; a row stays NaN where its image cannot be decoded."""
+    rows = np.full((len(images), key.backbone.dim), np.nan, np.float32)
+    differing: list[dict[str, Any]] = []
+    with quiet_decoding():
+        for start in range(0, len(images), engine.batch):
+            part = images[start : start + engine.batch]
+            _, pixels, reasons = decode_group(part, key.backbone.preprocess)
+            there = [n for n, i in enumerate(part, start) if i.digest.hex() not in reasons]
+            out = np.empty((len(there), key.backbone.dim), np.float32)
+            if there:
+                engine.submit(pixels, out, lambda: None)
+                engine.drain()
+            rows[there] = out
+            differing += [
+                {"image": image.id, "reason": reasons[image.digest.hex()]}
+                for image in part
+                if image.digest.hex() in reasons
+            ]
+    return rows, differing
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the cosine of each pair of rows; of two rows of zeros it is 1."""
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    same = (a == b).all(axis=1)
+    cosine: np.ndarray = np.where(same, 1.0, (a * b).sum(axis=1) / np.where(norms, norms, 1.0))
+    return cosine
