@@ -57,6 +57,17 @@ def test_every_problem_of_the_grid_is_scikit_learns(problem: Arrays) -> None:
                 np.testing.assert_allclose(found.logits[c, fold == f, j], held, atol=5e-3)
 
 
+def test_inner_products_in_bf16_lead_to_the_same_minimum(problem: Arrays) -> None:
+    X, Y = problem
+    fold = np.arange(len(X)) % 3
+    weight = np.ones(Y.shape, np.float32)
+    for C in (1e-2, 1.0):
+        exact = solve(X, Y, weight, fold, [C], tol=1e-8, quick=False)
+        quick = solve(X, Y, weight, fold, [C], tol=1e-8, quick=True)
+        assert quick.converged.all()
+        np.testing.assert_allclose(quick.logits, exact.logits, atol=5e-3)
+
+
 def test_a_weight_counts_rows(problem: Arrays) -> None:
     """Weight 2 is a row given twice, up to its share in the standardisation; 0 is no label."""
     X, Y = problem

@@ -9,7 +9,7 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -167,12 +167,16 @@ def alignment(
             found.append(LabelAlignment(name, int(positives[j]), *nothing, "cannot be told"))
             continue
         i = column[j]
-        figures = (areas[i], observed[i], z[i], p[i], p_holm[i], adjusted[i])
         found.append(
             LabelAlignment(
-                name,
-                int(positives[j]),
-                *(float(x) for x in figures),
+                label=name,
+                positives=int(positives[j]),
+                auroc=float(areas[i]),
+                correlation=float(observed[i]),
+                z=float(z[i]),
+                p=float(p[i]),
+                p_holm=float(p_holm[i]),
+                p_adjusted=float(adjusted[i]),
                 state=_state(bool(passes[i]), bool(useless[i])),
             )
         )
@@ -217,79 +221,6 @@ def step_down(z: Floats, z_null: Floats) -> Floats:
     adjusted = np.empty_like(z)
     adjusted[order] = np.maximum.accumulate(reached)
     return adjusted
-
-
-@dataclass(frozen=True)
-class GroupAlignment:
-    """How well the labels of one group of rows agree with a probe fitted outside their fold.
-
-    Attributes:
-        group: name of the group.
-        rows: how many.
-        mean_auroc: over the labels with both classes in the group; None where there is none.
-        outside: the same over all other rows.
-        p: permutation p-value of "within the group, labels do not belong to the images".
-        p_worse: p-value of "the group is no worse than as many rows drawn from the others".
-    """
-
-    group: str
-    rows: int
-    mean_auroc: float | None
-    outside: float | None
-    p: float
-    p_worse: float
-
-    def misaligned(self, alpha: float = 0.05) -> bool:
-        """Tell whether only this group's labels look dealt at random."""
-        return self.p > alpha and self.p_worse <= alpha
-
-
-def group_alignment(
-    S: npt.ArrayLike,
-    Y: npt.ArrayLike,
-    groups: Mapping[str, npt.NDArray[np.int64]],
-    *,
-    permutations: int = 999,
-    seed: int = 0,
-) -> list[GroupAlignment]:
-    """Test each group of rows alone, with out-of-fold scores ``S`` of labels ``Y``, both (n, L).
-
-    A fault of one split, folder or batch of files hides in a test over all rows. The statistic is
-    the sum over labels of score times label, both standardised over all rows; p-values are adjusted
-    by Bonferroni over the groups. Groups of all rows or of fewer than 20 are left out.
-    """
-    scores, labels = np.asarray(S, np.float64), np.asarray(Y)
-    keep = testable(labels)
-    y = labels[:, keep].astype(np.float64)
-    s = scores[:, keep]
-    y = (y - y.mean(axis=0)) / np.maximum(y.std(axis=0), 1e-12)
-    s = (s - s.mean(axis=0)) / np.maximum(s.std(axis=0), 1e-12)
-    each = (s * y).sum(axis=1)
-    random = np.random.default_rng(seed)
-    found = []
-    used = {name: rows for name, rows in groups.items() if 20 <= len(rows) < len(y)}
-    for name, rows in used.items():
-        others = np.setdiff1d(np.arange(len(y)), rows)
-        mean = each[rows].mean()
-        a, b = s[rows] - s[rows].mean(axis=0), y[rows]
-        dealt = np.array(
-            [np.vdot(a, b[random.permutation(len(rows))]) for _ in range(permutations)]
-        )
-        reached = int((dealt >= np.vdot(a, b) - 1e-9).sum())
-        error = np.sqrt(each[rows].var() / len(rows) + each[others].var() / len(others))
-        worse = normal_tail((each[others].mean() - mean) / max(float(error), 1e-12))
-        inside, outside = (defined_mean(auroc(labels[r], scores[r])) for r in (rows, others))
-        found.append(
-            GroupAlignment(
-                group=name,
-                rows=len(rows),
-                mean_auroc=None if np.isnan(inside) else float(inside),
-                outside=None if np.isnan(outside) else float(outside),
-                p=min(1.0, (1 + reached) / (1 + permutations)),
-                p_worse=min(1.0, worse * len(used)),
-            )
-        )
-    return found
 
 
 def normal_tail(z: float) -> float:

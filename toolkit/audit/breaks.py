@@ -1,4 +1,4 @@
-"""Breaks: a label list that is right up to an image, and a row off or a repetition from there."""
+"""Breaks: a list of labels that is right up to an image and a row or more off from there."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.audit.alignment import NO_USE, normal_tail, testable
-from toolkit.audit.orders import SHIFTS, Groups, Ints, Pairing
+from toolkit.audit.orders import SHIFTS, Ints, Pairing
 from toolkit.audit.pairing import Explanation, explained
 from toolkit.audit.probe import Floats, Probe
 from toolkit.metrics import auroc, defined_mean
 
-_ALIKE = 0.95
 _LEAST = 20
 
 
@@ -61,8 +60,8 @@ def find_break(
     rows = _from_row(len(Y), first, by)
     count = "one row" if abs(by) == 1 else f"{abs(by)} rows"
     sentence = (
-        f"from {files[first]} on (row {first + 1:,} of {len(Y):,}, or close by) labels come {count} "
-        f"too {'late' if by > 0 else 'early'}: "
+        f"from {files[first]} on (row {first + 1:,} of {len(Y):,}, or close by) labels come "
+        f"{count} too {'late' if by > 0 else 'early'}: "
         f"{'a line was put in' if by > 0 else 'a line was lost'}"
     )
     before = float(defined_mean(auroc(tested, scores)))
@@ -97,26 +96,3 @@ def _from_row(n: int, first: int, by: int) -> Ints:
     if by < 0:  # the rows before the break keep labels of their own
         rows[first : first - by] = -1
     return rows
-
-
-def repeated_labels(Y: npt.ArrayLike, groups: Groups) -> list[str]:
-    """Return the groups whose labels repeat, row by row, those of the data set's first rows.
-
-    So it looks when the list of labels was started again for each part of a split: the group's own
-    labels are then not in the data set at all. At least 20 rows of the group must carry labels, of
-    three different kinds or more, and 95 % of those be alike.
-
-    Args:
-        Y: 0/1 ``(n, L)``.
-        groups: name to rows, ascending.
-    """
-    labels = np.asarray(Y)
-    found = []
-    for name, rows in groups.items():
-        own, first = labels[rows], labels[: len(rows)]
-        carry = own.any(axis=1) & (rows != np.arange(len(rows)))
-        if carry.sum() < _LEAST or len(np.unique(own[carry], axis=0)) < 3:
-            continue
-        if (own[carry] == first[carry]).all(axis=1).mean() >= _ALIKE:
-            found.append(name)
-    return found

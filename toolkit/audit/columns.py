@@ -22,7 +22,7 @@ import numpy.typing as npt
 from toolkit.audit.alignment import normal_tail
 from toolkit.audit.orders import Ints
 from toolkit.audit.probe import Floats
-from toolkit.metrics import auroc
+from toolkit.metrics import ratio
 
 FEWEST = 3
 _ALLOWED = 1.645
@@ -97,8 +97,8 @@ def swaps_by_scores(
     """
     truth, scores = np.asarray(Y), np.asarray(S)
     L = len(labels)
-    z = better_by(scores, truth)
-    areas = np.stack([auroc(truth, np.repeat(column[:, None], L, 1)) for column in scores.T])
+    areas = cross_auroc(scores, truth)
+    z = better_by(scores, truth, areas)
     swaps = []
     for cycle in _cycles(_assignment(areas, z >= _ALLOWED)):
         names = {labels[b]: labels[a] for b, a in cycle.items()}
@@ -120,30 +120,55 @@ def swaps_by_scores(
     return swaps
 
 
-def better_by(S: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
+def cross_auroc(S: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
+    """Return ``(L, L)``: AUROC of scores a on column b; NaN where a column has one class only.
+
+    All from one ranking of each score: AUROC is the positives' mean rank, shifted and scaled.
+    """
+    from scipy.stats import rankdata
+
+    truth = np.asarray(Y).astype(np.float64)
+    ranks = rankdata(np.asarray(S), axis=0)
+    ones = truth.sum(axis=0)
+    wins = ranks.T @ truth - ones * (ones + 1) / 2
+    return ratio(wins, ones * (len(truth) - ones))
+
+
+def better_by(S: npt.ArrayLike, Y: npt.ArrayLike, areas: Floats) -> Floats:
     """Return ``(L, L)``: by how many standard errors scores a predict column b better than b's do.
 
-    DeLong, DeLong & Clarke-Pearson (1988), for the difference of two AUROCs on the same rows. 0 on
-    the diagonal and for columns with fewer than 3 rows of either class.
+    DeLong, DeLong & Clarke-Pearson (1988), for the difference of two AUROCs on the same rows.
+    Minus infinity where they do not predict it better at all, on the diagonal, and for columns with
+    fewer than 3 rows of either class.
+
+    Args:
+        S: ``(n, L)`` scores.
+        Y: 0/1 ``(n, L)``.
+        areas: :func:`cross_auroc` of them.
     """
     from scipy.stats import rankdata
 
     scores, truth = np.asarray(S, np.float64), np.asarray(Y).astype(bool)
-    L = truth.shape[1]
-    z = np.zeros((L, L))
-    everywhere = rankdata(scores, axis=0)
-    for b in range(L):
+    z = np.full(areas.shape, -np.inf)
+    for b in range(truth.shape[1]):
         yes = truth[:, b]
         ones, zeros = int(yes.sum()), int((~yes).sum())
-        if min(ones, zeros) < FEWEST:
+        better = np.flatnonzero(areas[:, b] > areas[b, b])
+        if min(ones, zeros) < FEWEST or not len(better):
             continue
-        # the share of the other class that each row beats, for all L scores at once
-        above = (everywhere[yes] - rankdata(scores[yes], axis=0)) / zeros
-        below = 1 - (everywhere[~yes] - rankdata(scores[~yes], axis=0)) / ones
-        gain_yes, gain_no = above - above[:, [b]], below - below[:, [b]]
-        variance = gain_yes.var(axis=0, ddof=1) / ones + gain_no.var(axis=0, ddof=1) / zeros
-        others = variance > 0
-        z[others, b] = gain_yes.mean(axis=0)[others] / np.sqrt(variance[others])
+        own, *others = (
+            # the share of the other class that each row beats
+            (
+                (ranked[yes] - rankdata(column[yes])) / zeros,
+                1 - (ranked[~yes] - rankdata(column[~yes])) / ones,
+            )
+            for column in (scores[:, b], *scores[:, better].T)
+            for ranked in (rankdata(column),)
+        )
+        for a, other in zip(better.tolist(), others, strict=True):
+            above, below = other[0] - own[0], other[1] - own[1]
+            variance = above.var(ddof=1) / ones + below.var(ddof=1) / zeros
+            z[a, b] = above.mean() / np.sqrt(variance) if variance > 0 else -np.inf
     return z
 
 

@@ -12,7 +12,7 @@ from toolkit.audit.pixels import Survey
 from toolkit.audit.probe import Floats, Ints
 from toolkit.errors import DataError
 
-RANDOM_PAIRS = 400_000
+SAMPLE = 3000
 EXPECTED = 0.05
 _TAIL = 0.001
 _FEWEST = 50
@@ -154,23 +154,22 @@ def find_duplicates(
 def calibrate(
     unit: npt.NDArray[np.float32], looks: Survey, rows: Ints, seed: int = 0
 ) -> Calibration | None:
-    """Return the threshold of closeness from random pairs of ``rows``; None for under 12 rows.
+    """Return the threshold of closeness from random pairs of ``rows``; None for under 11 rows.
 
-    Closeness of random pairs is taken to fall off exponentially beyond its 99.9 % quantile, at the
-    rate given by the median excess, which a few true duplicates in the sample hardly move. The
-    threshold is where 0.05 of all n (n - 1) / 2 pairs would be expected.
+    The pairs are all those among 3,000 random rows. Closeness of random pairs is taken to fall off
+    exponentially beyond its 99.9 % quantile, at the rate given by the median excess, which a few
+    true duplicates in the sample hardly move. The threshold is where 0.05 of all n (n - 1) / 2
+    pairs would be expected.
     """
     total = len(rows) * (len(rows) - 1) // 2
     if total < _FEWEST:
         return None
-    if total <= RANDOM_PAIRS:
-        first, second = (rows[side] for side in np.triu_indices(len(rows), 1))
-    else:
-        random = np.random.default_rng(seed)
-        ends = random.integers(len(rows), size=(2, RANDOM_PAIRS))
-        first, second = rows[ends[:, ends[0] != ends[1]]]
-    bits = _differing(looks, first, second).astype(np.float64)
-    cosine = _cosines(unit, first, second)
+    some = rows
+    if len(rows) > SAMPLE:
+        some = np.sort(np.random.default_rng(seed).choice(rows, SAMPLE, replace=False))
+    first, second = np.triu_indices(len(some), 1)
+    bits = _differing(looks, some[first], some[second]).astype(np.float64)
+    cosine = (unit[some] @ unit[some].T)[first, second].astype(np.float64)
     plain = Calibration(
         (float(bits.mean()), max(float(bits.std()), 1e-6)),
         (float(cosine.mean()), max(float(cosine.std()), 1e-6)),
@@ -180,7 +179,7 @@ def calibrate(
     tail = max(_FEWEST, int(_TAIL * len(first)))
     top = np.sort(plain.closeness(bits, cosine))[-tail:]
     rate = float(np.median(top - top[0])) / np.log(2)
-    threshold = float(top[0]) + rate * np.log(total * tail / len(first) / EXPECTED)
+    threshold = float(top[0] + rate * np.log(total * tail / len(first) / EXPECTED))
     return Calibration(plain.bits, plain.cosine, max(threshold, _LEAST), len(first))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,24 +11,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.audit.alignment import PERMUTATIONS, Alignment, alignment, group_alignment
-from toolkit.audit.breaks import find_break, repeated_labels
-from toolkit.audit.column_blocks import swapped_run, swaps_in_groups
+from toolkit.audit.alignment import PERMUTATIONS, Alignment, alignment
+from toolkit.audit.breaks import find_break
+from toolkit.audit.column_blocks import swapped_blocks
 from toolkit.audit.columns import ColumnSwap, swaps_by_counts
 from toolkit.audit.duplicates import Duplicates, find_duplicates
 from toolkit.audit.findings import Finding, ranked
+from toolkit.audit.groups import group_alignment, repeated_labels
 from toolkit.audit.health import file_health, label_health
-from toolkit.audit.label_errors import (
-    LabelNoise,
-    Suspect,
-    label_noise,
-    out_of_fold_probabilities,
-    suspects,
-)
+from toolkit.audit.label_errors import Suspect, out_of_fold_probabilities, suspects
+from toolkit.audit.noise import LabelNoise, label_noise
 from toolkit.audit.orders import Groups, directory_listing, pairings
 from toolkit.audit.pairing import Explanation, explain
 from toolkit.audit.pixels import Survey
-from toolkit.audit.probe import Floats, Probe, principal_components
+from toolkit.audit.probe import Probe, principal_components
 from toolkit.audit.verdicts import (
     alignment_findings,
     column_findings,
@@ -42,7 +38,7 @@ from toolkit.data.split import Folds, Split, make_folds
 from toolkit.errors import DataError
 
 Stage = Callable[[str], None]
-_HALVES = "the first half", "the second half"
+_MOST_FOLDERS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +111,8 @@ def examine(
     if len(X) != len(dataset):
         raise DataError(f"{len(X)} embeddings for {len(dataset)} images: embed the data set again")
     X = _filled(X)
-    groups = _groups(dataset, split)
+    groupings = _groupings(dataset, split)
+    blocks = {name: rows for groups in groupings for name, rows in groups.items()}
 
     clock.begin("alignment")
     probe = Probe(principal_components(X), seed=seed)
@@ -123,7 +120,7 @@ def examine(
     findings = alignment_findings(found)
 
     clock.begin("pairing")
-    explanation = explained(probe, dataset, found, groups)
+    explanation = explained(probe, dataset, found, groupings)
     pairing = str(dataset.provenance.get("pairing", ""))
     findings += explanation_findings(explanation, pairing)
     rebuilt = Y if explanation is None else explanation.repaired(Y)
@@ -134,10 +131,9 @@ def examine(
     if describes:
         scores = probe.scores(rebuilt)
         findings += group_findings(
-            group_alignment(scores, rebuilt, groups, seed=seed), repeated_labels(Y, groups)
+            group_alignment(scores, rebuilt, blocks, seed=seed), repeated_labels(Y, blocks)
         )
-        in_groups = swaps_in_groups(probe, rebuilt, names, groups)
-        swaps += in_groups or swapped_run(probe, rebuilt, names, dataset.files, seed=seed)
+        swaps += swapped_blocks(probe, rebuilt, names, dataset.files, blocks, seed=seed)
     findings += column_findings(swaps)
 
     duplicates = None
@@ -170,46 +166,45 @@ def examine(
 
 
 def explained(
-    probe: Probe, dataset: Dataset, found: Alignment, groups: Groups
+    probe: Probe, dataset: Dataset, found: Alignment, groupings: Sequence[Groups]
 ) -> Explanation | None:
     """Return the best explanation of a misalignment: a pairing of the whole, or a break."""
     try:
         directory = directory_listing(Path(dataset.root), dataset.files)
     except OSError:
         directory = None
-    parts = {name: rows for name, rows in groups.items() if name not in _HALVES}
-    candidates = pairings(dataset.files, directory=directory, groups=parts)
+    candidates = pairings(dataset.files, directory=directory, groupings=groupings)
     whole = explain(probe, dataset.Y, dataset.labels, found, candidates)
     broken = find_break(probe, dataset.Y, dataset.labels, dataset.files)
     known = [explanation for explanation in (whole, broken) if explanation is not None]
     return max(known, key=lambda explanation: explanation.auroc_after, default=None)
 
 
-def _groups(dataset: Dataset, split: Split) -> dict[str, npt.NDArray[np.int64]]:
-    """Parts of the split, folders, and halves: the blocks in which a fault may sit."""
+def _groupings(dataset: Dataset, split: Split) -> list[Groups]:
+    """Parts of the split, and folders: the blocks in which a fault may sit."""
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
-    groups = {name: rows for name, rows in parts.items() if len(rows)}
+    groupings: list[Groups] = [{name: rows for name, rows in parts.items() if len(rows)}]
     folders = np.array([str(Path(file).parent) for file in dataset.files])
     different = np.unique(folders)
-    if 1 < len(different) <= 12:
-        groups |= {f"folder {name}": np.flatnonzero(folders == name) for name in different}
-    middle = len(dataset) // 2
-    halves = np.arange(middle), np.arange(middle, len(dataset))
-    return groups | dict(zip(_HALVES, halves, strict=True))
+    if 1 < len(different) <= _MOST_FOLDERS:
+        groupings.append({f"folder {name}": np.flatnonzero(folders == name) for name in different})
+    return groupings
 
 
-def _filled(X: npt.NDArray[np.float32]) -> Floats:
+def _filled(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Give images without an embedding the mean of the others, which no probe learns from."""
-    known = np.isfinite(X).all(axis=1)
+    known = np.asarray(np.isfinite(X).all(axis=1))
     if not known.any():
         raise DataError("no image has an embedding: run 'toolkit embed' first")
-    filled: Any = np.where(known[:, None], X, X[known].mean(axis=0))
+    filled = X.copy()
+    filled[~known] = X[known].mean(axis=0)
     return filled
 
 
 class _Clock:
     def __init__(self, on_stage: Stage | None) -> None:
-        self._on_stage, self._seconds = on_stage, {}  # type: ignore[var-annotated]
+        self._on_stage = on_stage
+        self._seconds: dict[str, float] = {}
         self._stage, self._since = "", 0.0
 
     def begin(self, stage: str) -> None:

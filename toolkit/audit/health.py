@@ -9,20 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.audit.drift import drift_findings
 from toolkit.audit.findings import Finding
 from toolkit.audit.pixels import Survey
-from toolkit.audit.probe import Floats
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.errors import listed
-from toolkit.intervals import holm
 
 TINY = 32
 LONG = 4.0
 COMMON = 0.95
 FEWEST_LEARNED = 10
 FEWEST_TESTED = 5
-DRAWS = 9999
 _GREY = ("1", "L", "LA", "I", "I;16", "F")
 _SHOWN = 20
 
@@ -106,7 +104,7 @@ def label_health(dataset: Dataset, split: Split | None = None) -> list[Finding]:
     found += _alike(Y, names)
     if split is not None:
         found += _too_rare(Y, names, split)
-        found += _drift(Y, names, split)
+        found += drift_findings(Y, names, split)
     bare = int((Y.sum(axis=1) == 0).sum())
     if bare:
         found.append(
@@ -114,7 +112,7 @@ def label_health(dataset: Dataset, split: Split | None = None) -> list[Finding]:
                 "note",
                 "unlabelled",
                 f"{_images(bare)} ({bare / len(Y):.1%}) carry no label at all",
-                "make sure that no label means none of these labels applies, not that nobody looked",
+                "make sure that no label means that none applies, not that nobody looked",
                 {"images": bare, "share": bare / len(Y)},
             )
         )
@@ -131,7 +129,7 @@ def _too_rare(Y: npt.NDArray[Any], names: Sequence[str], split: Split) -> list[F
     ):
         rare = (count < least) & (Y.any(axis=0))
         if rare.any():
-            chosen = {names[j]: int(count[j]) for j in np.flatnonzero(rare)}
+            chosen = {names[j]: int(count[j]) for j in np.flatnonzero(rare).tolist()}
             shown = listed([f"{name} {number}" for name, number in chosen.items()])
             found.append(
                 Finding(
@@ -164,74 +162,6 @@ def _alike(Y: npt.NDArray[Any], names: Sequence[str]) -> list[Finding]:
     ]
 
 
-def drift_p_values(
-    Y: npt.ArrayLike, part: npt.ArrayLike, *, draws: int = DRAWS, seed: int = 0
-) -> Floats:
-    """Return ``(L,)``: p that a label is as frequent in every part, by a Monte Carlo exact test.
-
-    The statistic is Pearson's chi-square over the parts; given its positives and the parts' sizes,
-    a label's counts are multivariate hypergeometric, so no cell need be large. NaN for a label with
-    one class only.
-
-    Args:
-        Y: 0/1 ``(n, L)``.
-        part: ``int (n,)``, codes from 0.
-        draws: from each label's distribution.
-        seed: of the draws.
-    """
-    labels, codes = np.asarray(Y), np.asarray(part)
-    sizes = np.bincount(codes)
-    sizes = sizes[sizes > 0]
-    codes = np.unique(codes, return_inverse=True)[1]
-    random = np.random.default_rng(seed)
-    p = np.full(labels.shape[1], np.nan)
-    for j in range(labels.shape[1]):
-        counts = np.bincount(codes[labels[:, j] == 1], minlength=len(sizes))
-        positives = int(counts.sum())
-        if not 0 < positives < len(labels) or len(sizes) < 2:
-            continue
-        expected = positives * sizes / len(labels)
-        drawn = random.multivariate_hypergeometric(sizes, positives, draws, method="marginals")
-        scaled = expected * (1 - positives / len(labels))
-        far = ((counts - expected) ** 2 / scaled).sum()
-        reached = (((drawn - expected) ** 2 / scaled).sum(axis=1) >= far - 1e-9).sum()
-        p[j] = (1 + reached) / (1 + draws)
-    return p
-
-
-def _drift(Y: npt.NDArray[Any], names: Sequence[str], split: Split) -> list[Finding]:
-    p = drift_p_values(Y, split.part)
-    adjusted = holm(p)
-    parts = {"train": split.train, "validation": split.validation, "test": split.test}
-    shares = {
-        name: {where: float(Y[rows, j].mean()) for where, rows in parts.items() if len(rows)}
-        for j, name in enumerate(names)
-    }
-    drifting = [j for j in range(len(names)) if adjusted[j] <= 0.05]
-    evidence = {
-        names[j]: {"p": float(p[j]), "p_holm": float(adjusted[j]), **shares[names[j]]}
-        for j in range(len(names))
-        if not np.isnan(p[j])
-    }
-    if not drifting:
-        text = f"every label is about as frequent in each part of the {split.name} split"
-        return [Finding("passed", "prevalence drift", text, evidence={"labels": evidence})]
-    first = min(drifting, key=lambda j: adjusted[j])
-    share = ", ".join(f"{value:.1%} of {where}" for where, value in shares[names[first]].items())
-    return [
-        Finding(
-            "warning",
-            "prevalence drift",
-            f"{_labels(len(drifting))} on unlike shares of the parts of the {split.name} split: "
-            f"{listed([names[j] for j in drifting])} ({names[first]}: {share}; "
-            f"p = {adjusted[first]:.2g} after Holm)",
-            "use the stratified split, unless the parts are meant to differ",
-            {"labels": evidence},
-            weight=len(drifting),
-        )
-    ]
-
-
 def _rows_finding(
     dataset: Dataset,
     chosen: npt.NDArray[np.bool_],
@@ -250,7 +180,7 @@ def _rows_finding(
 
 
 def _named(names: Sequence[str], chosen: npt.NDArray[np.bool_]) -> list[str]:
-    return [names[j] for j in np.flatnonzero(chosen)]
+    return [names[j] for j in np.flatnonzero(chosen).tolist()]
 
 
 def _images(count: int) -> str:

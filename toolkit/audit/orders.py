@@ -77,19 +77,19 @@ def listings(files: Sequence[str], directory: Ints | None = None) -> dict[str, I
 
 
 def pairings(
-    files: Sequence[str], *, directory: Ints | None = None, groups: Groups | None = None
+    files: Sequence[str], *, directory: Ints | None = None, groupings: Sequence[Groups] = ()
 ) -> list[Pairing]:
     """Return the plausible pairings, each once, the one that was given left out.
 
     Two orders: labels in one, files in the other, alone and one row off. One order: off by one to
-    three, by file number instead of row where numbers have gaps, reversed. With ``groups`` (parts
-    of a split, or folders; name to rows, ascending): the same inside each group, files listed group
-    by group, and a list of labels that starts again with each group.
+    three, by file number instead of row where numbers have gaps, reversed. For each of
+    ``groupings`` (the parts of a split, the folders; name to rows, ascending): the same inside each
+    group, files listed group by group, and a list of labels that starts again with each group.
     """
     n = len(files)
     seen = {np.arange(n).tobytes()}
     found = []
-    for pairing in _candidates(files, listings(files, directory), groups or {}):
+    for pairing in _candidates(files, listings(files, directory), groupings):
         key = pairing.rows.tobytes()
         # a list that starts again changes nothing for its first group
         known = pairing.rows >= 0
@@ -109,7 +109,7 @@ def shifted(n: int, by: int) -> Pairing:
 
 
 def _candidates(
-    files: Sequence[str], orders: Mapping[str, Ints], groups: Groups
+    files: Sequence[str], orders: Mapping[str, Ints], groupings: Sequence[Groups]
 ) -> Iterator[Pairing]:
     n = len(files)
     whole = {"": np.arange(n)}
@@ -124,11 +124,11 @@ def _candidates(
             rows[orders[first][-1 if by > 0 else 0]] = -1
             late = f"{_sides(first, second)}, and labels come one row too {_when(by)}"
             yield Pairing("order and shift", late, rows)
-    if len(groups) < 2:
-        return
-    yield from _order_pairs(orders, groups, " within each of " + ", ".join(groups))
-    yield from _inside(groups, n)
-    yield from _by_group(groups, orders[NUMERIC])
+    for groups in groupings:
+        if len(groups) > 1:
+            yield from _order_pairs(orders, groups, " within each of " + ", ".join(groups))
+            yield from _inside(groups, n)
+            yield from _by_group(groups, orders[NUMERIC])
 
 
 def _when(by: int) -> str:

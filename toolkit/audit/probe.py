@@ -9,8 +9,6 @@ without ever forming the scores.
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 import numpy.typing as npt
 
@@ -180,11 +178,7 @@ class Probe:
         square = np.einsum("krm,krm->m", W, self._held_gram @ W, dtype=np.float64)
         total = np.einsum("kr,krm->m", self._held_sum, W, dtype=np.float64)
         spread = (square - total**2 / n) * (n * rate * (1 - rate)).astype(np.float64)
-        return np.divide(
-            shared, np.sqrt(np.maximum(spread, 1e-300)), where=spread > 0, out=0 * shared
-        )
-
-    @cached_property
-    def width(self) -> int:
-        """Number of components."""
-        return self._width
+        known = spread > 0
+        out: Floats = np.zeros(len(spread))
+        out[known] = shared[known] / np.sqrt(spread[known])
+        return out

@@ -76,8 +76,8 @@ def published_findings(alpha: float = ALPHA) -> list[Finding]:
             Finding(
                 "note",
                 "published scores",
-                f"whether {', '.join(hidden)} can be told depends on decimals of precision that are "
-                "not printed",
+                f"whether {', '.join(hidden)} can be told depends on decimals of precision that "
+                "are not printed",
                 "ask the authors for unrounded figures",
                 {"rows": hidden},
             )

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.audit.alignment import Alignment, GroupAlignment
+from toolkit.audit.alignment import Alignment
 from toolkit.audit.columns import ColumnSwap
 from toolkit.audit.duplicates import Duplicates, Pair
 from toolkit.audit.findings import Finding, Severity
-from toolkit.audit.label_errors import LabelNoise, Suspect
+from toolkit.audit.groups import GroupAlignment
+from toolkit.audit.label_errors import Suspect
+from toolkit.audit.noise import LabelNoise
 from toolkit.audit.pairing import Explanation
 from toolkit.errors import listed
 

@@ -97,6 +97,7 @@ def ovr(
     backbones = [backbone.strip() for backbone in features.split(",") if backbone.strip()]
     if not backbones:
         raise UsageError("--features names no backbone")
+    member = safe_name(name or _name(head, backbones, views, split), "member name")
     options = _options(head, class_weight, loss, seeds, seed, choose_device(device))
     estimator = make_head(head, **(options | parse_options(setting or [])))
     made = [
@@ -107,7 +108,6 @@ def ovr(
     part = get_split(dataset, split, run.artifacts)
     fold = get_folds(dataset, part, run.artifacts, folds, seed=0)
     keys = [key for key, _ in made]
-    member = safe_name(name or _name(head, backbones, views, split), "member name")
     recipe = {
         "command": "ovr",
         "head": head,

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from toolkit.features.engines import processor_has_bf16
+
 _NEWTON_STEPS = 60
 _CG_STEPS = 60
 _BIN = 4.0
+_LARGE = 4_000_000
+_QUICK_FORCING = 0.03
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ def solve(
     *,
     tol: float = 1e-6,
     device: str = "cpu",
+    quick: bool | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Solution:
     """Minimise ``|w|^2 / 2 + C sum_i s_i log(1 + exp(-y_i (x_i w + b)))`` for each problem.
@@ -54,7 +59,9 @@ def solve(
     Each is solved by Newton's method with conjugate gradients (Nocedal & Wright 2006, section 7.1),
     preconditioned by ``C mean(s p (1 - p)) n R + I`` with R the correlation matrix of the features:
     the Hessian with its weights replaced by their mean. The preconditioner is computed from all
-    rows; it changes how fast the minimum is reached, not where it lies.
+    rows; it changes how fast the minimum is reached, not where it lies. The same holds for the
+    precision of the products inside conjugate gradients: where the processor multiplies bf16
+    natively they are taken in it, and gradients, steps and line searches in float32.
 
     Args:
         X: ``float32 (n, d)``.
@@ -66,11 +73,12 @@ def solve(
         tol: a problem is solved when half the squared Newton decrement, as the preconditioner
             estimates it, is below ``tol`` of its objective.
         device: ``cpu`` or ``cuda``.
+        quick: take inner products in bf16; by default where it is native and X is large.
         on_progress: called with 1 after each strength.
     """
     folds = int(fold.max()) + 1
     used = np.stack([(fold != f) & (fold >= 0) for f in range(folds)])
-    return _Problems(X, Y, weight, used, device).path(strengths, tol, on_progress, fold)
+    return _Problems(X, Y, weight, used, device, quick).path(strengths, tol, on_progress, fold)
 
 
 def solve_once(
@@ -111,7 +119,13 @@ class _Problems:
     """P = F x L problems that share X; columns run over folds, then labels."""
 
     def __init__(
-        self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray, used: np.ndarray, device: str
+        self,
+        X: np.ndarray,
+        Y: np.ndarray,
+        weight: np.ndarray,
+        used: np.ndarray,
+        device: str,
+        quick: bool | None = None,
     ) -> None:
         n, self.labels = Y.shape
         self.folds = len(used)
@@ -121,6 +135,10 @@ class _Problems:
         self.centre = given.mean(0)
         self.spread = given.std(0, unbiased=False).clamp_min(1e-8)
         self.X = (given - self.centre) / self.spread
+        if quick is None:
+            native = device == "cuda" or (device == "cpu" and processor_has_bf16())
+            quick = native and X.size >= _LARGE
+        self.quick_x = self.X.bfloat16() if quick else self.X
         self.used = _tensor(used, device)
         count = self.used.sum(1, keepdim=True)
         self.mean = self.used @ self.X / count
@@ -137,7 +155,7 @@ class _Problems:
         self.z = self.bias.expand(n, -1).clone()
         self.passes = 0
         self._correlation: torch.Tensor | None = None
-        self._factors: dict[int, torch.Tensor] = {}
+        self._inverses: dict[int, torch.Tensor] = {}
 
     def path(
         self,
@@ -203,6 +221,8 @@ class _Problems:
         step_w, step_b, step_z, decrement = self._conjugate_gradients(
             gradient_w, gradient_b, curvature, at
         )
+        if self.quick_x is not self.X:
+            step_z = self._forward(step_w, step_b, at)
         done = decrement / 2 <= tol * objective.abs().clamp_min(1e-12)
         # halve a step until it descends; a Newton step on a convex objective nearly always does
         length = torch.ones_like(C)
@@ -238,10 +258,11 @@ class _Problems:
         step_w, step_b = torch.zeros_like(rw), torch.zeros_like(rb)
         step_z = torch.zeros_like(curvature)
         # superlinear convergence: solve the more exactly, the nearer the minimum is
-        goal = first * torch.clamp(first.sqrt() * 0.1, 1e-3, 0.1).square()
+        least = 1e-3 if self.quick_x is self.X else _QUICK_FORCING
+        goal = first * torch.clamp(first.sqrt() * 0.1, least, 0.1).square()
         for _ in range(_CG_STEPS):
-            pz = self._forward(pw, pb, at)
-            hw, hb = self._backward(curvature * pz, at)
+            pz = self._forward(pw, pb, at, self.quick_x)
+            hw, hb = self._backward(curvature * pz, at, self.quick_x)
             hw += pw
             energy = (pw * hw).sum(0) + pb * hb
             alive = (rho > goal) & (energy > 0)
@@ -272,13 +293,13 @@ class _Problems:
         def apply(rw: torch.Tensor, rb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             out = torch.empty_like(rw)
             for power, columns in groups:
-                out[:, columns] = torch.cholesky_solve(rw[:, columns], self._factor(power))
+                out[:, columns] = self._inverse(power) @ rw[:, columns]
             return out, rb / mass.clamp_min(1e-12)
 
         return apply
 
-    def _factor(self, power: int) -> torch.Tensor:
-        if power not in self._factors:
+    def _inverse(self, power: int) -> torch.Tensor:
+        if power not in self._inverses:
             if self._correlation is None:
                 self._correlation = self.X.T @ self.X / len(self.X)
             M = self._correlation * _BIN**power
@@ -288,22 +309,30 @@ class _Problems:
                 M = M.double()
                 M.diagonal().add_(float(M.diagonal().mean()) * 1e-6)
                 factor = torch.linalg.cholesky(M).float()
-            self._factors[power] = factor
-        return self._factors[power]
+            # as a preconditioner the explicit inverse will do, and multiplies faster than it solves
+            self._inverses[power] = torch.cholesky_inverse(factor)
+        return self._inverses[power]
 
     def _forward(
-        self, w: torch.Tensor, b: torch.Tensor, at: torch.Tensor | None = None
+        self,
+        w: torch.Tensor,
+        b: torch.Tensor,
+        at: torch.Tensor | None = None,
+        X: torch.Tensor | None = None,
     ) -> torch.Tensor:
+        X = self.X if X is None else X
         self.passes += 1
         v = w / self._per_problem(self.scale, at)
-        return torch.addmm(b - (v * self._per_problem(self.mean, at)).sum(0), self.X, v)
+        shift = b - (v * self._per_problem(self.mean, at)).sum(0)
+        return (X @ v.to(X.dtype)).float().add_(shift)
 
     def _backward(
-        self, residual: torch.Tensor, at: torch.Tensor
+        self, residual: torch.Tensor, at: torch.Tensor, X: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        X = self.X if X is None else X
         self.passes += 1
         total = residual.sum(0)
-        gradient = self.X.T @ residual
+        gradient = (residual.T.to(X.dtype) @ X).float().T
         gradient -= self._per_problem(self.mean, at) * total
         return gradient / self._per_problem(self.scale, at), total
 
