@@ -34,9 +34,12 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from toolkit.features.backbones import Backbone, Request, resolve
-from toolkit.features.cache import CacheKey, EmbeddingCache
-from toolkit.features.embed import Image, decode_group, embed, store_folder
+from toolkit.features.cache import EmbeddingCache
+from toolkit.features.embed import embed
 from toolkit.features.engines import choose_precision, make_engine
+from toolkit.features.feed import decode_group, threads_restored, use_one_thread
+from toolkit.features.images import Image
+from toolkit.features.key import CacheKey, store_folder
 from toolkit.store import digest_bytes
 
 
@@ -174,9 +177,9 @@ def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
 def core_ms(images: list[Image], backbone: Backbone) -> dict[str, float]:
     """Return what reading, decoding and resizing cost one core, in milliseconds an image."""
     from toolkit.features.decode import decode
-    from toolkit.features.embed import one_torch_thread
 
-    with one_torch_thread():
+    with threads_restored():
+        use_one_thread()
         started = time.perf_counter()
         data = [Path(image.path).read_bytes() for image in images]
         read = time.perf_counter()

@@ -14,6 +14,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ import torch
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler
-from toolkit.members.boosting import LightGBMHead
 from torch import nn
 
 from toolkit.data.dataset import load_dataset
@@ -32,6 +32,7 @@ from toolkit.features.backbones import Request, resolve
 from toolkit.features.cache import CacheKey
 from toolkit.features.engines import choose_precision
 from toolkit.features.matrix import gather
+from toolkit.members.boosting import LightGBMHead
 from toolkit.members.linear import STRENGTHS, LinearHead
 from toolkit.members.mlp import MLPHead
 from toolkit.metrics import average_precision, log_loss, mean_average_precision
@@ -96,7 +97,7 @@ def linear(problem: Problem, rounds: int) -> dict[str, Any]:
         total, grid_scores = 0.0, []
         for C in STRENGTHS:
             model = OneVsRestClassifier(LogisticRegression(C=C, max_iter=1000))
-            seconds, _ = timed(lambda model=model: model.fit(train, problem.Y[~problem.held]))
+            seconds, _ = timed(partial(model.fit, train, problem.Y[~problem.held]))
             total += seconds
             grid_scores.append(model.predict_proba(held))
         theirs.append(5 * total)
@@ -133,13 +134,13 @@ def boosting(problem: Problem, rounds: int) -> dict[str, Any]:
     mine = stock = np.zeros(0)
     for _ in range(rounds):
         head = LightGBMHead()
-        seconds, _ = timed(lambda head=head: head.fit(X, Y))
+        seconds, _ = timed(partial(head.fit, X, Y))
         ours.append(seconds)
         mine = head.predict_proba(problem.X[problem.held])
         columns, total = [], 0.0
         for j in range(Y.shape[1]):
             model = lightgbm.LGBMClassifier(verbosity=-1)
-            seconds, _ = timed(lambda model=model, j=j: model.fit(X, Y[:, j]))
+            seconds, _ = timed(partial(model.fit, X, Y[:, j]))
             total += seconds
             columns.append(np.asarray(model.predict_proba(problem.X[problem.held]))[:, 1])
         theirs.append(total)
@@ -174,8 +175,8 @@ def mlp(problem: Problem, rounds: int) -> dict[str, Any]:
         held = torch.from_numpy((problem.X[problem.held] - mean) / std)
         for j in labels:
             seconds, network = timed(
-                lambda j=j: one_network(
-                    train, torch.from_numpy(Y[:, j]).float(), epochs, hidden, batch
+                partial(
+                    one_network, train, torch.from_numpy(Y[:, j]).float(), epochs, hidden, batch
                 )
             )
             total += seconds
@@ -207,12 +208,12 @@ def one_network(
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
     for _ in range(epochs):
-        for rows in torch.randperm(len(X)).split(batch):
+        for rows in torch.split(torch.randperm(len(X)), batch):
             loss = nn.functional.binary_cross_entropy_with_logits(
                 network(X[rows]).squeeze(1), y[rows]
             )
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return network.eval()
 

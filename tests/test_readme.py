@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,12 @@ def test_every_command_is_in_the_readme_and_has_help() -> None:
 
 def test_the_recipes_of_the_justfile_are_there() -> None:
     listed = subprocess.run(
-        ["just", "--justfile", str(ROOT / "Justfile"), "--summary"],
+        [
+            str(Path(sys.executable).with_name("just")),
+            "--justfile",
+            str(ROOT / "Justfile"),
+            "--summary",
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -316,5 +316,9 @@ def test_columns_of_images_are_as_good_as_a_list(images: list[Image], tmp_path: 
     assert list(table) == images
     result = run(table, tmp_path)
     assert result.computed == 47
-    with pytest.raises(ValueError, match="2 ids, 1 paths"):
+    folder = Path(images[0].path).parent
+    ids = [image.id for image in images]
+    relative = Images(ids, [f"{name}.jpg" for name in ids], table.digests, root=folder)
+    assert list(relative) == images
+    with pytest.raises(ValueError, match="2 ids, 1 files"):
         Images(["a", "b"], ["a"], np.zeros((2, 16), np.uint8))

@@ -127,8 +127,9 @@ class Greedy(nn.Module):
 
 
 def test_out_of_memory_halves_the_batch_once_and_for_all(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("toolkit.features.engine_torch.cores", lambda: 1)
     greedy = Greedy(most=3)
     engine = torch_engine(greedy, batch=12)
     with caplog.at_level(logging.WARNING):
@@ -144,6 +145,16 @@ def test_out_of_memory_halves_the_batch_once_and_for_all(
 def test_out_of_memory_for_a_single_image_is_an_error() -> None:
     with pytest.raises(torch.OutOfMemoryError):
         run(torch_engine(Greedy(most=0)), pixels(3))
+
+
+def test_torch_runs_several_batches_at_once_and_puts_each_row_in_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("toolkit.features.engine_torch.cores", lambda: 4)
+    threads = torch.get_num_threads()
+    got = run(torch_engine(batch=2), pixels(61))
+    assert np.allclose(got, plainly(pixels(61)), atol=1e-5)
+    assert torch.get_num_threads() == threads
 
 
 def openvino(

@@ -125,10 +125,8 @@ def cross_auroc(S: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
 
     All from one ranking of each score: AUROC is the positives' mean rank, shifted and scaled.
     """
-    from scipy.stats import rankdata
-
     truth = np.asarray(Y).astype(np.float64)
-    ranks = rankdata(np.asarray(S), axis=0)
+    ranks = np.stack([_midranks(column) for column in np.asarray(S).T], axis=1)
     ones = truth.sum(axis=0)
     wins = ranks.T @ truth - ones * (ones + 1) / 2
     return ratio(wins, ones * (len(truth) - ones))
@@ -146,8 +144,6 @@ def better_by(S: npt.ArrayLike, Y: npt.ArrayLike, areas: Floats) -> Floats:
         Y: 0/1 ``(n, L)``.
         areas: :func:`cross_auroc` of them.
     """
-    from scipy.stats import rankdata
-
     scores, truth = np.asarray(S, np.float64), np.asarray(Y).astype(bool)
     z = np.full(areas.shape, -np.inf)
     for b in range(truth.shape[1]):
@@ -156,15 +152,7 @@ def better_by(S: npt.ArrayLike, Y: npt.ArrayLike, areas: Floats) -> Floats:
         better = np.flatnonzero(areas[:, b] > areas[b, b])
         if min(ones, zeros) < FEWEST or not len(better):
             continue
-        own, *others = (
-            # the share of the other class that each row beats
-            (
-                (ranked[yes] - rankdata(column[yes])) / zeros,
-                1 - (ranked[~yes] - rankdata(column[~yes])) / ones,
-            )
-            for column in (scores[:, b], *scores[:, better].T)
-            for ranked in (rankdata(column),)
-        )
+        own, *others = (_placements(column, yes) for column in (scores[:, b], *scores[:, better].T))
         for a, other in zip(better.tolist(), others, strict=True):
             above, below = other[0] - own[0], other[1] - own[1]
             variance = above.var(ddof=1) / ones + below.var(ddof=1) / zeros
@@ -172,8 +160,25 @@ def better_by(S: npt.ArrayLike, Y: npt.ArrayLike, areas: Floats) -> Floats:
     return z
 
 
+def _placements(column: Floats, yes: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Return the share of the other class that each positive, and each negative, beats."""
+    ranked = _midranks(column)
+    above = (ranked[yes] - _midranks(column[yes])) / (~yes).sum()
+    below = 1 - (ranked[~yes] - _midranks(column[~yes])) / yes.sum()
+    return above, below
+
+
+def _midranks(column: npt.NDArray[Any]) -> Floats:
+    """Return ranks from 1, tied values sharing their mean rank."""
+    _, place, count = np.unique(column, return_inverse=True, return_counts=True)
+    ranks: Floats = (np.cumsum(count) - (count - 1) / 2)[place]
+    return ranks
+
+
 def _assignment(value: Floats, allowed: npt.NDArray[np.bool_]) -> Ints:
     """Return, for each column, the name of the best assignment by ``value`` (name, column)."""
+    if not (allowed & ~np.eye(len(value), dtype=bool)).any():
+        return np.arange(len(value))
     from scipy.optimize import linear_sum_assignment
 
     own = np.eye(len(value), dtype=bool)
@@ -231,9 +236,9 @@ def swaps_by_labels(
 
 
 def _sign_tail(wins: int, trials: int) -> float:
-    from scipy.stats import binom
+    from scipy.special import bdtrc
 
-    return float(binom.sf(wins - 1, trials, 0.5))
+    return float(bdtrc(wins - 1, trials, 0.5)) if wins else 1.0
 
 
 def swaps_by_counts(

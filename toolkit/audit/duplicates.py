@@ -15,7 +15,7 @@ from toolkit.errors import DataError
 SAMPLE = 3000
 EXPECTED = 0.05
 _TAIL = 0.001
-_FEWEST = 50
+_FEWEST = 600
 _LEAST = 25.0
 _BLOCK = 256
 _CHUNK = 20_000

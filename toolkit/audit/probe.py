@@ -113,8 +113,9 @@ class Probe:
     def correlations(self, Y: npt.ArrayLike) -> Floats:
         """Return ``(m,)``: correlation of each column of ``Y`` (n, m) with its out-of-fold score.
 
-        0 where a column has one value only. Its expectation is 0 for labels that do not belong to
-        the rows, because each fold's model centres on its own training rows.
+        0 where a column has one value only. For labels that do not belong to the rows the score has
+        expectation 0 in either class, because each fold's model centres on its own training rows
+        and adds no intercept: pooling folds costs no more than a small bias of the ratio.
         """
         return self._correlations(np.asarray(Y)[self._order].astype(np.float32))
 

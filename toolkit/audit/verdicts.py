@@ -166,7 +166,7 @@ def duplicate_findings(
             Finding(
                 "warning",
                 "leakage",
-                f"{len(leaks)} pairs of duplicates lie in different parts of the split, so "
+                f"{_pairs(len(leaks))} of duplicates in different parts of the split, so "
                 f"{len(rows)} images are learned from and tested on at once",
                 "split again with --group-duplicates, which keeps them together",
                 {"pairs": shown(leaks), "count": len(leaks)},
@@ -185,7 +185,7 @@ def duplicate_findings(
             Finding(
                 "warning",
                 "conflicting labels",
-                f"{len(conflicts)} pairs of duplicates have different labels: {most}",
+                f"{_pairs(len(conflicts))} of duplicates with different labels: {most}",
                 "decide which of the two is right",
                 {"pairs": shown(conflicts), "labels": dict(differ)},
                 weight=len(conflicts) / 2,
@@ -234,6 +234,10 @@ def label_error_findings(
             weight=missing + wrong,
         )
     ]
+
+
+def _pairs(count: int) -> str:
+    return "1 pair" if count == 1 else f"{count:,} pairs"
 
 
 def p_text(p: float) -> str:

@@ -126,18 +126,13 @@ def fill(
     device: str = "auto",
 ) -> EmbedResult:
     """Embed what a store lacks of a data set, with a progress bar."""
-    from toolkit.features.embed import Image, embed
+    from toolkit.features.embed import embed
     from toolkit.features.engines import choose_device
+    from toolkit.features.images import Images
 
     dataset.require_unchanged()
     key, load = made
-    digests = dataset.digests.tobytes()
-    images = [
-        Image(image, path, digests[at : at + 16])
-        for image, path, at in zip(
-            dataset.ids, dataset.paths, range(0, len(digests), 16), strict=True
-        )
-    ]
+    images = Images(dataset.ids, dataset.paths, dataset.digests)
     with run.progress(f"embedding with {key.backbone.name}") as (start, advance):
         return embed(
             images,

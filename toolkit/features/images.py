@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -24,16 +26,24 @@ class Images:
 
     Args:
         ids: n ids to report by.
-        paths: n files.
+        files: n files.
         digests: ``uint8 (n, 16)``, of the files' content.
+        root: folder that the files are relative to; paths are put together when they are used.
     """
 
-    def __init__(self, ids: Sequence[str], paths: Sequence[str], digests: np.ndarray) -> None:
-        if len(ids) != len(paths) or digests.shape != (len(ids), DIGEST_BYTES):
-            raise ValueError(f"{len(ids)} ids, {len(paths)} paths, digests of {digests.shape}")
+    def __init__(
+        self,
+        ids: Sequence[str],
+        files: Sequence[str],
+        digests: np.ndarray,
+        root: str | Path = "",
+    ) -> None:
+        if len(ids) != len(files) or digests.shape != (len(ids), DIGEST_BYTES):
+            raise ValueError(f"{len(ids)} ids, {len(files)} files, digests of {digests.shape}")
         self.ids = ids
-        self.paths = paths
+        self.files = files
         self.digests = np.ascontiguousarray(digests, np.uint8)
+        self.root = str(root)
 
     @classmethod
     def of(cls, images: Iterable[Image]) -> Images:
@@ -57,7 +67,8 @@ class Images:
 
     def __getitem__(self, row: int) -> Image:
         """Return one image."""
-        return Image(self.ids[row], self.paths[row], self.digests[row].tobytes())
+        path = os.path.join(self.root, self.files[row])
+        return Image(self.ids[row], path, self.digests[row].tobytes())
 
     def __iter__(self) -> Iterator[Image]:
         """Go through all images."""

@@ -13,7 +13,7 @@ from toolkit.errors import ArtifactError
 from toolkit.features.backbones import Loaded
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.engines import Engine, make_engine
-from toolkit.features.feed import decode_group, quiet_decoding
+from toolkit.features.feed import decode_group, quiet_decoding, threads_restored
 from toolkit.features.images import Image, Images
 from toolkit.features.key import CacheKey, store_folder
 
@@ -124,7 +124,7 @@ def _embedded(
     """Embed images one batch after another; a row stays NaN where its image cannot be decoded."""
     rows = np.full((len(images), key.backbone.dim), np.nan, np.float32)
     differing: list[dict[str, Any]] = []
-    with quiet_decoding():
+    with quiet_decoding(), threads_restored():
         for start in range(0, len(images), engine.batch):
             part = images[start : start + engine.batch]
             _, pixels, reasons = decode_group(part, key.backbone.preprocess)

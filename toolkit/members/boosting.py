@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import joblib
+import joblib  # type: ignore[import-untyped]
 import numpy as np
 from scipy.special import expit
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import lightgbm
 
 _INNER_FOLDS = 5
+_TOLERANCE = 1e-4  # trees correct the rest
 # with fewer inner validation rows of a class, their loss is too noisy to stop by
 _FEWEST = 10
 
@@ -267,7 +268,8 @@ class LightGBMHead(OneVsRestHead):
                 seen = (weight > 0) & (fold != f)[:, None]
                 both &= (seen & (Y == 1)).any(0) & (seen & (Y == 0)).any(0)
             if both.any():
-                found = solve(X, Y[:, both], weight[:, both], fold, [self.start_strength])
+                strengths = [self.start_strength]
+                found = solve(X, Y[:, both], weight[:, both], fold, strengths, tol=_TOLERANCE)
                 self.coef_[both] = found.coef[0].mean(0)
                 self.base_[both] = found.intercept[0].mean(0)
                 start[:, both] = found.logits[0]
