@@ -54,13 +54,17 @@ def planted(seed: int, copies: int = 50) -> tuple[Duplicates, np.ndarray, np.nda
 
 
 def test_planted_near_duplicates_are_found_and_nothing_else() -> None:
+    hits = false = 0
+    wanted = {(i, 300 + i) for i in range(50)}
     for seed in range(20):
         found, part, _ = planted(seed)
         pairs = {(pair.first, pair.second) for pair in found.pairs}
-        wanted = {(i, 300 + i) for i in range(50)}
-        assert len(pairs & wanted) >= 49
-        assert len(pairs - wanted) <= 1
-        assert len(found.across(part)) >= 49
+        assert len(pairs & wanted) >= 46
+        assert len(found.across(part)) >= 46
+        hits += len(pairs & wanted)
+        false += len(pairs - wanted)
+    assert hits >= 0.97 * 20 * 50
+    assert false <= 2
 
 
 def test_without_duplicates_there_are_none() -> None:

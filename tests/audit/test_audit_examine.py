@@ -11,7 +11,7 @@ import pytest
 
 from toolkit.audit.examine import examine
 from toolkit.audit.findings import Finding, ranked, worst
-from toolkit.audit.published import published_facts, published_findings, published_rows
+from toolkit.audit.published import published_facts
 from toolkit.data.dataset import Dataset
 from toolkit.data.importer import published_order
 from toolkit.data.split import Split, stratified_split
@@ -92,11 +92,33 @@ def test_images_without_embeddings_are_passed_over(scenes: Make) -> None:
     X = scene.X.copy()
     X[[4, 100]] = np.nan
     found = examine(dataset, X, split, permutations=99)
+    assert found.alignment is not None
     assert found.alignment.verdict == "labels describe the images"
     with pytest.raises(DataError, match="embed the data set again"):
         examine(dataset, X[:-1], split)
     with pytest.raises(DataError, match="no image has an embedding"):
         examine(dataset, np.full_like(X, np.nan), split)
+
+
+def test_what_knows_the_names_names_swapped_columns(scenes: Make) -> None:
+    dataset, split = dataset_of(scene := scenes(4, n=300))
+    Y = dataset.Y.copy()
+    Y[:, [0, 5]] = dataset.Y[:, [5, 0]]
+    found = examine(replace(dataset, Y=Y), scene.X, split, permutations=99, reference=dataset.Y)
+    assert [f.sentence for f in found.findings if f.severity == "critical"] == [
+        "the columns bird and road are swapped, judged by the reference labels"
+    ]
+
+
+def test_labels_too_rare_to_test_still_get_their_health_checked(scenes: Make) -> None:
+    dataset, split = dataset_of(scene := scenes(5, n=100))
+    Y = np.zeros_like(dataset.Y)
+    Y[:3] = 1
+    found = examine(replace(dataset, Y=Y), scene.X, split)
+    assert found.alignment is None
+    kinds = [f.kind for f in found.findings]
+    assert "alignment" in kinds
+    assert "rare label" in kinds
 
 
 def test_severity_comes_before_weight() -> None:
@@ -112,16 +134,18 @@ def test_severity_comes_before_weight() -> None:
 
 
 def test_the_published_scores_are_all_judged() -> None:
-    rows = published_rows()
+    facts = published_facts()
+    rows = facts["rows"]
     assert len(rows) == 21
     assert {row["verdict"] for row in rows} <= {"told", "not told", "hidden by rounding"}
     for row in rows:
         assert 0 < row["p_low"] <= row["p_high"] <= 1
         assert row["holm_low"] >= row["p_low"]
     told = [row for row in rows if row["verdict"] == "told"]
-    first = published_findings()[0]
-    assert first.sentence.startswith(f"{len(told)} of the paper's 21 table rows can be told")
-    json.dumps(published_facts(), allow_nan=False)
+    assert facts["findings"][0]["sentence"].startswith(
+        f"{len(told)} of the paper's 21 table rows can be told"
+    )
+    json.dumps(facts, allow_nan=False)
 
 
 def test_a_row_that_saw_its_images_would_be_told() -> None:

@@ -311,6 +311,23 @@ def test_decoding_does_not_run_far_ahead_of_the_engine(
     assert max(lead) < 40
 
 
+def test_torch_has_as_many_threads_after_as_before(images: list[Image], tmp_path: Path) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    counts: list[int] = []
+    try:
+        torch.set_num_threads(3)
+        run(images, tmp_path)
+        counts.append(torch.get_num_threads())
+        later = threading.Thread(target=lambda: counts.append(torch.get_num_threads()))
+        later.start()
+        later.join()
+    finally:
+        torch.set_num_threads(before)
+    assert counts == [3, 3]
+
+
 def test_columns_of_images_are_as_good_as_a_list(images: list[Image], tmp_path: Path) -> None:
     table = Images.of(images)
     assert list(table) == images

@@ -33,6 +33,7 @@ Verdict = Literal[
     "labels do not describe the images",
     "cannot be told",
 ]
+NOT_AT_ALL: Verdict = "labels do not describe the images"
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ def _verdict(states: Sequence[State], all_useless: bool) -> Verdict:
         if "does not describe" in states:
             return "some labels do not describe the images"
         return "labels describe the images"
-    return "labels do not describe the images" if all_useless else "cannot be told"
+    return NOT_AT_ALL if all_useless else "cannot be told"
 
 
 def step_down(z: Floats, z_null: Floats) -> Floats:

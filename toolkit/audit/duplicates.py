@@ -154,12 +154,12 @@ def find_duplicates(
 def calibrate(
     unit: npt.NDArray[np.float32], looks: Survey, rows: Ints, seed: int = 0
 ) -> Calibration | None:
-    """Return the threshold of closeness from random pairs of ``rows``; None for under 11 rows.
+    """Return the threshold of closeness from random pairs of ``rows``; None for under 36 rows.
 
     The pairs are all those among 3,000 random rows. Closeness of random pairs is taken to fall off
-    exponentially beyond its 99.9 % quantile, at the rate given by the median excess, which a few
-    true duplicates in the sample hardly move. The threshold is where 0.05 of all n (n - 1) / 2
-    pairs would be expected.
+    exponentially beyond its 99.9 % quantile (with few images, beyond the 600 closest pairs), at the
+    rate given by the median excess, which true duplicates in the sample hardly move. The threshold
+    is where 0.05 of all n (n - 1) / 2 pairs would be expected.
     """
     total = len(rows) * (len(rows) - 1) // 2
     if total < _FEWEST:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.audit.alignment import PERMUTATIONS, Alignment, alignment
+from toolkit.audit.alignment import NOT_AT_ALL, PERMUTATIONS, Alignment, alignment, testable
 from toolkit.audit.breaks import find_break
 from toolkit.audit.column_blocks import swapped_blocks
-from toolkit.audit.columns import ColumnSwap, swaps_by_counts
+from toolkit.audit.columns import ColumnSwap, swaps_by_counts, swaps_by_labels
 from toolkit.audit.duplicates import Duplicates, find_duplicates
 from toolkit.audit.findings import Finding, ranked
 from toolkit.audit.groups import group_alignment, repeated_labels
@@ -47,7 +47,7 @@ class Examination:
 
     Attributes:
         findings: ranked, the worst first.
-        alignment: of the labels as they stand.
+        alignment: of the labels as they stand; None where no label has enough of both classes.
         explanation: of a misalignment; None where there is none or none is known.
         swaps: columns swapped.
         duplicates: None if files were not decoded.
@@ -57,7 +57,7 @@ class Examination:
     """
 
     findings: list[Finding]
-    alignment: Alignment
+    alignment: Alignment | None
     explanation: Explanation | None
     swaps: list[ColumnSwap]
     duplicates: Duplicates | None
@@ -78,6 +78,7 @@ def examine(
     folds: Folds | None = None,
     looks: Survey | None = None,
     prevalence: Mapping[str, float] | None = None,
+    reference: npt.ArrayLike | None = None,
     permutations: int = PERMUTATIONS,
     top: int = 50,
     seed: int = 0,
@@ -97,6 +98,8 @@ def examine(
         looks: :func:`~toolkit.audit.pixels.survey` of its paths; None leaves out near duplicates
             and damaged files.
         prevalence: published share of positives by label name, if the data is a sample of such.
+        reference: 0/1 ``(n, L)``, the same labels of the same images had in another way, to name
+            swapped columns by.
         permutations: of the alignment test.
         top: how many label errors to list.
         seed: of everything random.
@@ -104,7 +107,7 @@ def examine(
         on_stage: called with each stage's name as it begins.
 
     Raises:
-        DataError: embeddings and data set differ in length, or too little data for any test.
+        DataError: embeddings and data set differ in length, or there are fewer than 10 images.
     """
     clock = _Clock(on_stage)
     X, Y, names = np.asarray(X, np.float32), dataset.Y, dataset.labels
@@ -113,27 +116,34 @@ def examine(
     X = _filled(X)
     groupings = _groupings(dataset, split)
     blocks = {name: rows for groups in groupings for name, rows in groups.items()}
+    swaps = swaps_by_counts(Y, names, prevalence, "published counts") if prevalence else []
+    if reference is not None:
+        swaps += swaps_by_labels(reference, Y, names, "the reference labels")
+    findings: list[Finding] = []
+    explanation, noise, worst = None, list[LabelNoise](), list[Suspect]()
 
     clock.begin("alignment")
-    probe = Probe(principal_components(X), seed=seed)
-    found = alignment(probe, Y, names, permutations=permutations, seed=seed)
-    findings = alignment_findings(found)
-
-    clock.begin("pairing")
-    explanation = explained(probe, dataset, found, groupings)
-    pairing = str(dataset.provenance.get("pairing", ""))
-    findings += explanation_findings(explanation, pairing)
-    rebuilt = Y if explanation is None else explanation.repaired(Y)
-    describes = explanation is not None or found.verdict != "labels do not describe the images"
-
-    clock.begin("columns")
-    swaps = swaps_by_counts(Y, names, prevalence, "published counts") if prevalence else []
-    if describes:
-        scores = probe.scores(rebuilt)
-        findings += group_findings(
-            group_alignment(scores, rebuilt, blocks, seed=seed), repeated_labels(Y, blocks)
-        )
+    found = None
+    if testable(Y).any():
+        probe = Probe(principal_components(X), seed=seed)
+        found = alignment(probe, Y, names, permutations=permutations, seed=seed)
+    findings += alignment_findings(found)
+    if found is not None:
+        clock.begin("pairing")
+        explanation = explained(probe, dataset, found, groupings)
+        findings += explanation_findings(explanation, str(dataset.provenance.get("pairing", "")))
+    if found is not None and (explanation is not None or found.verdict != NOT_AT_ALL):
+        clock.begin("columns")
+        rebuilt = Y if explanation is None else explanation.repaired(Y)
+        by_group = group_alignment(probe.scores(rebuilt), rebuilt, blocks, seed=seed)
+        findings += group_findings(by_group, repeated_labels(Y, blocks))
         swaps += swapped_blocks(probe, rebuilt, names, dataset.files, blocks, seed=seed)
+        if explanation is None:
+            clock.begin("label errors")
+            folds = make_folds(split, Y, seed=seed) if folds is None else folds
+            P = out_of_fold_probabilities(X, Y, folds.fold, device=device)
+            noise, worst = label_noise(P, Y, names, seed=seed), suspects(P, Y, names, top)
+            findings += label_error_findings(noise, worst, dataset.ids, split.part)
     findings += column_findings(swaps)
 
     duplicates = None
@@ -141,16 +151,6 @@ def examine(
         clock.begin("duplicates")
         duplicates = find_duplicates(dataset.digests, X, looks, seed=seed)
         findings += duplicate_findings(duplicates, dataset.files, names, Y, split.part)
-
-    noise: list[LabelNoise] = []
-    worst: list[Suspect] = []
-    if describes and explanation is None:
-        clock.begin("label errors")
-        folds = make_folds(split, Y, seed=seed) if folds is None else folds
-        P = out_of_fold_probabilities(X, Y, folds.fold, device=device)
-        noise, worst = label_noise(P, Y, names, seed=seed), suspects(P, Y, names, top)
-        findings += label_error_findings(noise, worst, dataset.ids, split.part)
-
     clock.begin("health")
     findings += file_health(dataset, looks) + label_health(dataset, split)
     return Examination(

@@ -42,9 +42,14 @@ def published_rows(alpha: float = ALPHA) -> list[dict[str, Any]]:
     return rows
 
 
-def published_findings(alpha: float = ALPHA) -> list[Finding]:
-    """Return what the paper's tables say about whether its networks saw the images."""
-    rows = published_rows(alpha)
+def published_findings(
+    rows: list[dict[str, Any]] | None = None, alpha: float = ALPHA
+) -> list[Finding]:
+    """Return what the paper's tables say about whether its networks saw the images.
+
+    ``rows`` are those of :func:`published_rows` at level ``alpha``, if they are at hand.
+    """
+    rows = published_rows(alpha) if rows is None else rows
     by_verdict = {
         verdict: [row["key"] for row in rows if row["verdict"] == verdict]
         for verdict in ("told", "not told", "hidden by rounding")
@@ -87,7 +92,5 @@ def published_findings(alpha: float = ALPHA) -> list[Finding]:
 
 def published_facts(alpha: float = ALPHA) -> dict[str, Any]:
     """Return what ``audit --paper --json`` prints: the findings and one entry a table row."""
-    return {
-        "findings": [found.facts() for found in published_findings(alpha)],
-        "rows": published_rows(alpha),
-    }
+    rows = published_rows(alpha)
+    return {"findings": [found.facts() for found in published_findings(rows, alpha)], "rows": rows}

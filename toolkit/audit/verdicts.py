@@ -29,8 +29,11 @@ _REMEDIES = {
 _SHOWN = 20
 
 
-def alignment_findings(found: Alignment) -> list[Finding]:
-    """Return the verdict on all labels, and one on the labels that do not describe the images."""
+def alignment_findings(found: Alignment | None) -> list[Finding]:
+    """Return the verdict on all labels, and notes on single ones; None if none can be tested."""
+    if found is None:
+        text = "whether labels describe the images cannot be told: no label has enough of both"
+        return [Finding("warning", "alignment", text, "add images or labels, then audit again")]
     by_state: dict[str, list[str]] = {}
     for label in found.labels:
         by_state.setdefault(label.state, []).append(label.label)
