@@ -81,7 +81,8 @@ def read_table(path: Path, what: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if not path.is_file():
         raise ArtifactError(f"{what} is not there: no file {path}")
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()  # pq.read_table would load pandas: a second
         head = json.loads((table.schema.metadata or {})[_META])
         columns: dict[str, Any] = {}
         for field in table.schema:
@@ -92,7 +93,7 @@ def read_table(path: Path, what: str) -> tuple[dict[str, Any], dict[str, Any]]:
                 raw = np.frombuffer(b"".join(column.to_pylist()), np.uint8)
                 columns[field.name] = raw.reshape(-1, field.type.byte_width)
             else:
-                columns[field.name] = column.to_numpy()
+                columns[field.name] = _numbers(column, field.type)
         meta: dict[str, Any] = head["meta"]
         whole = table_digest(columns, meta) == head["digest"]
     except (OSError, LookupError, ValueError, TypeError, RuntimeError, pa.ArrowException) as error:
@@ -115,6 +116,21 @@ def _storable(name: str, column: Column) -> Column:
     if not numbers and not (column.dtype == np.uint8 and column.ndim == 2):
         raise TypeError(f"column {name!r} of {column.dtype} {column.shape} cannot be kept")
     return column
+
+
+def _numbers(column: Any, kind: Any) -> np.ndarray:
+    """Read a number column from its buffers; Arrow's own to_numpy would load pandas."""
+    if column.null_count:
+        raise TypeError("a number is missing")
+    if kind.bit_width < 8:
+        raise TypeError(f"a column of {kind} is not one of numbers")
+    dtype = np.dtype(kind.to_pandas_dtype())
+    parts = [
+        np.frombuffer(chunk.buffers()[1], dtype)[chunk.offset : chunk.offset + len(chunk)]
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype)
 
 
 def _first_line(error: BaseException) -> str:

@@ -78,7 +78,7 @@ class MLPHead(OneVsRestHead):
         epochs: int = 12,
         batch_size: int = 256,
         learning_rate: float = 1e-3,
-        weight_decay: float = 0.01,
+        weight_decay: float = 5.0,
         dropout: float = 0.5,
         input_dropout: float = 0.2,
         loss: str = "focal",
@@ -167,7 +167,7 @@ class MLPHead(OneVsRestHead):
         weight = label_weights(Y, weight, self.class_weight)
         held = self._inner_validation(Y)
         self._find_scale(X[~held])
-        X = (X - self.mean_) / self.scale_
+        X = self._standardised(X)
         validation = self._validation(X[held], Y[held], weight[held])
         if validation is not None:
             X, Y, weight = X[~held], Y[~held], weight[~held]
@@ -176,7 +176,7 @@ class MLPHead(OneVsRestHead):
             self.networks_.append(network)
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
-        X = (self._normalised(X) - self.mean_) / self.scale_
+        X = self._standardised(self._normalised(X))
         logits = np.mean([network.logits(X) for network in self.networks_], axis=0)
         scores: np.ndarray = 1.0 / (1.0 + np.exp(-logits.clip(-80, 80)))
         return scores
@@ -266,6 +266,11 @@ class MLPHead(OneVsRestHead):
         scale = X.std(0, dtype=np.float64).astype(np.float32)
         # constant up to rounding: dividing by what rounding left would blow it up
         self.scale_ = np.where(scale > 1e-6 * np.abs(self.mean_), scale, 1).astype(np.float32)
+
+    def _standardised(self, X: np.ndarray) -> np.ndarray:
+        standard: np.ndarray = X - self.mean_
+        standard /= self.scale_
+        return standard
 
     def _validation(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> Validation | None:
         from toolkit.members.mlp_training import Validation
