@@ -61,6 +61,11 @@ def embed(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     store: StoreOption = "fp16",
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Embed a sample of the cached images again and compare."),
+    ] = False,
+    sample: Annotated[int, typer.Option("--sample", min=1, help="Images for --verify.")] = 64,
     seed: SeedOption = 0,
     data: DataOption = None,
     artifacts: ArtifactsOption = None,
@@ -70,7 +75,12 @@ def embed(
     """Embed a data set's images with a frozen backbone; what is cached is not computed again."""
     run = Run.start(artifacts, json, quiet)
     dataset = run.dataset(data)
-    key = make_key(run, backbone, weights, views, pooling, crop, device, precision, store, seed)
+    key = make_key(
+        run, backbone, weights, views, pooling, crop, device, precision, store, seed, engine
+    )
+    if verify:
+        _verify(run, dataset, key, engine, device, sample, seed)
+        return
     result = fill(run, dataset, key, engine, device)
     if run.json:
         run.emit(result.facts())
@@ -100,6 +110,7 @@ def make_key(
     precision: str = "auto",
     store: str = "fp16",
     seed: int = 0,
+    engine: str = "auto",
 ) -> tuple[CacheKey, Loader]:
     """Return the key of a store and what loads its network."""
     from toolkit.errors import UsageError
@@ -111,7 +122,7 @@ def make_key(
     if not asked or any(view not in VIEWS for view in asked) or "original" not in asked:
         raise UsageError(f"--views is 'original' or 'original,hflip', not {views!r}")
     ordered = tuple(view for view in VIEWS if view in asked)
-    chosen = choose_precision(precision, choose_device(device))
+    chosen = choose_precision(precision, choose_device(device), engine)
     known, load = resolve(Request(backbone, weights, pooling, crop, seed), run.artifacts)
     key = CacheKey(known, ordered, chosen, store)
     key.facts()
@@ -144,6 +155,44 @@ def fill(
             on_start=start,
             on_progress=advance,
         )
+
+
+def _verify(
+    run: Run,
+    dataset: Dataset,
+    made: tuple[CacheKey, Loader],
+    engine: str,
+    device: str,
+    sample: int,
+    seed: int,
+) -> None:
+    """Compare cached rows with their images; leave with exit code 1 where they differ."""
+    from toolkit.features.engines import choose_device
+    from toolkit.features.images import Images
+    from toolkit.features.verify import LEAST_COSINE, verify
+
+    dataset.require_unchanged()
+    key, load = made
+    images = Images(dataset.ids, dataset.paths, dataset.digests)
+    chosen = choose_device(device)
+    found = verify(
+        images, key, load, run.artifacts, sample=sample, seed=seed, engine=engine, device=chosen
+    )
+    if run.json:
+        run.emit({"backbone": key.backbone.name, "key": key.hex} | found.facts())
+    else:
+        cosine = "–" if found.smallest_cosine is None else f"{found.smallest_cosine:.6f}"
+        run.show(
+            f"{key.backbone.name}: {found.sampled:,} cached rows embedded again ({found.engine}, "
+            f"{key.precision}): smallest cosine {cosine}, {len(found.differing)} below "
+            f"{LEAST_COSINE}"
+        )
+        for each in found.differing[:10]:
+            run.show(f"  {each['image']}: {each.get('reason') or each['cosine']}")
+        if not found.agrees:
+            run.say("remove damaged rows with 'toolkit cache prune --damaged', then embed again")
+    if not found.agrees:
+        raise typer.Exit(1)
 
 
 def finish(run: Run, result: EmbedResult) -> None:

@@ -26,11 +26,16 @@ from toolkit.store import (
     write_json,
 )
 
-FORMAT = 2
+FORMAT = 3
 NOTE = "engine.json"
 _BATCH = 8
 _FILES = ("model.xml", "model.bin")
 _TOLERANCE = 1e-2
+_PICTURES = 64
+_CHECKS = 16
+_EXACT = 2
+LEAST_COSINE = 0.999
+logger = logging.getLogger(__name__)
 
 
 class ConversionError(Exception):
@@ -69,7 +74,8 @@ class OpenVINOEngine:
 
         from toolkit.features.engines import cores
 
-        compiled = _compiled(_converted(backbone, load, views, folder), backbone, precision)
+        path = _converted(backbone, load, views, precision, folder)
+        compiled = _compiled(path, backbone, precision)
         self._queue = ov.AsyncInferQueue(compiled, 2 * cores())
         self._queue.set_callback(self._finished)
         self._errors: list[BaseException] = []
@@ -123,15 +129,19 @@ def _compiled(path: Path, backbone: Backbone, precision: str) -> Any:
 
 
 def _converted(
-    backbone: Backbone, load: Callable[[], Loaded], views: tuple[str, ...], folder: Path
+    backbone: Backbone,
+    load: Callable[[], Loaded],
+    views: tuple[str, ...],
+    precision: str,
+    folder: Path,
 ) -> Path:
     """Return the converted network's file, made if it is not there whole."""
     facts = backbone.facts() | {"weights": ""}  # a file's name changes nothing
-    key = digest_of(FORMAT, facts, views, importlib.metadata.version("openvino"))[:16]
+    key = digest_of(FORMAT, facts, views, precision, importlib.metadata.version("openvino"))[:16]
     place = folder / f"{backbone.name.replace('/', '-')}-{key}"
     with locked(folder / f".{place.name}.lock"):
         if not _whole(place):
-            _convert(backbone, load, views, place)
+            _convert(backbone, load, views, precision, place)
     return place / "model.xml"
 
 
@@ -149,7 +159,11 @@ def _whole(place: Path) -> bool:
 
 
 def _convert(
-    backbone: Backbone, load: Callable[[], Loaded], views: tuple[str, ...], place: Path
+    backbone: Backbone,
+    load: Callable[[], Loaded],
+    views: tuple[str, ...],
+    precision: str,
+    place: Path,
 ) -> None:
     import openvino as ov
     import torch
@@ -185,10 +199,13 @@ def _convert(
         off = float(np.abs(given - expected).max() / max(np.abs(expected).max(), 1e-12))
         if not off < _TOLERANCE:
             raise ConversionError(f"its features come out {off:.1%} off")
+        cosine = _round(building, backbone) if precision == "bf16" else None
         note = {
             "openvino": importlib.metadata.version("openvino"),
             "backbone": backbone.facts(),
             "views": list(views),
+            "precision": precision,
+            "smallest_cosine_to_fp32": cosine,
             "digests": {name: digest_file(building / name).hex() for name in _FILES},
         }
         write_json(building / NOTE, note)
@@ -197,6 +214,48 @@ def _convert(
         sync_folder(place.parent)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _round(building: Path, backbone: Backbone) -> float:
+    """Round a saved network for bf16; return the smallest cosine to fp32 on pictures kept back.
+
+    The first two convolutions stay in fp32: they see flat skies and black frames, where an error is
+    the same at every place, and the layers after them magnify it.
+    """
+    import openvino as ov
+
+    from toolkit.features.rounding import fold, keep_exact, meet, painted_pictures, round_weights
+
+    size = backbone.preprocess.size
+    path = building / "model.xml"
+    checks = painted_pictures(_CHECKS, size, seed=1)
+    expected = _features(path, backbone, "fp32", checks)
+    model = ov.Core().read_model(path)
+    model.reshape([_BATCH, size, size, 3])
+    fold(model)
+    names = round_weights(model, meet(model, painted_pictures(_PICTURES, size)), _EXACT)
+    # the weights are mapped from the very file that is to be replaced
+    ov.save_model(model, building / "rounded.xml", compress_to_fp16=False)
+    del model
+    for kind in ("xml", "bin"):
+        (building / f"rounded.{kind}").replace(building / f"model.{kind}")
+    keep_exact(path, names)
+    given = _features(path, backbone, "bf16", checks)
+    norms = np.linalg.norm(given, axis=1) * np.linalg.norm(expected, axis=1)
+    cosine = float(((given * expected).sum(axis=1) / np.maximum(norms, 1e-12)).min())
+    if cosine < LEAST_COSINE:
+        logger.warning(
+            "%s in bf16 gives features at a cosine of %.4f to fp32; --precision fp32 is exact",
+            backbone.name,
+            cosine,
+        )
+    return round(cosine, 6)
+
+
+def _features(path: Path, backbone: Backbone, precision: str, pictures: np.ndarray) -> np.ndarray:
+    compiled = _compiled(path, backbone, precision)
+    parts = [compiled(pictures[at : at + _BATCH])[0] for at in range(0, len(pictures), _BATCH)]
+    return np.concatenate(parts)
 
 
 def _first_line(error: BaseException) -> str:

@@ -66,15 +66,18 @@ def choose_device(device: str) -> str:
     return device
 
 
-def choose_precision(precision: str, device: str) -> str:
-    """Return ``bf16`` or ``fp32``; ``auto`` is bf16 where the hardware multiplies it natively."""
+def choose_precision(precision: str, device: str, engine: str = "auto") -> str:
+    """Return ``bf16`` or ``fp32``; ``auto`` is bf16 where the hardware multiplies it natively.
+
+    On a processor torch is given fp32 unless told otherwise: its bf16 moves features further.
+    """
     if precision not in PRECISIONS:
         raise UsageError(f"--precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
     if precision != "auto":
         return precision
     if device == "cuda":
         return "bf16"
-    return "bf16" if device == "cpu" and processor_has_bf16() else "fp32"
+    return "bf16" if device == "cpu" and engine != "torch" and processor_has_bf16() else "fp32"
 
 
 def processor_has_bf16() -> bool:
@@ -130,7 +133,9 @@ def make_engine(
             )
     from toolkit.features.engine_torch import TorchEngine
 
-    return TorchEngine(embedder(load()[1], backbone, views), device, precision)
+    # torch rounds to the nearest, which moves features further than was asked for here
+    exact = "fp32" if device == "cpu" and engine != "torch" else precision
+    return TorchEngine(embedder(load()[1], backbone, views), device, exact)
 
 
 def embedder(network: torch.nn.Module, backbone: Backbone, views: tuple[str, ...]) -> Embedder:

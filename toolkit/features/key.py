@@ -10,7 +10,7 @@ from toolkit.errors import UsageError
 from toolkit.features.backbones import VIEWS, Backbone
 from toolkit.store import digest_of
 
-FORMAT = 1
+FORMAT = 2
 STORES = ("fp16", "fp32")
 
 
