@@ -114,9 +114,9 @@ def enough_permutations(n: int, L: int) -> int:
     no fewer than 1,999 permutations made: beyond that only ``p_adjusted`` gets so small.
 
     >>> enough_permutations(18_000, 14), enough_permutations(18_000, 100)
-    (13999, 2777)
+    (14000, 2777)
     """
-    return max(PERMUTATIONS, min(int(np.ceil(L / FINEST)) - 1, int(_CELLS / (n * L))))
+    return max(PERMUTATIONS, min(int(np.ceil(L / FINEST)), int(_CELLS / (n * L))))
 
 
 def alignment(

@@ -11,6 +11,7 @@ from typing import NoReturn
 import typer
 
 from toolkit.cli import (
+    commands_audit,
     commands_compare,
     commands_data,
     commands_embed,
@@ -29,6 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 commands_data.add_to(app)
+commands_audit.add_to(app)
 commands_embed.add_to(app)
 commands_ovr.add_to(app)
 commands_compare.add_to(app)
