@@ -40,6 +40,7 @@ from toolkit.errors import DataError
 
 Stage = Callable[[str], None]
 _MOST_FOLDERS = 12
+_BETTER = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +181,10 @@ def examine(
 def explained(
     probe: Probe, dataset: Dataset, found: Alignment, groupings: Sequence[Groups]
 ) -> Explanation | None:
-    """Return the best explanation of a misalignment: a pairing of the whole, or a break."""
+    """Return the best explanation of a misalignment: a pairing of the whole, or a break.
+
+    A break must be better by 0.005 of mean AUROC: one at the third row says no more than a shift.
+    """
     try:
         directory = directory_listing(Path(dataset.root), dataset.files)
     except OSError:
@@ -188,8 +192,9 @@ def explained(
     candidates = pairings(dataset.files, directory=directory, groupings=groupings)
     whole = explain(probe, dataset.Y, dataset.labels, found, candidates)
     broken = find_break(probe, dataset.Y, dataset.labels, dataset.files)
-    known = [explanation for explanation in (whole, broken) if explanation is not None]
-    return max(known, key=lambda explanation: explanation.auroc_after, default=None)
+    if whole is None or broken is None:
+        return whole or broken
+    return broken if broken.auroc_after >= whole.auroc_after + _BETTER else whole
 
 
 def _groupings(dataset: Dataset, split: Split) -> list[Groups]:
