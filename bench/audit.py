@@ -129,7 +129,7 @@ class Trial:
         first = int(self.random.integers(0, n - n // 3))
         block = slice(first, first + n // 3)
         a, b = self.random.choice(np.flatnonzero(self.Y[block].sum(axis=0) >= 10), 2, replace=False)
-        found = {}
+        found: dict[str, float] = {}
         for where, rows in (("in_a_third", block), ("everywhere", slice(None))):
             Y = self.Y.copy()
             Y[rows, a], Y[rows, b] = self.Y[rows, b], self.Y[rows, a]

@@ -113,11 +113,11 @@ def audit(
     if group_duplicates and skip_files:
         raise UsageError("--group-duplicates looks at the files: leave --skip-files out")
     dataset = run.dataset(data)
+    part = get_split(dataset, split, run.artifacts)
     made = [
         make_key(run, each, weights, views, pooling, crop, device, precision, seed=seed)
         for each in backbones
     ]
-    part = get_split(dataset, split, run.artifacts)
     results = [fill(run, dataset, each, device=device) for each in made]
     looks = None if skip_files else _survey(run, dataset)
     testing = int(testable(dataset.Y).sum())
