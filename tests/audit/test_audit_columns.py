@@ -132,3 +132,18 @@ def test_published_counts_name_columns_of_very_different_frequency() -> None:
     fewer = Y.copy()
     fewer[::2, 1] = 0
     assert swaps_by_counts(fewer, tuple(share), share, "counts") == []
+
+
+def test_counts_name_columns_that_all_moved_but_say_nothing_of_other_data() -> None:
+    random = np.random.default_rng(1)
+    share = {f"l{j}": 0.01 * 1.6**j for j in range(7)}
+    names = tuple(share)
+    Y = (random.random((4000, 7)) < list(share.values())).astype(np.uint8)
+    moved = random.permutation(7)
+    found = swaps_by_counts(Y[:, moved], names, share, "counts")
+    renamed = {a: b for swap in found for a, b in swap.columns.items()}
+    assert renamed == {names[b]: names[a] for b, a in enumerate(moved) if a != b}
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        other = (random.random((4000, 7)) < random.uniform(0.01, 0.3, 7)).astype(np.uint8)
+        assert swaps_by_counts(other, names, share, "counts") == []

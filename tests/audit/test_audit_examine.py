@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.audit.examine import examine
+from toolkit.audit.alignment import alignment
+from toolkit.audit.examine import examine, explained
 from toolkit.audit.findings import Finding, ranked, worst
+from toolkit.audit.probe import Probe, principal_components
 from toolkit.audit.published import published_facts
 from toolkit.data.dataset import Dataset
 from toolkit.data.importer import published_order
@@ -71,6 +73,19 @@ def test_the_published_pairing_is_told_and_explained(scenes: Make) -> None:
     assert found.explanation is not None
     assert found.explanation.auroc_after > 0.95
     json.dumps(found.facts(), allow_nan=False)
+
+
+def test_a_break_is_named_only_where_a_shift_does_not_say_it_all(scenes: Make) -> None:
+    scene = scenes(6)
+    late = np.roll(scene.Y, 1, axis=0)
+    for first, kind in ((3, "shift"), (250, "break")):
+        dataset, _ = dataset_of(scene)
+        Y = np.concatenate([scene.Y[:first], late[first:]])
+        probe = Probe(principal_components(scene.X))
+        found = alignment(probe, Y, scene.labels, permutations=199)
+        explanation = explained(probe, replace(dataset, Y=Y), found, [])
+        assert explanation is not None
+        assert explanation.kind == kind
 
 
 def test_faults_in_one_part_of_the_split_are_named(scenes: Make) -> None:

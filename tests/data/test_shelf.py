@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.data import shelf
 from toolkit.data.dataset import Dataset
-from toolkit.data.shelf import get_folds, get_split, keep_file_split
+from toolkit.data.shelf import get_folds, get_split, keep_file_split, keep_grouped_split
 from toolkit.data.split import load_folds, load_split, paper_split, save_folds, save_split
 from toolkit.errors import ArtifactError, DataError, UsageError
 
@@ -76,6 +76,24 @@ def test_a_users_split_is_kept_and_replaced_by_the_next(data: Dataset, tmp_path:
     assert get_split(data, "file", tmp_path).test.tolist() == [0, 1, 2, 3, 4]
 
 
+def test_a_split_by_groups_waits_for_groups_and_keeps_them(data: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="toolkit audit --group-duplicates --data d"):
+        get_split(data, "grouped", tmp_path)
+    groups = np.arange(len(data)) // 2
+    kept = keep_grouped_split(data, groups, tmp_path)
+    again = get_split(data, "grouped", tmp_path)
+    assert (again.name, again.digest) == ("grouped", kept.digest)
+    assert again.groups is not None
+    assert again.groups.tolist() == groups.tolist()
+    fold = get_folds(data, again, tmp_path, k=3).fold
+    assert (again.part[::2] == again.part[1::2]).all()
+    assert (fold[::2] == fold[1::2]).all()
+    # other groups make other folds, though the same name
+    keep_grouped_split(data, np.arange(len(data)) // 4, tmp_path)
+    fold = get_folds(data, get_split(data, "grouped", tmp_path), tmp_path, k=3).fold
+    assert all(len(set(fold[i : i + 4])) == 1 for i in range(0, len(data), 4))
+
+
 def test_a_users_split_that_is_wrong_leaves_the_one_before(data: Dataset, tmp_path: Path) -> None:
     kept = keep_file_split(data, user_split(tmp_path, data), tmp_path)
     (tmp_path / "split.csv").write_text("image,split\nim1,train\n")
@@ -85,7 +103,7 @@ def test_a_users_split_that_is_wrong_leaves_the_one_before(data: Dataset, tmp_pa
 
 
 def test_an_unknown_split_lists_the_known_ones(data: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"one of paper, stratified, file, not '\.\./x'"):
+    with pytest.raises(UsageError, match=r"one of paper, stratified, grouped, file, not '\.\./x'"):
         get_split(data, "../x", tmp_path)
 
 

@@ -43,6 +43,28 @@ def test_folds_keep_groups_together() -> None:
     assert (folds.fold[::2] == folds.fold[1::2]).all()
 
 
+@steady
+@given(seeds, st.integers(2, 5))
+def test_a_split_by_groups_tears_none_apart_and_nor_do_its_folds(seed: int, k: int) -> None:
+    random = np.random.RandomState(seed)
+    Y = random.randint(0, 2, (120, 4))
+    groups = random.randint(0, 60, 120)
+    split = stratified_split(image_ids(120), Y, seed, groups)
+    assert split.name == "grouped"
+    folds = make_folds(split, Y, k, seed)
+    for group in np.unique(groups):
+        assert len(set(split.part[groups == group])) == 1
+        assert len(set(folds.fold[groups == group])) == 1
+    assert split.digest != Split("grouped", split.ids, split.part).digest
+
+
+def test_a_split_that_tears_groups_apart_is_refused() -> None:
+    with pytest.raises(DataError, match="tears groups apart"):
+        Split("grouped", image_ids(4), np.array([0, 1, 2, 0]), np.array([0, 0, 1, 2]))
+    with pytest.raises(DataError, match="integers from 0"):
+        Split("grouped", image_ids(4), np.array([0, 1, 2, 0]), np.array([-1, 0, 1, 2]))
+
+
 @pytest.mark.parametrize("most", [1, 2], ids=["no labels", "labels"])
 def test_a_seed_decides_split_and_folds(most: int) -> None:
     ids, Y = image_ids(60), np.random.RandomState(0).randint(0, most, (60, 4))

@@ -26,6 +26,8 @@ from toolkit.metrics import ratio
 
 FEWEST = 3
 _ALLOWED = 1.645
+_SURE = 0.01
+_SAMPLE = 0.75
 
 
 @dataclass(frozen=True)
@@ -246,6 +248,10 @@ def swaps_by_counts(
 ) -> list[ColumnSwap]:
     """Find columns whose number of positives fits another name's published share, not their own.
 
+    A column may move only if its count contradicts its own name (p <= 0.01, Bonferroni over the
+    labels) and does not contradict the other name's. If, so rearranged, not three in four columns
+    fit their names, the data is no sample of the published, and counts say nothing.
+
     Args:
         Y: 0/1 ``(n, L)``, a sample of the published data.
         labels: L names.
@@ -259,10 +265,13 @@ def swaps_by_counts(
     share = np.array([prevalence[labels[j]] for j in at])
     count, n = truth[:, at].sum(axis=0, dtype=np.float64), len(truth)
     fit = count * np.log(share)[:, None] + (n - count) * np.log1p(-share)[:, None]
-    z = (count - n * share) / np.sqrt(n * share * (1 - share))
-    p = np.array([2 * normal_tail(abs(value)) for value in z]) * len(at)
-    # only a column that contradicts its own name may move
-    held = _assignment(fit - fit.max(), (fit > np.diag(fit)) & (p <= 0.01) & (p[:, None] <= 0.01))
+    z = (count - n * share[:, None]) / np.sqrt(n * share * (1 - share))[:, None]
+    each = np.array([[2 * normal_tail(abs(value)) for value in row] for row in z])
+    p = np.diag(each) * len(at)
+    wrong, fits = p <= _SURE, each > _SURE
+    held = _assignment(fit - fit.max(), fits & wrong & wrong[:, None])
+    if fits[held, np.arange(len(at))].mean() < _SAMPLE:
+        return []
     return [
         ColumnSwap(
             columns={labels[at[b]]: labels[at[a]] for b, a in cycle.items()},

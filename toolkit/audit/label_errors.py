@@ -121,7 +121,12 @@ def suspicion(P: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
 
 
 def suspects(
-    P: npt.ArrayLike, Y: npt.ArrayLike, labels: Sequence[str], top: int = 50
+    P: npt.ArrayLike,
+    Y: npt.ArrayLike,
+    labels: Sequence[str],
+    top: int = 50,
+    *,
+    each: int | None = None,
 ) -> list[Suspect]:
     """Return the ``top`` labels that are likeliest to be errors, likeliest first.
 
@@ -130,9 +135,14 @@ def suspects(
         Y: 0/1 ``(n, L)``.
         labels: L names.
         top: how many, over all labels.
+        each: how many of each label, in place of ``top``.
     """
     p, given = np.asarray(P, np.float64), np.asarray(Y).astype(bool)
     score = suspicion(p, given)
+    if each is not None:
+        place = (-score).argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+        score = np.where(place < each, score, 0)
+        top = each * len(labels)
     order = np.argsort(-score, axis=None, kind="stable")[:top]
     cells = [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, score.shape), strict=True)]
     return [

@@ -9,10 +9,14 @@ without ever forming the scores.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from toolkit.errors import DataError
+from toolkit.features.engines import cores
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -23,6 +27,7 @@ _PCA_ROWS = 10_000
 _ROWS_A_COMPONENT = 5
 _BATCH_CELLS = 2**21
 _NEGLIGIBLE = 1e-6
+_THREADS = 8
 
 
 def principal_components(X: npt.ArrayLike, components: int = COMPONENTS) -> npt.NDArray[np.float32]:
@@ -123,17 +128,22 @@ class Probe:
         """Return ``(permutations, L)``: :meth:`correlations` of ``Y`` (n, L), its rows permuted.
 
         All labels of a row move together, so the labels keep their dependence on each other.
+        Batches have seeds of their own, so any number of threads draws the same permutations.
         """
         labels = np.ascontiguousarray(Y, dtype=np.float32)
         n, L = labels.shape
-        random = np.random.default_rng(seed)
         size = max(1, _BATCH_CELLS // max(1, n * L))
-        found = []
-        for start in range(0, permutations, size):
+
+        def batch(start: int) -> Floats:
+            random = np.random.default_rng((seed, start))
             count = min(size, permutations - start)
             places = np.stack([random.permutation(n) for _ in range(count)], axis=1)
-            found.append(self._correlations(labels[places].reshape(n, -1)).reshape(count, L))
-        return np.concatenate(found) if found else np.empty((0, L))
+            return self._correlations(labels[places].reshape(n, -1)).reshape(count, L)
+
+        starts = range(0, permutations, size)
+        # threads that share each small product wait for each other more than they compute
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(_THREADS, cores())) as pool:
+            return np.concatenate([np.empty((0, L)), *pool.map(batch, starts)])
 
     def scores(self, Y: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return ``float32 (n, m)``: out-of-fold scores for the columns of ``Y`` (n, m).

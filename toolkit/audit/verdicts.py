@@ -171,7 +171,7 @@ def duplicate_findings(
                 "leakage",
                 f"{_pairs(len(leaks))} of duplicates in different parts of the split, so "
                 f"{len(rows)} images are learned from and tested on at once",
-                "split again with --group-duplicates, which keeps them together",
+                "run 'toolkit audit --group-duplicates', then give every command --split grouped",
                 {"pairs": shown(leaks), "count": len(leaks)},
                 weight=len(leaks),
             )

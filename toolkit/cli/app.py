@@ -11,6 +11,7 @@ from typing import NoReturn
 import typer
 
 from toolkit.cli import (
+    commands_audit,
     commands_cache,
     commands_compare,
     commands_data,
@@ -30,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 commands_data.add_to(app)
+commands_audit.add_to(app)
 commands_embed.add_to(app)
 commands_cache.add_to(app)
 commands_ovr.add_to(app)

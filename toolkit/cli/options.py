@@ -46,7 +46,12 @@ PrecisionOption = Annotated[
     str, typer.Option("--precision", help="auto, bf16 or fp32; auto is bf16 where it is native.")
 ]
 SplitOption = Annotated[
-    str, typer.Option("--split", help="paper, stratified, or file (given at import).")
+    str,
+    typer.Option(
+        "--split",
+        help="paper, stratified, grouped (by toolkit audit --group-duplicates), or file (given at "
+        "import).",
+    ),
 ]
 FoldsOption = Annotated[int, typer.Option("--folds", help="Folds over the development set.")]
 NameOption = Annotated[

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from toolkit.data.dataset import Dataset, dataset_file
 from toolkit.data.split import (
     Folds,
@@ -20,7 +22,7 @@ from toolkit.data.split import (
 )
 from toolkit.errors import ArtifactError, UsageError
 
-SPLITS = ("paper", "stratified", "file")
+SPLITS = ("paper", "stratified", "grouped", "file")
 
 
 def get_split(dataset: Dataset, name: str, artifacts: Path) -> Split:
@@ -29,7 +31,8 @@ def get_split(dataset: Dataset, name: str, artifacts: Path) -> Split:
     Its file is named after the data set's digest, so a data set imported anew gets a new one.
 
     Raises:
-        UsageError: the name is unknown, or ``file`` was never given.
+        UsageError: the name is unknown, ``file`` was never given, or no duplicates were looked for
+            that ``grouped`` could keep together.
         DataError: there are too few images to split.
         ArtifactError: the kept file is damaged.
     """
@@ -42,6 +45,11 @@ def get_split(dataset: Dataset, name: str, artifacts: Path) -> Split:
         raise UsageError(
             f"data set {dataset.name} has no split of its own: give one with "
             "'toolkit data import … --split-file CSV'"
+        )
+    if name == "grouped":
+        raise UsageError(
+            f"data set {dataset.name} has no split by groups of duplicates: make it with "
+            f"'toolkit audit --group-duplicates --data {dataset.name}'"
         )
     split = (
         paper_split(dataset.ids) if name == "paper" else stratified_split(dataset.ids, dataset.Y)
@@ -61,8 +69,26 @@ def keep_file_split(dataset: Dataset, csv: Path, artifacts: Path) -> Split:
     return split
 
 
+def keep_grouped_split(dataset: Dataset, groups: np.ndarray, artifacts: Path) -> Split:
+    """Make and keep the data set's ``grouped`` split: stratified, no group torn apart.
+
+    Args:
+        dataset: the data set.
+        groups: ``int (n,)``, not negative; images of one group show the same picture.
+        artifacts: the artifacts folder.
+
+    Raises:
+        DataError: there are too few groups to fill three parts.
+    """
+    split = stratified_split(dataset.ids, dataset.Y, groups=groups)
+    save_split(split, _split_file(dataset, "grouped", artifacts))
+    return split
+
+
 def get_folds(dataset: Dataset, split: Split, artifacts: Path, k: int = 5, seed: int = 0) -> Folds:
     """Return the folds over a split's development set, made if they are not kept yet.
+
+    Folds of the ``grouped`` split keep its groups together.
 
     Raises:
         UsageError: k is below 2.

@@ -31,20 +31,29 @@ class Split:
     """A partition of a data set's images into train, validation and test.
 
     Attributes:
-        name: ``paper``, ``stratified`` or ``file``.
+        name: ``paper``, ``stratified``, ``grouped`` or ``file``.
         ids: image ids, in the data set's order.
         part: ``int8 (n,)``, read-only: TRAIN, VALIDATION or TEST for each image.
+        groups: ``int64 (n,)``, read-only: images of one group share a part and, later, a fold; None
+            where every image stands for itself.
     """
 
     name: str
     ids: tuple[str, ...]
     part: np.ndarray
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Freeze the arrays, so that the digest stays true."""
         _freeze(self, "part", np.int8)
         if not np.isin(self.part, (TRAIN, VALIDATION, TEST)).all():
             raise DataError(f"split {self.name} has part codes other than 0, 1 and 2")
+        if self.groups is not None:
+            _freeze(self, "groups", np.int64)
+            check_groups(self.groups, len(self.ids))
+            places = np.unique(np.stack([self.groups, self.part]), axis=1)
+            if len(np.unique(self.groups)) != places.shape[1]:
+                raise DataError(f"split {self.name} tears groups apart: split again by groups")
 
     @property
     def train(self) -> np.ndarray:
@@ -69,7 +78,8 @@ class Split:
     @cached_property
     def digest(self) -> str:
         """Digest over ids and parts: two splits with one digest are the same partition."""
-        return digest_of("split", self.ids, self.part.tolist())
+        grouped = [] if self.groups is None else [self.groups.tolist()]
+        return digest_of("split", self.ids, self.part.tolist(), *grouped)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +148,8 @@ def stratified_split(
         ids: n image ids.
         Y: ``(n, L)`` of 0 and 1.
         seed: the same seed gives the same split.
-        groups: ``int (n,)``, not negative; images of one group always share a part.
+        groups: ``int (n,)``, not negative; images of one group always share a part. The split is
+            then named ``grouped`` and holds them, so that its folds keep them together too.
 
     Raises:
         DataError: shapes differ, or there are too few images or groups to fill three parts.
@@ -146,7 +157,8 @@ def stratified_split(
     _require_enough(len(ids))
     _check_labels(Y, len(ids))
     part = iterative_stratification(Y, RATIOS, seed, groups).astype(np.int8)
-    return _filled(Split("stratified", tuple(ids), part), "train", "validation", "test")
+    name = "stratified" if groups is None else "grouped"
+    return _filled(Split(name, tuple(ids), part, groups), "train", "validation", "test")
 
 
 def file_split(path: Path, ids: Sequence[str]) -> Split:
@@ -199,7 +211,8 @@ def make_folds(
         Y: ``(n, L)`` of 0 and 1, for all images of the split.
         k: number of folds, from 2.
         seed: the same seed gives the same folds.
-        groups: ``int (n,)``, not negative; images of one group always share a fold.
+        groups: ``int (n,)``, not negative; images of one group always share a fold. By default the
+            split's own.
 
     Raises:
         UsageError: k is below 2.
@@ -209,6 +222,7 @@ def make_folds(
         raise UsageError(f"the number of folds must be 2 or more, not {k}")
     _check_labels(Y, len(split.ids))
     rows = split.development
+    groups = split.groups if groups is None else groups
     if groups is not None:
         check_groups(groups, len(split.ids))
         groups = groups[rows]
@@ -222,14 +236,19 @@ def make_folds(
 
 
 def save_split(split: Split, path: Path) -> None:
-    """Write a split atomically as Parquet with the columns ``image`` and ``part``."""
+    """Write a split atomically as Parquet: ``image``, ``part`` and, if it has any, ``group``."""
     meta = {"format": FORMAT, "name": split.name, "codes": PARTS, "digest": split.digest}
-    write_table(path, {"image": split.ids, "part": split.part}, meta)
+    grouped = {} if split.groups is None else {"group": split.groups}
+    write_table(path, {"image": split.ids, "part": split.part, **grouped}, meta)
 
 
 def load_split(path: Path) -> Split:
     """Read what :func:`save_split` wrote; raise ArtifactError if it is missing or damaged."""
-    return _read(path, "split", lambda of, meta: Split(meta["name"], of["image"], of["part"]))
+
+    def build(of: dict[str, Any], meta: dict[str, Any]) -> Split:
+        return Split(meta["name"], of["image"], of["part"], of.get("group"))
+
+    return _read(path, "split", build)
 
 
 def save_folds(folds: Folds, path: Path) -> None:

@@ -1,0 +1,103 @@
+"""What toolkit audit shows a person: findings, the alignment of each label, the paper's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from toolkit.audit.alignment import Alignment
+    from toolkit.audit.findings import Finding
+
+_NAME = 46
+_STYLES = {"critical": "bold red", "warning": "bold yellow", "note": "bold blue", "passed": "green"}
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """Return each finding: its severity and sentence, what to do, the figures behind it."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from toolkit.audit.evidence import evidence_text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for found in findings:
+        text = Text(found.sentence, style="bold" if found.severity == "critical" else "")
+        table.add_row(Text(found.severity, style=_STYLES[found.severity]), text)
+        if found.advice:
+            table.add_row("", Text(f"→ {found.advice}"))
+        if figures := evidence_text(found):
+            table.add_row("", Text(figures, style="dim"))
+    table.add_row()
+    return table
+
+
+def alignment_table(found: Alignment) -> Table:
+    """Return each label's probe against permuted labels."""
+    from rich.text import Text
+
+    table = _table("labels against permuted labels (AUROC 0.5 is chance)", "label")
+    for column in ("positives", "AUROC", "corr.", "z", "p (Holm)", "p (maxT)"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for label in found.labels:
+        cells = ["–"] * 5
+        if label.p is not None:
+            cells = [
+                f"{label.auroc:.3f}",
+                f"{label.correlation:.3f}",
+                f"{label.z:.1f}",
+                f"{label.p_holm:.2g}",
+                f"{label.p_adjusted:.2g}",
+            ]
+        table.add_row(Text(label.label), f"{label.positives:,}", *cells, label.state)
+    return table
+
+
+def published_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the paper's rows beside a predictor that ignores the image."""
+    from rich.text import Text
+
+    table = _table(
+        "the paper's rows (T: its table). yes %: how often a predictor that ignores the image says "
+        "yes at that accuracy",
+        *("row", "what"),
+        between=1,
+    )
+    table.columns[1].width = _NAME
+    for column in ("acc %", "prec", "rec", "yes %", "p (Holm)", ""):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        low, high = f"{row['holm_low']:.2g}", f"{row['holm_high']:.2g}"
+        table.add_row(
+            Text(row["key"].replace("table", "T")),
+            Text(row["name"].replace(" epochs", " ep").replace(", SGD", "")),
+            f"{100 * row['accuracy']:.2f}",
+            f"{row['macro_precision']:.2f}",
+            f"{row['macro_recall']:.2f}",
+            f"{100 * row['rate']:.1f}",
+            low if low == high else f"{low}-{high}",
+            row["verdict"].removeprefix("hidden by "),
+        )
+    return table
+
+
+def _table(title: str, *columns: str, between: int = 2) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, between, 0, 0),
+    )
+    for column in columns:
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    return table
