@@ -51,8 +51,11 @@ class Combiner:
             scores[held] = model.combine(Z[held])
         return scores, self.clone().fit(Z, Y, fold)
 
-    def without_member(self, member: int) -> Self:
-        """Return an unfitted combiner for all members but one, with this one's choices kept."""
+    def held(self) -> Combiner:
+        """Return an unfitted combiner with this one's choices held, to tell what members are worth.
+
+        Fitting it costs a fraction, and leaving a member out moves nothing else.
+        """
         return self.clone()
 
     def clone(self) -> Self:

@@ -46,7 +46,10 @@ class Ensemble:
 
     def states(self) -> dict[str, dict[str, np.ndarray | str]]:
         """Return what was learned, as :func:`toolkit.members.member.save_member` takes it."""
-        return {"combiner": dict(self.combiner.state()), "calibration": self.calibration.state()}
+        return {
+            "combiner": {**self.combiner.state()},
+            "calibration": {**self.calibration.state()},
+        }
 
     def facts(self, aligned: Aligned) -> dict[str, Any]:
         """Return the JSON-able facts that :func:`restore` and ``toolkit compare`` need."""
@@ -56,7 +59,10 @@ class Ensemble:
             "members": list(aligned.names),
             "calibration": dict(zip(aligned.labels, self.calibration.method_, strict=True)),
             "thresholds": self.thresholds.facts(aligned.labels),
-            "considered": self.considered,
+            "considered": {
+                title: None if np.isnan(value) else value
+                for title, value in self.considered.items()
+            },
         }
 
     def predictions(self, aligned: Aligned, recipe: dict[str, Any]) -> Predictions:
@@ -151,7 +157,7 @@ def _chosen_without(aligned: Aligned, scores: dict[str, np.ndarray]) -> np.ndarr
 def _candidates(method: str, options: dict[str, Any], seed: int) -> dict[str, Combiner]:
     if method not in METHODS:
         raise UsageError(f"--method is one of {', '.join(METHODS)}, not {method!r}")
-    stacking = {
+    stacking: dict[str, Any] = {
         name: bool(options.pop(name, False))
         for name in ("cross_label", "cardinality", "nonnegative")
     }

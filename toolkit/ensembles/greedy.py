@@ -23,7 +23,7 @@ class Greedy(Combiner):
     Args:
         per_label: choose for each label alone, not for the mean over labels. Labels with few
             positives then choose much by luck.
-        bags: number of bags.
+        bags: number of bags; 0 for a single one with every member.
         steps: most selections in a bag; it ends sooner after three that do not help.
         seed: of the bags.
 
@@ -46,7 +46,7 @@ class Greedy(Combiner):
         """Select members."""
         members = Z.shape[1]
         random = np.random.default_rng(self.seed)
-        size = max(2, (members + 1) // 2)
+        size = max(2, (members + 1) // 2) if self.bags else members
         several = self.bags if size < members else 1
         columns = [np.ascontiguousarray(Z[:, member]) for member in range(members)]
         total = np.zeros(Z.shape[1:])
@@ -81,7 +81,8 @@ class Greedy(Combiner):
             idle = 0 if better.any() else idle + 1
             if idle >= _PATIENCE:
                 break
-        return kept / kept.sum(axis=0)
+        weights: np.ndarray = kept / kept.sum(axis=0)
+        return weights
 
     def combine(self, Z: np.ndarray) -> np.ndarray:
         """Return the probabilities of the weighted mean logits."""
@@ -100,9 +101,9 @@ class Greedy(Combiner):
             "seed": self.seed,
         }
 
-    def without_member(self, member: int) -> Greedy:
-        """Return a selection in a single round of bags: enough to tell what a member is worth."""
-        return Greedy(self.per_label, bags=min(2, self.bags), steps=self.steps, seed=self.seed)
+    def held(self) -> Greedy:
+        """Return a selection from all members at once, in a single bag."""
+        return Greedy(self.per_label, bags=0, steps=self.steps, seed=self.seed)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the weights."""

@@ -71,7 +71,7 @@ def solve_small(
     theta = np.tile(mean, (problems, 1))
     per_fold = np.zeros((keep.shape[1], 2))
     np.add.at(per_fold, (fold, y.astype(np.intp)), 1)
-    fitted: np.ndarray = (keep @ per_fold > 0).all(axis=1)
+    fitted = np.all(keep @ per_fold > 0, axis=1)
     active = np.flatnonzero(fitted)
     before, best = theta.copy(), np.full(problems, np.inf)
     for _ in range(_STEPS):

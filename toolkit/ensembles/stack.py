@@ -11,7 +11,7 @@ from toolkit.ensembles.combiners import Combiner, State, sigmoid
 from toolkit.ensembles.nesting import Nesting, shrunk_choice
 from toolkit.ensembles.newton import Small, solve_small
 
-STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 _BLOCK = 8192
 
 
@@ -135,8 +135,8 @@ class Stack(Combiner):
             "strengths": list(self.strengths),
         }
 
-    def without_member(self, member: int) -> Stack:
-        """Return a stack with C held at the middle of those chosen."""
+    def held(self) -> Stack:
+        """Return a stack with C held at the median of those chosen."""
         return Stack(
             self.cross_label, self.cardinality, self.nonnegative, [float(np.median(self.C_))]
         )

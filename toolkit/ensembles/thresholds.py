@@ -132,7 +132,7 @@ def fit_thresholds(
     nested = {
         name: {
             key: None if np.isnan(value) else float(value)
-            for key, value in metrics_from_counts(*three, rows=len(Y)).items()
+            for key, value in metrics_from_counts(three[0], three[1], three[2], len(Y)).items()
         }
         for name, three in counts.items()
     }
