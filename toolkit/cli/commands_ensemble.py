@@ -50,8 +50,8 @@ def ensemble(
         bool,
         typer.Option("--cardinality", help="For stack: let it see how many others are expected."),
     ] = False,
-    nonnegative: Annotated[
-        bool, typer.Option("--non-negative", help="For stack: let no member count against a label.")
+    any_sign: Annotated[
+        bool, typer.Option("--any-sign", help="For stack: let members count against a label.")
     ] = False,
     per_label: Annotated[
         bool, typer.Option("--per-label", help="For greedy: select for each label alone.")
@@ -97,7 +97,7 @@ def ensemble(
     options = {
         "cross_label": cross_label,
         "cardinality": cardinality,
-        "nonnegative": nonnegative,
+        "any_sign": any_sign,
         "per_label": per_label,
     }
     own = safe_name(name or _name(method, options, split), "ensemble name")

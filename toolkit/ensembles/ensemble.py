@@ -98,7 +98,7 @@ def fit_ensemble(
     Args:
         aligned: see :func:`toolkit.ensembles.alignment.align`.
         method: one of ``METHODS``; ``auto`` takes the best by nested mAP.
-        options: of the stack (``cross_label``, ``cardinality``, ``nonnegative``) and of greedy
+        options: of the stack (``cross_label``, ``cardinality``, ``any_sign``) and of greedy
             selection (``per_label``).
         calibration: see :class:`toolkit.ensembles.calibration.Calibration`.
         objective: of the thresholds.
@@ -157,28 +157,26 @@ def _chosen_without(aligned: Aligned, scores: dict[str, np.ndarray]) -> np.ndarr
 def _candidates(method: str, options: dict[str, Any], seed: int) -> dict[str, Combiner]:
     if method not in METHODS:
         raise UsageError(f"--method is one of {', '.join(METHODS)}, not {method!r}")
-    stacking: dict[str, Any] = {
-        name: bool(options.pop(name, False))
-        for name in ("cross_label", "cardinality", "nonnegative")
-    }
+    wider = {name: bool(options.pop(name, False)) for name in ("cross_label", "cardinality")}
+    signed = bool(options.pop("any_sign", False))
     selecting = bool(options.pop("per_label", False))
     if options:
         raise UsageError(
-            f"an ensemble has no option {min(options)!r}; it takes {', '.join(stacking)}, per_label"
+            f"an ensemble has no option {min(options)!r}; it takes {', '.join(wider)}, "
+            "any_sign, per_label"
         )
-    if any(stacking.values()) and method not in ("stack", "auto"):
-        raise UsageError("--cross-label, --cardinality and --non-negative are for --method stack")
+    if (any(wider.values()) or signed) and method not in ("stack", "auto"):
+        raise UsageError("--cross-label, --cardinality and --any-sign are for --method stack")
     if selecting and method not in ("greedy", "auto"):
         raise UsageError("--per-label is for --method greedy")
     made: dict[str, Combiner] = {
         "mean": Mean(),
         "rank": Rank(),
         "greedy": Greedy(per_label=selecting, seed=seed),
-        "stack": Stack(**stacking),
+        "stack": Stack(**wider, nonnegative=not signed),
     }
     if method != "auto":
         return {method: made[method]}
-    if not (stacking["cross_label"] or stacking["cardinality"]):
-        wide = stacking | {"cross_label": True, "cardinality": True}
-        made["stack, cross-label"] = Stack(**wide)
+    if not any(wider.values()):
+        made["stack, cross-label"] = Stack(True, True, not signed)
     return made

@@ -21,12 +21,14 @@ class Stack(Combiner):
     The penalty draws towards the plain mean of logits: ``|s (w - 1/M)|^2 / 2`` with s the spread of
     the mean logit, so that a label with few positives gets the mean of its members, not nothing.
     C is chosen by log loss on rows that the judged model never saw, the rarer the label the more as
-    for all labels together.
+    for all labels together. Weights are not negative unless asked for (Breiman 1996): members are
+    so alike that free signs fit their noise, and that much more of it (see
+    docs/decisions/0005-nesting.md).
 
     Args:
         cross_label: let a label also see the mean logits of the other labels.
         cardinality: let it see the expected number of the other labels.
-        nonnegative: let no member count against a label.
+        nonnegative: let no member count against a label; other labels may.
         strengths: values of C to choose from.
 
     Attributes:
@@ -44,7 +46,7 @@ class Stack(Combiner):
         self,
         cross_label: bool = False,
         cardinality: bool = False,
-        nonnegative: bool = False,
+        nonnegative: bool = True,
         strengths: Sequence[float] = STRENGTHS,
     ) -> None:
         self.cross_label = cross_label
