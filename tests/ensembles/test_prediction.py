@@ -30,7 +30,7 @@ class FakeStore(Store):
 class FirstTwo:
     """Scores by the first two numbers of the embeddings."""
 
-    labels = LABELS
+    labels: tuple[str, ...] = LABELS
 
     def __init__(self, *keys: CacheKey) -> None:
         self.stores: tuple[Store, ...] = tuple(FakeStore(key, None) for key in keys)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ FOLD = np.arange(N) % 5
 def f_beta(y: np.ndarray, s: np.ndarray, cut: float, beta: float) -> float:
     yes = s >= np.float32(cut)
     hits, b2 = float((y * yes).sum()), beta * beta
-    return (1 + b2) * hits / (b2 * y.sum() + yes.sum())
+    return float((1 + b2) * hits / (b2 * y.sum() + yes.sum()))
 
 
 @pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.commands_embed import EngineOption
+from toolkit.cli.commands_embed import EngineOption, finish
 from toolkit.cli.options import (
     ArtifactsOption,
     DeviceOption,
@@ -105,12 +105,7 @@ def predict(
     else:
         run.show(f"{outcome.images:,} images scored by {name} in {seconds:.1f} s")
         run.show(str(out))
-    if outcome.skipped:
-        for each in outcome.skipped[:10]:
-            run.say(f"skipped {each['image']}: {each['reason']}")
-        if len(outcome.skipped) > 10:
-            run.say(f"and {len(outcome.skipped) - 10} more; --json lists them all")
-        raise typer.Exit(3)
+    finish(run, outcome)
 
 
 def export(

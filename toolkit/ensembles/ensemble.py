@@ -157,7 +157,9 @@ def _chosen_without(aligned: Aligned, scores: dict[str, np.ndarray]) -> np.ndarr
 def _candidates(method: str, options: dict[str, Any], seed: int) -> dict[str, Combiner]:
     if method not in METHODS:
         raise UsageError(f"--method is one of {', '.join(METHODS)}, not {method!r}")
-    wider = {name: bool(options.pop(name, False)) for name in ("cross_label", "cardinality")}
+    wider: dict[str, Any] = {
+        name: bool(options.pop(name, False)) for name in ("cross_label", "cardinality")
+    }
     signed = bool(options.pop("any_sign", False))
     selecting = bool(options.pop("per_label", False))
     if options:
