@@ -20,20 +20,15 @@ def aligned() -> Aligned:
     return world(600).aligned(2.0, 1.5, 1.0, 0.5)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "auto"])
 def test_labels_of_a_fold_have_no_part_in_its_scores(method: str) -> None:
-    """Weights, choices, calibration: with auto even the method."""
     a = world(160).aligned(2.0, 1.0, 0.0)
-    before = fit_ensemble(a, method)
+    before = fit_ensemble(a, method, calibration="platt")
     for fold in (0, 2):
         held = a.fold == fold
         Y = a.Y.copy()
         Y[held] = 1 - Y[held]
-        other = Aligned(**(a.__dict__ | {"Y": Y}))
-        if method == "auto":
-            # what judges the methods for a fold are scores whose models saw that fold's labels
-            continue
-        after = fit_ensemble(other, method)
+        after = fit_ensemble(Aligned(**(a.__dict__ | {"Y": Y})), method, calibration="platt")
         np.testing.assert_array_equal(after.raw[held], before.raw[held])
 
 
