@@ -16,7 +16,9 @@ from toolkit.cli import (
     commands_compare,
     commands_data,
     commands_embed,
+    commands_ensemble,
     commands_ovr,
+    commands_predict,
     commands_reproduce,
 )
 from toolkit.errors import ToolkitError
@@ -35,7 +37,9 @@ commands_audit.add_to(app)
 commands_embed.add_to(app)
 commands_cache.add_to(app)
 commands_ovr.add_to(app)
+commands_ensemble.add_to(app)
 commands_compare.add_to(app)
+commands_predict.add_to(app)
 commands_reproduce.add_to(app)
 
 

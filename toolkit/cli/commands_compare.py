@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from toolkit.reports.comparison import Row
 
 _COLUMNS = {
-    "acc %": 5, "+/-": 5, "prec": 4, "rec": 4, "miF1": 5, "maF1": 5, "mAP": 5, "95 %": 11,
+    "acc %": 5, "+/-": 5, "prec": 4, "rec": 4, "miF1": 5, "maF1": 5, "miF1t": 5, "maF1t": 5,
+    "mAP": 5, "95 %": 11,
 }  # fmt: skip
 _SORT = ("map", "accuracy", "macro_precision", "macro_recall", "macro_f1", "micro_f1", "auroc")
 
@@ -88,8 +89,8 @@ def compare(
     run.show(_table(rows, title, run.console().width))
     run.show(
         "T/§: the paper's table/row and section. acc: 1 - Hamming loss, as in the paper; +/-: its "
-        "difference from always no, in points. prec, rec: macro at 0.5. 95 %: interval of mAP over "
-        "resampled test images."
+        "difference from always no, in points. prec, rec, miF1, maF1: at 0.5; miF1t, maF1t: at "
+        "thresholds tuned on development images. 95 %: interval of mAP over resampled test images."
     )
 
 
@@ -125,6 +126,7 @@ def _table(rows: list[Row], title: str, width: int) -> Any:
         if group != previous:
             table.add_section()
         previous, m = group, row.metrics
+        tuned = row.tuned["metrics"] if row.tuned else {}
         accuracy = m["accuracy"]
         gap = None if accuracy is None or none is None else 100 * (accuracy - none)
         interval = row.ci.get("map")
@@ -136,6 +138,8 @@ def _table(rows: list[Row], title: str, width: int) -> Any:
             _number(m["macro_recall"], 2),
             _number(m["micro_f1"], 3),
             _number(m["macro_f1"], 3),
+            _number(tuned.get("micro_f1"), 3),
+            _number(tuned.get("macro_f1"), 3),
             _number(m["map"], 3),
             "" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}",
         )

@@ -19,6 +19,7 @@ from toolkit.cli.options import (
 
 if TYPE_CHECKING:
     from toolkit.data.dataset import Dataset
+    from toolkit.ensembles.prediction import Outcome
     from toolkit.features.cache import CacheKey
     from toolkit.features.embed import EmbedResult
 
@@ -195,7 +196,7 @@ def _verify(
         raise typer.Exit(1)
 
 
-def finish(run: Run, result: EmbedResult) -> None:
+def finish(run: Run, result: EmbedResult | Outcome) -> None:
     """List skipped images and leave with exit code 3 if there are any."""
     if result.skipped:
         for each in result.skipped[:10]:

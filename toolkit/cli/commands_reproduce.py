@@ -11,7 +11,7 @@ import typer
 
 from toolkit.cli.options import ArtifactsOption, DataOption, JsonOption, QuietOption, Run
 
-_STEPS = ("embed", "ovr", "compare")
+_STEPS = ("embed", "ovr", "ensemble", "compare")
 _LEFT_OUT = ("artifacts", "data", "json", "quiet", "help")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from toolkit.chance import blind_scores
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
+from toolkit.ensembles.thresholds import tuned_thresholds
 from toolkit.errors import MemberError
 from toolkit.intervals import bootstrap_metrics
 from toolkit.members.member import Member
@@ -33,6 +34,8 @@ class Row:
         ci: 95 % percentile intervals over resampled test images, where there are scores.
         per_label: metrics of each label.
         images: test images scored.
+        tuned: ``objective``, ``thresholds`` and the ``metrics`` at them; None where there are no
+            development scores to tune on.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Row:
     ci: dict[str, list[float] | None] = field(default_factory=dict)
     per_label: dict[str, dict[str, float | int | None]] = field(default_factory=dict)
     images: int = 0
+    tuned: dict[str, Any] | None = None
 
     def facts(self) -> dict[str, Any]:
         """Return the row of ``compare --json``."""
@@ -53,6 +57,7 @@ class Row:
             "ci": self.ci,
             "per_label": self.per_label,
             "images": self.images,
+            "tuned": self.tuned,
         }
 
 
@@ -182,4 +187,20 @@ def member_row(
         {key: None if pair is None else list(pair) for key, pair in intervals.items()},
         found.per_label,
         len(here),
+        _tuned(dataset, split, member, truth, scores),
     )
+
+
+def _tuned(
+    dataset: Dataset, split: Split, member: Member, truth: np.ndarray, scores: np.ndarray
+) -> dict[str, Any] | None:
+    """Score at thresholds that were tuned on development images, out of fold."""
+    try:
+        tuned = tuned_thresholds(member, dataset, split)
+    except MemberError:
+        return None
+    return {
+        "objective": tuned.objective,
+        "thresholds": dict(zip(dataset.labels, tuned.per_label.tolist(), strict=True)),
+        "metrics": score(truth, scores, tuned.per_label, dataset.labels).metrics,
+    }

@@ -1,0 +1,280 @@
+"""Ensemble, predict and export through the command line, on small pictures."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Drive
+from toolkit.data.dataset import load_dataset
+from toolkit.ensembles.scorers import in_artifacts, open_scorer
+from toolkit.ensembles.thresholds import fit_thresholds
+from toolkit.features.images import Images
+from toolkit.members.member import Member, load_member
+from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
+
+SMALL = ("--features", "basic_cnn", "--weights", "none", "--folds", 3)
+HEADS: dict[str, tuple[object, ...]] = {
+    "weak": ("--set", "Cs=[0.0001]"),
+    "strong": ("--set", "Cs=[0.1]"),
+    "trees": ("--head", "lightgbm", "--set", "n_estimators=5"),
+}
+
+
+def artifacts() -> Path:
+    return Path(os.environ["TOOLKIT_ARTIFACTS"])
+
+
+@pytest.fixture
+def made(toolkit: Drive, course: Path) -> Drive:
+    """Two linear heads on a random network."""
+    toolkit("data", "import", course, "--name", "small")
+    for name in ("weak", "strong"):
+        done = toolkit("ovr", *SMALL, *HEADS[name], "--name", name)
+        assert done.code == 0, done.err
+    return toolkit
+
+
+def read(file: Path) -> dict[str, np.ndarray]:
+    lines = [line.split(",") for line in file.read_text().splitlines()[1:]]
+    return {Path(cells[0]).stem: np.array([float(cell) for cell in cells[1:]]) for cells in lines}
+
+
+def images_held_out(member: Member) -> list[str]:
+    own = member.predictions
+    return [i for i, o in zip(own.ids, own.origin, strict=True) if o == HELD_OUT]
+
+
+class Whole:
+    """A batch of a data set's images, all of them cached."""
+
+    def __init__(self, name: str) -> None:
+        dataset = load_dataset(artifacts(), name)
+        self.images = Images(dataset.ids, dataset.paths, dataset.digests)
+
+    def features(self, keys: Any) -> np.ndarray:
+        from toolkit.features.matrix import gather
+
+        return gather(self.images.digests, keys, artifacts()).X
+
+
+def test_from_members_to_predictions_and_a_folder_of_its_own(
+    made: Drive, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = made("ensemble", "--method", "stack", "--folds", 3, "--name", "e", "--json").document
+    assert (document["origin"], document["images"]) == ("out-of-fold", 54)
+    assert document["members"] == ["strong", "weak"]
+    assert document["metrics"]["map"] > 0.7
+    assert set(document["evidence"]["differences"]["map"]) == {
+        "ensemble", "member", "difference", "low", "high", "p",
+    }  # fmt: skip
+    ensemble = load_member(artifacts(), "e")
+    assert ensemble.kind == "ensemble"
+    assert set(ensemble.predictions.origin.tolist()) == {OUT_OF_FOLD, HELD_OUT}
+
+    page = made("ensemble", "--method", "stack", "--folds", 3, "--name", "e")
+    assert "up to date" in page.err
+    assert "methods tried" in page.out
+    assert max(map(len, page.out.splitlines())) <= 100
+
+    again = made("ensemble", "--method", "mean", "--folds", 3, "--name", "e")
+    assert again.code == 2
+    assert "--overwrite" in again.err
+
+    rows = {row["name"]: row for row in made("compare", "--json").document["rows"]}
+    assert rows["e"]["kind"] == "ensemble"
+    saved = document["thresholds"]["per_label"]
+    assert rows["e"]["tuned"]["thresholds"] == saved
+    assert rows["strong"]["tuned"]["objective"] == "f1"
+    assert rows["always no"]["tuned"] is None
+    assert "maF1t" in made("compare").out
+
+    # an image of the development set: what the fitted models give, to 1e-5; of the test part: what
+    # was saved with the ensemble
+    images = course / "images"
+    out = tmp_path / "scores.csv"
+    done = made("predict", images, "--model", "e", "--out", out, "--json").document
+    assert (done["images"], done["skipped"]) == (60, [])
+    found = read(out)
+    fitted = open_scorer(in_artifacts(artifacts()), "e").score(Whole("small"))
+    dataset = load_dataset(artifacts(), "small")
+    for row, image in enumerate(dataset.ids):
+        np.testing.assert_allclose(found[image], fitted[row], atol=1e-5)
+    held = images_held_out(ensemble)
+    assert len(held) == 6
+    for image in held:
+        np.testing.assert_allclose(
+            found[image], ensemble.predictions.for_ids([image])[0], atol=1e-5
+        )
+
+    # decisions at the tuned thresholds
+    tsv = tmp_path / "course.tsv"
+    assert made("predict", images, "--model", "e", "--out", tsv, "--course-tsv").code == 0
+    lines = [line.split("\t") for line in tsv.read_text().splitlines()]
+    assert lines[0] == ["image", "day", "red"]
+    assert [line[0] for line in lines[1:]] == [str(number) for number in range(1, 61)]
+    cuts = np.array([saved["day"], saved["red"]], np.float32)
+    for number, *cells in lines[1:]:
+        assert [int(cell) for cell in cells] == (
+            found[f"im{number}"].astype(np.float32) >= cuts
+        ).tolist()
+
+    # and on a machine that has the exported folder only
+    bundle = tmp_path / "bundle"
+    exported = made("export", "e", bundle, "--json").document
+    assert exported["members"] == ["e", "strong", "weak"]
+    assert made("export", "e", bundle).code == 2
+    assert made("export", "e", bundle, "--overwrite").code == 0
+    files = [file.name for file in bundle.rglob("*") if file.is_file()]
+    assert not [name for name in files if re.search(r"\.(pkl|pickle|pt|pth|joblib)$", name)]
+    card = (bundle / "MODEL_CARD.md").read_text()
+    for heading in ("## Data", "## Metrics", "## Intended use", "## Limits"):
+        assert heading in card
+    assert f"{rows['e']['metrics']['map']:.3f}" in card
+    everything = "".join(f.read_text() for f in bundle.rglob("*") if f.suffix in (".json", ".toml"))
+    assert str(tmp_path) not in everything + card
+    monkeypatch.setenv("TOOLKIT_ARTIFACTS", str(tmp_path / "elsewhere"))
+    there = tmp_path / "there.csv"
+    assert made("predict", images, "--model", bundle, "--out", there).code == 0
+    for image, scores in read(there).items():
+        np.testing.assert_allclose(scores, found[image], atol=1e-5)
+    binary = tmp_path / "binary.csv"
+    assert made("predict", images, "--model", bundle, "--out", binary, "--binary").code == 0
+    assert [line.split(",")[1:] for line in binary.read_text().splitlines()] == [
+        line[1:] for line in lines
+    ]
+
+    damaged = next(bundle.rglob("combiner.safetensors"))
+    data = bytearray(damaged.read_bytes())
+    data[-1] ^= 1
+    damaged.write_bytes(data)
+    refused = made("predict", images, "--model", bundle, "--out", there)
+    assert refused.code == 1
+    assert "not what was exported" in refused.err
+
+
+def test_a_head_predicts_alone_from_a_local_weights_file(
+    toolkit: Drive, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from toolkit.features.basic_cnn import BasicCNN
+
+    torch.manual_seed(3)
+    weights = tmp_path / "weights.pth"
+    torch.save(BasicCNN().state_dict(), weights)
+    toolkit("data", "import", course, "--name", "small")
+    chosen = ("--features", "basic_cnn", "--weights", weights, "--folds", 3)
+    done = toolkit("ovr", *chosen, *HEADS["trees"], "--name", "trees")
+    assert done.code == 0, done.err
+    bundle, out = tmp_path / "bundle", tmp_path / "out.csv"
+    assert toolkit("export", "trees", bundle).code == 0
+    copied = list((bundle / "weights").iterdir())
+    assert [file.read_bytes() for file in copied] == [weights.read_bytes()]
+    member = load_member(artifacts(), "trees")
+    weights.unlink()
+    monkeypatch.setenv("TOOLKIT_ARTIFACTS", str(tmp_path / "elsewhere"))
+    listing = tmp_path / "list.csv"
+    held = images_held_out(member)
+    lines = [f"course/images/{image}.jpg" for image in held]
+    listing.write_text("\n".join(["image", *lines, "course/images/none.jpg"]))
+    done = toolkit("predict", listing, "--model", bundle, "--out", out, "--json")
+    assert done.code == 3
+    assert [each["image"] for each in done.document["skipped"]] == ["course/images/none.jpg"]
+    assert list(read(out)) == held
+    for image, scores in read(out).items():
+        np.testing.assert_allclose(scores, member.predictions.for_ids([image])[0], atol=1e-5)
+    other = BasicCNN().state_dict()
+    torch.save(other, copied[0])
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    assert f"weights/{copied[0].name}" in manifest["files"]
+    assert toolkit("predict", listing, "--model", bundle, "--out", out).code == 1
+
+
+def test_a_member_made_again_is_not_mistaken_for_the_old_one(made: Drive, course: Path) -> None:
+    assert made("ensemble", "--method", "mean", "--folds", 3, "--name", "e").code == 0
+    assert made("ovr", *SMALL, "--set", "Cs=[1.0]", "--name", "weak", "--overwrite").code == 0
+    out = course / "out.csv"
+    refused = made("predict", course / "images", "--model", "e", "--out", out)
+    assert refused.code == 1
+    assert "member weak was made again" in refused.err
+    assert not out.exists()
+    # its inputs are others now
+    assert made("ensemble", "--method", "mean", "--folds", 3, "--name", "e").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["ensemble", "--members", "nobody,weak"], 2, "no member named nobody"),
+        (["ensemble", "--members", "weak", "--folds", 3], 2, "two or more members"),
+        (["ensemble", "--members", "weak,strong", "--folds", 4], 1, "was made on other folds"),
+        (["ensemble", "--method", "vote", "--folds", 3], 2, "--method is one of mean"),
+        (["ensemble", "--calibration", "x", "--folds", 3], 2, "--calibration is auto"),
+        (["ensemble", "--thresholds", "x", "--folds", 3], 2, "--thresholds is f1"),
+        (["ensemble", "--members", "e,weak", "--name", "weak"], 2, "no member named e"),
+        (["ensemble", "--members", "strong,weak", "--name", "weak"], 2, "a member of itself"),
+        (["predict", "x.jpg", "--model", "nobody", "--out", "o.csv"], 2, "no member named"),
+        (["predict", "x.jpg", "--model", "weak", "--out", "o.doc"], 2, "must end in .csv"),
+        (["predict", "x.doc", "--model", "weak", "--out", "o.csv"], 2, "no image, folder"),
+        (["export", "nobody", "there"], 2, "no member named"),
+    ],
+)
+def test_an_error_is_one_sentence_and_a_code(
+    shelf: Drive, arguments: list[str], code: int, words: str
+) -> None:
+    outcome = shelf(*arguments)
+    assert outcome.code == code, outcome.err
+    assert outcome.out == ""
+    assert words in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.fixture
+def shelf(toolkit: Drive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Drive:
+    """Two members without models, which is all that most errors need."""
+    from tests.ensembles.ensemble_fakes import world
+    from toolkit.data.dataset import save_dataset
+    from toolkit.data.shelf import get_folds, get_split
+    from toolkit.ensembles.alignment import align
+    from toolkit.members.member import provenance, save_member
+
+    made = world(120)
+    monkeypatch.chdir(tmp_path)
+    save_dataset(made.dataset, artifacts())
+    split = get_split(made.dataset, "paper", artifacts())
+    folds = get_folds(made.dataset, split, artifacts(), 3)
+    kept = type(made)(made.dataset, split, folds)
+    members = [
+        kept.member(name, made.scores(2, at), at) for at, name in enumerate(("weak", "strong"))
+    ]
+    assert align(members, made.dataset, split, folds).names == ("weak", "strong")
+    for member in members:
+        save_member(
+            artifacts(), member.name, kind="head", source="made up", inputs="i",
+            predictions=member.predictions, recipe={"features": []},
+            provenance=provenance(0.0), states={}, notes={"head": "linear", "keys": []},
+        )  # fmt: skip
+    return toolkit
+
+
+def test_thresholds_of_a_head_are_those_of_its_development_scores(shelf: Drive) -> None:
+    dataset = load_dataset(artifacts(), "d")
+    predictions = load_member(artifacts(), "weak").predictions
+    rows = [
+        row
+        for row, image in enumerate(dataset.ids)
+        if predictions.fold[predictions.row[image]] >= 0
+    ]
+    at = [predictions.row[dataset.ids[row]] for row in rows]
+    want = fit_thresholds(dataset.Y[rows], predictions.scores[at], predictions.fold[at])
+    found = {
+        row["name"]: row for row in shelf("compare", "--resamples", 0, "--json").document["rows"]
+    }
+    assert found["weak"]["tuned"]["thresholds"] == dict(
+        zip(dataset.labels, want.per_label.tolist(), strict=True)
+    )

@@ -1,0 +1,209 @@
+"""Alignment: members' scores joined by image id, and refused where they cannot be combined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit.data.dataset import Dataset
+from toolkit.data.split import Folds, Split
+from toolkit.errors import MemberError, UsageError, listed
+from toolkit.members.member import Member
+from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD, Predictions
+
+_EDGE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """Members' logits on the same rows, each row scored by models that never saw it.
+
+    Attributes:
+        names: M member names.
+        labels: L label names.
+        ids: n development images that every member scored out of sample.
+        Y: ``uint8 (n, L)``, their labels.
+        fold: ``int64 (n,)``, the data set's fold of each.
+        Z: ``float32 (n, M, L)``, logits of the members' scores.
+        rest: t other images (of the test part) that every member scored; their labels are not here.
+        rest_logits: ``float32 (t, M, L)``.
+        folds_digest: of the folds.
+        dataset_digest: of the data set.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+    Y: np.ndarray
+    fold: np.ndarray
+    Z: np.ndarray
+    rest: tuple[str, ...]
+    rest_logits: np.ndarray
+    folds_digest: str
+    dataset_digest: str
+
+
+def logits(scores: np.ndarray) -> np.ndarray:
+    """Return ``float32`` log-odds of probabilities, which are kept 1e-6 away from 0 and 1.
+
+    >>> logits(np.array([0.5, 1.0])).round(2).tolist()
+    [0.0, 13.819999694824219]
+    """
+    p = np.clip(scores.astype(np.float64), _EDGE, 1 - _EDGE)
+    found: np.ndarray = np.log(p / (1 - p)).astype(np.float32)
+    return found
+
+
+def align(members: Sequence[Member], dataset: Dataset, split: Split, folds: Folds) -> Aligned:
+    """Join members on the development rows that all of them scored out of sample.
+
+    Members made on the folds must have the very same rows. Members without folds, scored on
+    held-out validation images only, reduce the rows to those that all share; their in-sample
+    rows are never among them.
+
+    Args:
+        members: two or more, of different names.
+        dataset: gives the truth of development rows.
+        split: says which rows are development rows.
+        folds: over the development rows.
+
+    Raises:
+        UsageError: fewer than two members.
+        MemberError: a member is of another data set, other labels, folds or rows, or has in-sample
+            scores; the message names the member and the difference.
+    """
+    names = tuple(member.name for member in members)
+    if len(set(names)) < 2:
+        raise UsageError(
+            f"an ensemble needs two or more members, got {listed(names) or 'none'}: name more "
+            "with --members a,b,c"
+        )
+    fold_of = dict(zip(folds.ids, folds.fold.tolist(), strict=True))
+    development = {dataset.ids[row] for row in split.development}
+    shared: set[str] | None = None
+    reference: Member | None = None
+    for member in members:
+        _require_same_data(member, dataset)
+        _require_untouched_test(member, development)
+        if is_folded(member.predictions):
+            _require_folds(member, folds, fold_of)
+            if reference is None:
+                reference = member
+            _require_same_rows(member, reference)
+        own = _out_of_sample(member.predictions) & development
+        shared = own if shared is None else shared & own
+        if not shared:
+            raise MemberError(
+                f"member {member.name} has no development images with out-of-sample scores in "
+                "common with the others: leave it out or make it on the same split"
+            )
+    chosen = shared or set()
+    rows = [row for row in split.development if dataset.ids[row] in chosen]
+    ids = tuple(dataset.ids[row] for row in rows)
+    rest = _rest(members, [dataset.ids[row] for row in split.test])
+    return Aligned(
+        names=names,
+        labels=dataset.labels,
+        ids=ids,
+        Y=dataset.Y[rows],
+        fold=np.array([fold_of[image] for image in ids], np.int64),
+        Z=np.stack([logits(m.predictions.for_ids(ids)) for m in members], axis=1),
+        rest=rest,
+        rest_logits=np.stack([logits(m.predictions.for_ids(rest)) for m in members], axis=1),
+        folds_digest=folds.digest,
+        dataset_digest=dataset.digest,
+    )
+
+
+def is_folded(predictions: Predictions) -> bool:
+    """Tell whether a member was made fold by fold."""
+    return bool(predictions.folds_digest) or bool((predictions.origin == OUT_OF_FOLD).any())
+
+
+def _out_of_sample(predictions: Predictions) -> set[str]:
+    good = predictions.origin != IN_SAMPLE
+    return {image for image, fine in zip(predictions.ids, good.tolist(), strict=True) if fine}
+
+
+def _require_same_data(member: Member, dataset: Dataset) -> None:
+    predictions = member.predictions
+    if predictions.dataset_digest != dataset.digest:
+        raise MemberError(
+            f"member {member.name} was made on another data set than {dataset.name} (or on other "
+            "labels or pairing): leave it out or make it again"
+        )
+    if predictions.labels != dataset.labels:
+        other = sorted(set(predictions.labels) ^ set(dataset.labels)) or ["their order"]
+        raise MemberError(
+            f"member {member.name} has other labels than {dataset.name} ({listed(other)}): leave "
+            "it out or make it again"
+        )
+
+
+def _require_untouched_test(member: Member, development: set[str]) -> None:
+    predictions = member.predictions
+    learned = [
+        image
+        for image, origin in zip(predictions.ids, predictions.origin.tolist(), strict=True)
+        if image not in development and origin != HELD_OUT
+    ]
+    if learned:
+        raise MemberError(
+            f"member {member.name} learned from {len(learned)} images that this split holds for "
+            f"testing ({listed(learned, 3)}): use the split it was made on"
+        )
+
+
+def _require_folds(member: Member, folds: Folds, fold_of: dict[str, int]) -> None:
+    predictions = member.predictions
+    inside = int((predictions.origin == IN_SAMPLE).sum())
+    if inside:
+        raise MemberError(
+            f"member {member.name} has in-sample scores for {inside} images: what learns from "
+            "those learns how well it memorised; make it again with folds"
+        )
+    if predictions.folds_digest != folds.digest:
+        raise MemberError(
+            f"member {member.name} was made on other folds (digest "
+            f"{predictions.folds_digest[:8] or 'none'}, not {folds.digest[:8]}): make it again "
+            "with the same --folds and --split"
+        )
+    moved = [
+        image
+        for image, fold in zip(predictions.ids, predictions.fold.tolist(), strict=True)
+        if fold_of.get(image, -1) != fold
+    ]
+    if moved:
+        raise MemberError(
+            f"member {member.name}: {len(moved)} rows are not of the fold that the digest of its "
+            f"folds stands for ({listed(moved, 3)}), so its scores were moved to other images: "
+            "make it again"
+        )
+
+
+def _require_same_rows(member: Member, reference: Member) -> None:
+    own, wanted = set(member.predictions.ids), set(reference.predictions.ids)
+    if own == wanted:
+        return
+    lacks, extra = sorted(wanted - own), sorted(own - wanted)
+    sides = [f"lacks {len(lacks)} images ({listed(lacks, 3)})"] if lacks else []
+    sides += [f"has {len(extra)} more ({listed(extra, 3)})"] if extra else []
+    raise MemberError(
+        f"member {member.name} {' and '.join(sides)} compared with member {reference.name}: make "
+        "both again on the same images"
+    )
+
+
+def _rest(members: Sequence[Member], test: list[str]) -> tuple[str, ...]:
+    known = [set(member.predictions.ids) for member in members]
+    some = [image for image in test if any(image in ids for ids in known)]
+    for member, ids in zip(members, known, strict=True):
+        missing = [image for image in some if image not in ids]
+        if missing:
+            raise MemberError(
+                f"member {member.name} has no scores for {len(missing)} test images that others "
+                f"have ({listed(missing, 3)}): make it again on the same images"
+            )
+    return tuple(some)

@@ -1,0 +1,201 @@
+"""Stack: per-label L2 logistic regression on members' logits (Wolpert 1992), chosen by nesting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from toolkit.ensembles.combiners import Combiner, State, sigmoid
+from toolkit.ensembles.nesting import Nesting, shrunk_choice
+from toolkit.ensembles.newton import Small, solve_small
+
+STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+_BLOCK = 8192
+
+
+class Stack(Combiner):
+    """One logistic regression a label on the members' logits.
+
+    The penalty draws towards the plain mean of logits: ``|s (w - 1/M)|^2 / 2`` with s the spread of
+    the mean logit, so that a label with few positives gets the mean of its members, not nothing.
+    C is chosen by log loss on rows that the judged model never saw, the rarer the label the more as
+    for all labels together. Weights are not negative unless asked for (Breiman 1996): members are
+    so alike that free signs fit their noise, and that much more of it (see
+    docs/decisions/0005-nesting.md).
+
+    Args:
+        cross_label: let a label also see the mean logits of the other labels.
+        cardinality: let it see the expected number of the other labels.
+        nonnegative: let no member count against a label; other labels may.
+        strengths: values of C to choose from.
+
+    Attributes:
+        coef_: ``float64 (L, d)``: members first, then other labels, then cardinality.
+        intercept_: ``float64 (L,)``.
+        C_: ``float64 (L,)``.
+    """
+
+    name = "stack"
+    coef_: np.ndarray
+    intercept_: np.ndarray
+    C_: np.ndarray
+
+    def __init__(
+        self,
+        cross_label: bool = False,
+        cardinality: bool = False,
+        nonnegative: bool = True,
+        strengths: Sequence[float] = STRENGTHS,
+    ) -> None:
+        self.cross_label = cross_label
+        self.cardinality = cardinality
+        self.nonnegative = nonnegative
+        self.strengths = tuple(strengths)
+
+    def fit(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> Self:
+        """Choose C by these folds and fit on all rows."""
+        self.cross_fit_in_place(Z, Y, fold)
+        return self
+
+    def cross_fit(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, Self]:
+        """Score each row without its fold; see :class:`toolkit.ensembles.nesting.Nesting`."""
+        model = self.clone()
+        return model.cross_fit_in_place(Z, Y, fold), model
+
+    def cross_fit_in_place(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> np.ndarray:
+        """Fit all that nesting needs at once; return the rows' nested scores ``float32 (n, L)``."""
+        nesting = Nesting(fold)
+        choosing = len(self.strengths) > 1
+        if not choosing:  # then pairs of folds judge nothing
+            nesting.sets = [left_out for left_out in nesting.sets if len(left_out) < 2]
+            nesting.keep = nesting.keep[: len(nesting.sets)]
+        labels, sets = Y.shape[1], len(nesting.sets)
+        strength = np.repeat(self.strengths, sets)
+        keep = np.tile(nesting.keep, (len(self.strengths), 1))
+        shared = _Shared(Z)
+        found: list[Small] = []
+        costs: list[dict[int | None, np.ndarray]] = []
+        for label in range(labels):
+            X = self._features(Z, label, shared)
+            solved = solve_small(
+                X, Y[:, label], fold, keep, strength, **self._penalty(X, Z.shape[1])
+            )
+            found.append(solved)
+            if choosing:
+                costs.append(nesting.costs(_Losses(X, Y[:, label], solved, len(self.strengths))))
+        default = len(self.strengths) // 2
+        at: dict[int | None, np.ndarray] = {}
+        for left_out in (None, *nesting.folds):
+            rows = slice(None) if left_out is None else fold != left_out
+            at[left_out] = (
+                shrunk_choice(
+                    np.stack([cost[left_out] for cost in costs], axis=1), Y[rows].sum(0), default
+                )
+                if choosing
+                else np.zeros(labels, np.intp)
+            )
+        scores = np.empty(Y.shape, np.float32)
+        for left_out in nesting.folds:
+            rows = nesting.rows(left_out)
+            part = _Shared(Z[rows])
+            for label, solved in enumerate(found):
+                problem = at[left_out][label] * sets + nesting.without(left_out)
+                X = self._features(Z[rows], label, part)
+                z = X @ solved.coef[problem] + solved.intercept[problem]
+                scores[rows, label] = sigmoid(z)
+        final = at[None] * sets + nesting.without(None)
+        self.coef_ = np.stack([s.coef[p] for s, p in zip(found, final, strict=True)])
+        self.intercept_ = np.array([s.intercept[p] for s, p in zip(found, final, strict=True)])
+        self.C_ = np.asarray(self.strengths)[at[None]]
+        self.members_ = Z.shape[1]
+        return scores
+
+    def combine(self, Z: np.ndarray) -> np.ndarray:
+        """Return probabilities."""
+        scores = np.empty((len(Z), Z.shape[2]), np.float32)
+        for start in range(0, len(Z), _BLOCK):
+            block = Z[start : start + _BLOCK]
+            shared = _Shared(block)
+            for label in range(Z.shape[2]):
+                z = self._features(block, label, shared) @ self.coef_[label]
+                scores[start : start + _BLOCK, label] = sigmoid(z + self.intercept_[label])
+        return scores
+
+    def weights(self) -> np.ndarray:
+        """Return the members' coefficients."""
+        own: np.ndarray = self.coef_[:, : self.members_].T
+        return own
+
+    def options(self) -> dict[str, Any]:
+        """Return the constructor's options."""
+        return {
+            "cross_label": self.cross_label,
+            "cardinality": self.cardinality,
+            "nonnegative": self.nonnegative,
+            "strengths": list(self.strengths),
+        }
+
+    def held(self) -> Stack:
+        """Return a stack with C held at the median of those chosen."""
+        return Stack(
+            self.cross_label, self.cardinality, self.nonnegative, [float(np.median(self.C_))]
+        )
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return coefficients, intercepts and strengths."""
+        return {
+            "coef": self.coef_,
+            "intercept": self.intercept_,
+            "C": self.C_,
+            "members": np.array([self.members_]),
+        }
+
+    def restore(self, state: State) -> Self:
+        """Take back what :meth:`state` returned."""
+        self.coef_, self.intercept_ = np.asarray(state["coef"]), np.asarray(state["intercept"])
+        self.C_, self.members_ = np.asarray(state["C"]), int(state["members"][0])
+        return self
+
+    def _features(self, Z: np.ndarray, label: int, shared: _Shared) -> np.ndarray:
+        """Return ``float64 (n, d)``: what one label is told from."""
+        parts = [Z[:, :, label].astype(np.float64)]
+        others = np.arange(Z.shape[2]) != label
+        if self.cross_label:
+            parts.append(shared.mean[:, others])
+        if self.cardinality:
+            parts.append(shared.probability[:, others].sum(axis=1, keepdims=True))
+        return np.hstack(parts)
+
+    def _penalty(self, X: np.ndarray, members: int) -> dict[str, Any]:
+        own = np.arange(X.shape[1]) < members
+        spread = X.std(axis=0)
+        spread[own] = X[:, own].mean(axis=1).std()
+        return {
+            "prior": np.where(own, 1 / members, 0.0),
+            "scale": np.maximum(spread, 1e-3),
+            "nonnegative": own if self.nonnegative else None,
+        }
+
+
+class _Shared:
+    """What all labels' features share: mean logits and their probabilities, each ``(n, L)``."""
+
+    def __init__(self, Z: np.ndarray) -> None:
+        self.mean = Z.mean(axis=1, dtype=np.float64)
+        self.probability = sigmoid(self.mean)
+
+
+class _Losses:
+    """Log loss of each strength's model of a set, summed over rows, ``(strengths,)``."""
+
+    def __init__(self, X: np.ndarray, y: np.ndarray, solved: Small, strengths: int) -> None:
+        self.X, self.y = X, y
+        self.coef = solved.coef.reshape(strengths, -1, X.shape[1])
+        self.intercept = solved.intercept.reshape(strengths, -1)
+
+    def __call__(self, number: int, rows: np.ndarray) -> np.ndarray:
+        z = self.X[rows] @ self.coef[:, number].T + self.intercept[:, number]
+        loss: np.ndarray = (np.logaddexp(0.0, z) - self.y[rows, None] * z).sum(axis=0)
+        return loss
