@@ -25,11 +25,22 @@ class Outcome(NamedTuple):
 Drive = Callable[..., Outcome]
 
 
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Converted networks that all tests share: converting takes seconds."""
+    return tmp_path_factory.mktemp("engines")
+
+
 @pytest.fixture
 def toolkit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    engines: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Drive:
     """Run ``toolkit …`` with the artifacts folder in ``tmp_path``."""
+    (tmp_path / "artifacts" / "embeddings").mkdir(parents=True)
+    (tmp_path / "artifacts" / "embeddings" / "engines").symlink_to(engines)
     monkeypatch.setenv("TOOLKIT_ARTIFACTS", str(tmp_path / "artifacts"))
     monkeypatch.delenv("TOOLKIT_DATA", raising=False)
 

@@ -10,7 +10,7 @@ SMALL = ("--backbone", "basic_cnn", "--weights", "none")
 
 def test_damage_is_found_named_removed_and_mended(toolkit: Drive, course: Path) -> None:
     toolkit("data", "import", course, "--name", "small")
-    assert "no embeddings yet" in toolkit("cache", "list").out
+    assert toolkit("cache", "list", "--json").document["stores"] == []
     path = Path(toolkit("embed", *SMALL, "--json").document["path"])
 
     listing = toolkit("cache", "list", "--json").document
@@ -73,8 +73,8 @@ def test_only_what_nobody_uses_is_pruned(toolkit: Drive, course: Path) -> None:
     toolkit("data", "import", course, "--name", "small")
     toolkit("embed", *SMALL)
     assert toolkit("cache", "prune").code == 2
-    nothing = toolkit("cache", "prune", "--unused", "--engines", "--json").document
-    assert (nothing["stores"], nothing["unused"], nothing["engines"]) == ([], {}, [])
+    nothing = toolkit("cache", "prune", "--unused", "--json").document
+    assert (nothing["stores"], nothing["unused"]) == ([], {})
     for number in range(1, 11):
         (course / "images" / f"im{number}.jpg").unlink()
     for file in (course / "annotations").glob("*.txt"):

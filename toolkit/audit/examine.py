@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from toolkit.audit.alignment import NOT_AT_ALL, PERMUTATIONS, Alignment, alignment, testable
 from toolkit.audit.breaks import find_break
