@@ -14,6 +14,7 @@ from toolkit.cli import (
     commands_compare,
     commands_data,
     commands_embed,
+    commands_finetune,
     commands_ovr,
     commands_reproduce,
 )
@@ -31,6 +32,7 @@ app = typer.Typer(
 commands_data.add_to(app)
 commands_embed.add_to(app)
 commands_ovr.add_to(app)
+commands_finetune.add_to(app)
 commands_compare.add_to(app)
 commands_reproduce.add_to(app)
 

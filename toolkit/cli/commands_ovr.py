@@ -87,7 +87,7 @@ def ovr(
     from toolkit.features.engines import choose_device
     from toolkit.features.matrix import gather
     from toolkit.members.heads import make_head, parse_options
-    from toolkit.members.member import list_members, load_member, provenance, save_member
+    from toolkit.members.member import provenance, save_member
     from toolkit.members.ovr import Checkpoints, cross_fit
     from toolkit.members.predictions import Predictions
     from toolkit.store import digest_of, safe_name
@@ -127,16 +127,9 @@ def ovr(
     }
     version = importlib.metadata.version("toolkit")
     inputs = digest_of(dataset.digest, fold.digest, [k.hex for k in keys], facts, version)
-    if member in list_members(run.artifacts) and not overwrite:
-        there = load_member(run.artifacts, member)
-        if there.inputs == inputs:
-            run.say(f"member {member} is up to date (--overwrite makes it again)")
-            _report(run, there, dataset)
-            return
-        raise UsageError(
-            f"a member named {member!r} was made from another recipe or data set: choose another "
-            "--name, or replace it with --overwrite"
-        )
+    if (there := made_before(run, member, inputs, overwrite)) is not None:
+        _report(run, there, dataset)
+        return
     started = time.perf_counter()
     matrix = gather(dataset.digests, keys, run.artifacts)
     checkpoints = Checkpoints(run.artifacts / "members" / f".partial-{member}", inputs)
@@ -216,6 +209,23 @@ def members(
             Text(m.name), m.kind, Text(m.source), f"{len(m.predictions.ids):,}", f"{seconds:.1f}"
         )
     run.show(table)
+
+
+def made_before(run: Run, member: str, inputs: str, overwrite: bool) -> Member | None:
+    """Return a member that need not be made again, or None; another of its name is an error."""
+    from toolkit.errors import UsageError
+    from toolkit.members.member import list_members, load_member
+
+    if overwrite or member not in list_members(run.artifacts):
+        return None
+    there = load_member(run.artifacts, member)
+    if there.inputs != inputs:
+        raise UsageError(
+            f"a member named {member!r} was made from another recipe or data set: choose another "
+            "--name, or replace it with --overwrite"
+        )
+    run.say(f"member {member} is up to date (--overwrite makes it again)")
+    return there
 
 
 def _options(
