@@ -53,7 +53,7 @@ class Journal:
             if self._writer is None:
                 from torch.utils.tensorboard import SummaryWriter
 
-                self._writer = SummaryWriter(str(self._board))  # type: ignore[no-untyped-call]
+                self._writer = SummaryWriter(str(self._board))
             for name, value in metrics.items():
                 if isinstance(value, int | float) and name != "epoch":
                     self._writer.add_scalar(name, value, metrics["epoch"])

@@ -74,7 +74,7 @@ class Training:
         self.precision, self.device = precision, torch.device(device)
         self.network = network.to(self.device)
         if source.pixels:
-            self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.network = self.network.to(memory_format=torch.channels_last)
         self.Y = torch.from_numpy(np.ascontiguousarray(Y, np.float32)).to(self.device)
         self.weight = (
             None
