@@ -15,6 +15,7 @@ from toolkit.cli import (
     commands_data,
     commands_embed,
     commands_finetune,
+    commands_multitask,
     commands_ovr,
     commands_reproduce,
 )
@@ -33,6 +34,7 @@ commands_data.add_to(app)
 commands_embed.add_to(app)
 commands_ovr.add_to(app)
 commands_finetune.add_to(app)
+commands_multitask.add_to(app)
 commands_compare.add_to(app)
 commands_reproduce.add_to(app)
 

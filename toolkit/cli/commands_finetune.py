@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toolkit.cli.commands_embed import CropOption, WeightsOption
-from toolkit.cli.commands_ovr import made_before
 from toolkit.cli.epochs import EpochTable
 from toolkit.cli.finetune_inputs import inputs_of
+from toolkit.cli.frozen_member import made_before
 from toolkit.cli.options import (
     ArtifactsOption,
     DataOption,

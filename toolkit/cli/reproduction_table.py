@@ -46,7 +46,7 @@ def reproduction_table(rows: Sequence[Reproduced], width: int = 100) -> Any:
             _figures(printed),
             _figures(row.published, _star(row, "published")),
             _figures(row.corrected, _star(row, "corrected")),
-            _number(row.corrected and row.corrected["map"], 3),
+            _number(row.corrected["map"] if row.corrected else None, 3),
         )
     return table
 
