@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import Drive
 from toolkit.members.member import load_member
+from toolkit.members.predictions import HELD_OUT
 from toolkit.paper import RESULTS
 
 ROOT = Path(__file__).parents[2]
@@ -34,9 +35,36 @@ def test_a_fine_tuned_member_is_an_ordinary_member(toolkit: Drive, course: Path)
     rows = {row["name"]: row for row in toolkit("compare", "--json").document["rows"]}
     assert rows["folded"]["kind"] == "finetuned"
     assert rows["finetuned-timm-test_efficientnet"]["images"] == 6
+    _restored_networks_score_as_the_member_does("folded")
     journal = artifacts() / "reports" / "training" / "folded" / "fold-1" / "metrics.jsonl"
     assert journal.is_file()
     assert not list(artifacts().rglob("*.pt"))
+
+
+def _restored_networks_score_as_the_member_does(name: str) -> None:
+    from toolkit.data.dataset import load_dataset
+    from toolkit.features.pixels import PixelKey, PixelStore
+    from toolkit.members.finetune.inference import logits_of, saved_networks
+    from toolkit.members.finetune.source import Source
+    from toolkit.store import read_json
+
+    member = load_member(artifacts(), name)
+    notes = read_json(member.folder / "model" / "notes.json", "notes")
+    networks = saved_networks(member.folder / "model", notes)
+    assert len(networks) == 2
+    facts = {k: v for k, v in notes["trunk"]["pixels"].items() if k != "format"}
+    store = PixelStore(artifacts(), PixelKey(**facts))
+    dataset = load_dataset(artifacts(), "small")
+    ids = [i for i, origin in zip(member.predictions.ids, member.predictions.origin, strict=True)
+           if origin == HELD_OUT]  # fmt: skip
+    place = {image: row for row, image in enumerate(dataset.ids)}
+    digests = dataset.digests[[place[image] for image in ids]]
+    source = Source.of_pixels(store, store.find(digests))
+    precision = member.recipe()["precision"]
+    rows = np.arange(len(ids))
+    logits = [logits_of(n, source, rows, views=True, precision=precision) for n in networks]
+    scores = np.mean([1 / (1 + np.exp(-each)) for each in logits], axis=0)
+    np.testing.assert_allclose(scores, member.predictions.for_ids(ids), atol=0.005)
 
 
 def test_labels_of_test_images_do_not_reach_a_fine_tuned_member(

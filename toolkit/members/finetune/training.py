@@ -11,7 +11,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ from torch import nn
 
 from toolkit.members import losses
 from toolkit.members.finetune.checkpoint import load_checkpoint, save_checkpoint
+from toolkit.members.finetune.depthwise import MixedDepthwise
+from toolkit.members.finetune.inference import autocast, logits_of, prepared
 from toolkit.members.finetune.networks import depth_groups, optimiser_groups, thaw
 from toolkit.members.finetune.settings import Settings
 from toolkit.members.finetune.source import Source
 from toolkit.metrics import hamming_accuracy, mean_average_precision
 
 SAVE_EVERY = 180.0
-_SCORED = 256
 Metrics = dict[str, Any]
 
 
@@ -183,19 +184,13 @@ class Training:
 
     def logits(self, rows: np.ndarray, network: nn.Module | None = None) -> np.ndarray:
         """Return ``float32 (m, L)`` of some rows, unchanged pictures, as the network's mode is."""
-        found = []
-        network = network or self.network
-        with torch.no_grad():
-            for start in range(0, len(rows), _SCORED):
-                batch = self._prepared(self.source.batch(rows[start : start + _SCORED]))
-                with self._autocast():
-                    part = network(batch).float()
-                    if self.settings.views and self.source.pixels:
-                        part = (part + network(batch.flip(3)).float()) / 2
-                found.append(part.float().cpu())
-        width = self.Y.shape[1]
-        joined: np.ndarray = (torch.cat(found) if found else torch.zeros(0, width)).numpy()
-        return joined
+        return logits_of(
+            network or self.network,
+            self.source,
+            rows,
+            views=self.settings.views,
+            precision=self.precision,
+        )
 
     def _one_step(self) -> None:
         how, at = self.settings, self._batch_rows(self.step)
@@ -207,7 +202,7 @@ class Training:
         batch = self.source.batch(at)
         if self.source.pixels:
             batch = how.augmentation(batch, generator)
-        batch = self._prepared(batch)
+        batch = prepared(batch, self.source)
         y = self.Y[torch.from_numpy(at).to(self.device)]
         targets = y * (1 - how.label_smoothing) + 0.5 * how.label_smoothing
         if how.mixup:
@@ -215,7 +210,7 @@ class Training:
 
             batch, targets = mixup(batch, targets, generator, how.mixup)
         forward = self._forward()
-        with self._autocast():
+        with autocast(self.device, self.precision), self._depthwise():
             logits = forward(batch)
         logits = logits.float()
         loss = self._loss(logits, targets).mean()
@@ -320,13 +315,6 @@ class Training:
         size = self.settings.batch_size
         return self._order[step * size : (step + 1) * size]
 
-    def _prepared(self, batch: torch.Tensor) -> torch.Tensor:
-        if not self.source.pixels:
-            return batch
-        if batch.dtype == torch.uint8:
-            batch = batch.permute(0, 3, 1, 2).float()
-        return batch.contiguous(memory_format=torch.channels_last)
-
     def _forward(self) -> Callable[[torch.Tensor], torch.Tensor]:
         if not self.settings.compile:
             return self.network
@@ -335,9 +323,9 @@ class Training:
         compiled: Callable[[torch.Tensor], torch.Tensor] = self._compiled
         return compiled
 
-    def _autocast(self) -> torch.autocast:
-        wanted = self.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
+    def _depthwise(self) -> AbstractContextManager[object]:
+        slow = self.precision == "bf16" and self.device.type == "cpu" and not self.settings.compile
+        return MixedDepthwise() if slow else nullcontext()
 
     def _seed_of(self, what: str, number: int) -> int:
         spread = np.random.SeedSequence((self.seed, number, *what.encode()))
