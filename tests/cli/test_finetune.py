@@ -1,18 +1,21 @@
 """toolkit finetune and the paper's recipes, on small pictures and a tiny network."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.cli.conftest import Drive
+from toolkit.cli.epochs import EpochTable
 from toolkit.members.member import load_member
 from toolkit.members.predictions import HELD_OUT
 from toolkit.paper import RESULTS
 
 ROOT = Path(__file__).parents[2]
 TINY = ("--backbone", "timm/test_efficientnet", "--weights", "none", "--size", 32, "--epochs", 1)
+TINY += ("--no-tensorboard",)  # type: ignore[assignment]
 
 
 def artifacts() -> Path:
@@ -39,6 +42,32 @@ def test_a_fine_tuned_member_is_an_ordinary_member(toolkit: Drive, course: Path)
     journal = artifacts() / "reports" / "training" / "folded" / "fold-1" / "metrics.jsonl"
     assert journal.is_file()
     assert not list(artifacts().rglob("*.pt"))
+
+
+def test_a_run_that_is_asked_to_end_saves_and_goes_on(
+    toolkit: Drive, course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toolkit("data", "import", course, "--name", "small")
+    longer = (*TINY, "--epochs", 3)
+    assert toolkit("finetune", *longer, "--name", "whole").code == 0
+    epochs: list[int] = []
+
+    def add(table: EpochTable, metrics: dict[str, int]) -> None:
+        epochs.append(metrics["epoch"])
+        if len(epochs) == 1:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(EpochTable, "add", add)
+    before = signal.getsignal(signal.SIGTERM)
+    stopped = toolkit("finetune", *longer, "--name", "stopped")
+    assert stopped.code == 128 + signal.SIGTERM
+    assert "goes on from there" in stopped.err
+    assert len(list(artifacts().rglob("checkpoint.pt"))) == 1
+    assert toolkit("finetune", *longer, "--name", "stopped").code == 0
+    assert epochs == [1, 1, 2, 3]  # told again, trained once
+    whole, resumed = (load_member(artifacts(), name).predictions for name in ("whole", "stopped"))
+    np.testing.assert_array_equal(whole.scores, resumed.scores)
+    signal.signal(signal.SIGTERM, before)
 
 
 def _restored_networks_score_as_the_member_does(name: str) -> None:

@@ -66,7 +66,7 @@ def make_targets(
     if task == "cardinality":
         return Targets(task, "classes", _cardinality(Y), _MOST_LABELS + 1)
     if task == "any":
-        return Targets(task, "binary", Y.any(1, keepdims=True).astype(np.float32), 1)
+        return Targets(task, "binary", np.asarray(Y.any(1, keepdims=True), np.float32), 1)
     if task not in material:
         raise ValueError(f"the task {task} needs material: pass aux={{{task!r}: array}} to fit")
     values: np.ndarray = np.asarray(material[task], np.float32)
