@@ -133,7 +133,8 @@ def test_weights_chosen_by_validation_images_make_them_in_sample(
 
 def test_the_paper_s_recipes_walk_to_the_comparison(toolkit: Drive, course: Path) -> None:
     toolkit("data", "import", course, "--name", "small")
-    names = ("table1-1", "table2-4", "table3-8a", "prose-basic-cnn")
+    names = ("table1-1", "table2-4", "table3-8a", "prose-basic-cnn", "table2-1", "prose-vgg11")
+    names += ("prose-vgg-people",)  # type: ignore[assignment]
     recipes = [ROOT / "recipes" / "paper" / f"{name}.toml" for name in names]
     recipes += [ROOT / "recipes" / "future" / "one-vs-rest.toml"]
     done = toolkit("reproduce", *recipes, "--smoke", "--data", "small", "--json")
@@ -152,6 +153,8 @@ def test_the_paper_s_recipes_walk_to_the_comparison(toolkit: Drive, course: Path
     assert "up to date" in again.err
     assert "T3/8" in again.out
     assert max(map(len, again.out.splitlines())) <= 100
+    assert "50.94 0.07/0.51" in again.out
+    assert done.err.count("up to date") == 4  # table 2 and the VGGs of the prose share their runs
 
 
 def test_every_row_of_the_paper_has_a_recipe_with_both_protocols() -> None:

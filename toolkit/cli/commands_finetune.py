@@ -122,6 +122,7 @@ def finetune(
 
     run = Run.start(artifacts, json, quiet)
     dataset = run.dataset(data)
+    row = row and canonical(row)  # results that share a run share all of it
     given = {
         "pretrain": pretrain,
         "loss": loss,
@@ -135,7 +136,7 @@ def finetune(
     asked = backbone or (backbone_of(result(row)) if row is not None else DEFAULT)
     if row is not None and result(row).pretrain == "scratch":
         weights = "none"
-    member = safe_name(name or _name(protocol, row and canonical(row), asked, how), "member name")
+    member = safe_name(name or _name(protocol, row, asked, how), "member name")
     part = get_split(dataset, split, run.artifacts)
     fold = get_folds(dataset, part, run.artifacts, folds, seed=0) if folds else None
     chosen_device = choose_device(device)
@@ -144,7 +145,7 @@ def finetune(
     recipe = {
         "command": "finetune",
         "protocol": protocol,
-        "row": row and canonical(row),
+        "row": row,
         "split": split,
         "folds": folds,
         "precision": chosen,

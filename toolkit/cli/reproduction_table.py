@@ -29,7 +29,7 @@ def reproduction_table(rows: Sequence[Reproduced], width: int = 100) -> Any:
         "is measured as published, on labels paired by position.",
         caption_justify="left",
     )
-    names = max(20, width - sum(_WIDE.values()))
+    names = max(20, width - sum(_WIDE.values()) - len(_WIDE))
     table.add_column("", no_wrap=True, overflow="ellipsis", width=names)
     for head, wide in _WIDE.items():
         table.add_column(head, justify="right", no_wrap=True, width=wide)

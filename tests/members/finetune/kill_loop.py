@@ -18,6 +18,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from tests.members.finetune.finetune_fakes import QUICK, training, weights
 from toolkit.members.finetune.checkpoint import load_checkpoint
 
@@ -30,9 +32,20 @@ def digest(checkpoint: Path | None) -> str:
     return hashlib.sha256(weights(network)).hexdigest()
 
 
+def wait_for_another(file: Path) -> None:
+    """Wait until the checkpoint was written again, so that every run gets a little further."""
+    before = file.stat().st_mtime_ns if file.is_file() else 0
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if file.is_file() and file.stat().st_mtime_ns != before:
+            return
+        time.sleep(0.002)
+
+
 def main() -> None:
     """Start, kill, and look what is there."""
     file, kills = Path(sys.argv[1]), int(sys.argv[2])
+    torch.set_num_threads(1)
     training(LONG)  # loads what optimisers need, before any fork
     chance = random.Random(0)
     killed, stood = 0, []
@@ -41,10 +54,12 @@ def main() -> None:
         if process == 0:
             digest(file)
             os._exit(0)
-        time.sleep(chance.uniform(0.01, 0.12))
+        wait_for_another(file)
+        time.sleep(chance.uniform(0.0, 0.03))
         os.kill(process, signal.SIGKILL)
         if os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0:
             file.unlink()  # it came to the end before: begin again
+            continue
         killed += 1
         stood.append(load_checkpoint(file)["taken"] if file.is_file() else 0)
     print(json.dumps({"killed": killed, "stood": stood, "digest": digest(file)}))
