@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -13,6 +16,15 @@ from toolkit.members.finetune.training import Training
 
 SIDE, LABELS = 8, 2
 QUICK = Settings(epochs=3, batch_size=8, averaging=0.9, crop=0.6, trivial=True, mixup=0.2)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """For modules that import it: the networks are tiny, and tests run side by side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class Tiny(nn.Module):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.members.finetune.finetune_fakes import QUICK, pictures, tiny
+from tests.members.finetune.finetune_fakes import QUICK, one_thread, pictures, tiny
 from toolkit.errors import DataError
 from toolkit.members.finetune.fitting import (
     Fitted,
@@ -29,6 +29,7 @@ from toolkit.members.finetune.training import StoppedError
 from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
 from toolkit.paper import result
 
+__all__ = ["one_thread"]
 AT = np.arange(60)
 SHORT = replace(QUICK, epochs=1)
 ONE = Parts(AT[:40], AT[40:50], AT[50:])

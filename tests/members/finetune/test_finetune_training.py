@@ -15,7 +15,14 @@ import pytest
 import torch
 
 from tests.members.finetune import kill_loop
-from tests.members.finetune.finetune_fakes import QUICK, pictures, tiny, training, weights
+from tests.members.finetune.finetune_fakes import (
+    QUICK,
+    one_thread,
+    pictures,
+    tiny,
+    training,
+    weights,
+)
 from toolkit.errors import ArtifactError, UsageError
 from toolkit.members.finetune import journal as journals
 from toolkit.members.finetune.journal import Journal, read_journal
@@ -24,6 +31,7 @@ from toolkit.members.finetune.settings import Settings
 from toolkit.members.finetune.source import Source
 from toolkit.members.finetune.training import StoppedError, Training
 
+__all__ = ["one_thread"]
 ROOT = Path(__file__).parents[3]
 UNFREEZING = replace(QUICK, unfreeze=1.0, optimiser="sgd", keep="best-validation-map")
 

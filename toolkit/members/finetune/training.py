@@ -88,7 +88,7 @@ class Training:
         self._compiled: nn.Module | Any = None
         self.steps = -(-len(train) // settings.batch_size)
         self.epoch, self.step, self.taken = 0, 0, 0
-        self.running = torch.zeros(3, dtype=torch.float64)
+        self.running, self.seconds = self._no_sums(), 0.0
         self.history: list[Metrics] = []
         self.best: dict[str, Any] | None = None
 
@@ -124,7 +124,7 @@ class Training:
             while not self.finished:
                 began = time.perf_counter()
                 self._one_step()
-                self.running[2] += time.perf_counter() - began
+                self.seconds += time.perf_counter() - began
                 if on_step is not None:
                     on_step(self._batch_rows(self.step - 1).size)
                 if self.step == self.steps:
@@ -164,7 +164,8 @@ class Training:
             "epoch": self.epoch,
             "step": self.step,
             "taken": self.taken,
-            "running": self.running,
+            "running": self.running.cpu(),
+            "seconds": self.seconds,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
@@ -175,7 +176,8 @@ class Training:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what :meth:`state_dict` returned."""
         self.epoch, self.step, self.taken = state["epoch"], state["step"], state["taken"]
-        self.running, self.best = state["running"], state["best"]
+        self.running.copy_(state["running"])
+        self.seconds, self.best = state["seconds"], state["best"]
         self.history = list(state["history"])
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -221,20 +223,22 @@ class Training:
         self.optimiser.step()
         self._update_average()
         with torch.no_grad():
-            right = ((logits >= 0) == (y > 0.5)).double().mean(1).sum()
-            self.running[0] += float(loss) * len(at)
-            self.running[1] += float(right)
+            # summed on the device: reading a number would wait for it at every step
+            right = ((logits >= 0) == (y > 0.5)).float().mean(1).sum()
+            self.running += torch.stack([loss.detach() * len(at), right])
         self.step += 1
         self.taken += 1
 
     def _end_epoch(self) -> None:
         how = self.settings
-        rows, seconds = len(self.train), float(self.running[2])
+        rows, began = len(self.train), time.perf_counter()
+        loss, right = self.running.tolist()  # waits for the device to end what was asked of it
+        seconds = self.seconds + time.perf_counter() - began
         metrics: Metrics = {
             "epoch": self.epoch + 1,
             "learning_rate": self.optimiser.param_groups[-1]["lr"],
-            "train_loss": float(self.running[0]) / rows,
-            "train_accuracy": float(self.running[1]) / rows,
+            "train_loss": loss / rows,
+            "train_accuracy": right / rows,
             "validation_loss": None,
             "validation_accuracy": None,
             "validation_map": None,
@@ -252,7 +256,7 @@ class Training:
             weights = {name: value.clone() for name, value in network.state_dict().items()}
             self.best = {"score": score, "epoch": self.epoch + 1, "network": weights}
         self.epoch, self.step = self.epoch + 1, 0
-        self.running = torch.zeros(3, dtype=torch.float64)
+        self.running, self.seconds = self._no_sums(), 0.0
 
     def _validated(self) -> Metrics:
         if not len(self.validation):
@@ -326,6 +330,10 @@ class Training:
     def _depthwise(self) -> AbstractContextManager[object]:
         slow = self.precision == "bf16" and self.device.type == "cpu" and not self.settings.compile
         return MixedDepthwise() if slow else nullcontext()
+
+    def _no_sums(self) -> torch.Tensor:
+        kind = torch.float32 if self.device.type == "mps" else torch.float64
+        return torch.zeros(2, dtype=kind, device=self.device)
 
     def _seed_of(self, what: str, number: int) -> int:
         spread = np.random.SeedSequence((self.seed, number, *what.encode()))
