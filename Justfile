@@ -22,6 +22,6 @@ check:
 bench folder *args:
     uv run python bench/embed.py {{folder}} {{args}}
 
-# the paper's rows as far as recipes/paper/ holds them, then the comparison
+# every result of the paper as published and mended, future work, the comparison; --smoke: a minute
 reproduce-paper *args:
-    uv run toolkit reproduce recipes/paper/*.toml {{args}}
+    uv run toolkit reproduce recipes/paper/*.toml recipes/future/*.toml {{args}}

@@ -17,6 +17,8 @@ from toolkit.cli import (
     commands_data,
     commands_embed,
     commands_ensemble,
+    commands_finetune,
+    commands_multitask,
     commands_ovr,
     commands_predict,
     commands_reproduce,
@@ -38,6 +40,8 @@ commands_embed.add_to(app)
 commands_cache.add_to(app)
 commands_ovr.add_to(app)
 commands_ensemble.add_to(app)
+commands_finetune.add_to(app)
+commands_multitask.add_to(app)
 commands_compare.add_to(app)
 commands_predict.add_to(app)
 commands_reproduce.add_to(app)

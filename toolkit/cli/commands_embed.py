@@ -112,6 +112,7 @@ def make_key(
     store: str = "fp16",
     seed: int = 0,
     engine: str = "auto",
+    invert: bool = False,
 ) -> tuple[CacheKey, Loader]:
     """Return the key of a store and what loads its network."""
     from toolkit.errors import UsageError
@@ -124,7 +125,7 @@ def make_key(
         raise UsageError(f"--views is 'original' or 'original,hflip', not {views!r}")
     ordered = tuple(view for view in VIEWS if view in asked)
     chosen = choose_precision(precision, choose_device(device), engine)
-    known, load = resolve(Request(backbone, weights, pooling, crop, seed), run.artifacts)
+    known, load = resolve(Request(backbone, weights, pooling, crop, seed, invert), run.artifacts)
     key = CacheKey(known, ordered, chosen, store)
     key.facts()
     return key, load

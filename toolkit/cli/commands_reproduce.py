@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from toolkit.cli.options import ArtifactsOption, DataOption, JsonOption, QuietOption, Run
+from toolkit.cli.smoke import IMAGES, smoke_step
 
-_STEPS = ("embed", "ovr", "ensemble", "compare")
+if TYPE_CHECKING:
+    from toolkit.data.dataset import Dataset
+
+_STEPS = ("embed", "ovr", "finetune", "multitask", "ensemble", "compare")
 _LEFT_OUT = ("artifacts", "data", "json", "quiet", "help")
 
 
@@ -23,6 +29,14 @@ def add_to(app: typer.Typer) -> None:
 def reproduce(
     context: typer.Context,
     recipes: Annotated[list[Path], typer.Argument(help="Recipe files (TOML).")],
+    smoke: Annotated[
+        bool,
+        typer.Option(
+            "--smoke",
+            help="Walk the whole path on 200 painted images with a tiny network, in a folder of "
+            "its own; the figures mean nothing.",
+        ),
+    ] = False,
     data: DataOption = None,
     artifacts: ArtifactsOption = None,
     json: JsonOption = False,
@@ -32,9 +46,14 @@ def reproduce(
     from toolkit.recipe import load_recipe
 
     run = Run.start(artifacts, json, quiet)
-    known = step_options(context.find_root().command)
+    root: Any = context.find_root().command
+    known = step_options(root)
     steps = [(path, step) for path in recipes for step in load_recipe(path, known)]
-    dataset = run.dataset(data)
+    if smoke:
+        steps = [(path, smoke_step(step)) for path, step in steps]
+        dataset = _smoke_data(run, data)
+    else:
+        dataset = run.dataset(data)
     outcomes: list[dict[str, Any]] = []
     for path, step in steps:
         arguments = step_arguments(step)
@@ -42,15 +61,12 @@ def reproduce(
         common = ["--artifacts", str(run.artifacts), "--data", dataset.name]
         common += ["--quiet"] if quiet else []
         common += ["--json"] if json else []
-        finished = subprocess.run(
-            [sys.executable, "-m", "toolkit", *arguments, *common],
-            stdout=subprocess.DEVNULL if json else None,
-            check=False,
-        )
-        outcomes.append({"recipe": str(path), "step": arguments, "exit_code": finished.returncode})
+        # in a smoke run, starting Python for every step would take most of the time
+        start = _run_here if smoke else _run_apart
+        code = start(root, [*arguments, *common], json or smoke)
+        outcomes.append({"recipe": str(path), "step": arguments, "exit_code": code})
     failed = [outcome for outcome in outcomes if outcome["exit_code"] not in (0, 3)]
-    if run.json:
-        run.emit({"steps": outcomes, "failed": len(failed)})
+    _report(run, dataset, outcomes, failed)
     for outcome in failed:
         run.say(f"failed: toolkit {' '.join(outcome['step'])}")
     if failed:
@@ -67,6 +83,7 @@ def step_options(root: Any) -> dict[str, list[str]]:
             if option.name not in _LEFT_OUT
         )
         for name in _STEPS
+        if name in commands
     }
 
 
@@ -91,3 +108,61 @@ def step_arguments(step: dict[str, Any]) -> list[str]:
         else:
             arguments += [option, str(value)]
     return arguments
+
+
+def _run_apart(root: Any, arguments: list[str], silent: bool) -> int:
+    finished = subprocess.run(
+        [sys.executable, "-m", "toolkit", *arguments],
+        stdout=subprocess.DEVNULL if silent else None,
+        check=False,
+    )
+    return finished.returncode
+
+
+def _run_here(root: Any, arguments: list[str], silent: bool) -> int:
+    from toolkit.errors import ToolkitError
+
+    with redirect_stdout(io.StringIO()) if silent else nullcontext():
+        try:
+            return int(root.main(args=arguments, prog_name="toolkit", standalone_mode=False) or 0)
+        except ToolkitError as error:
+            print(f"toolkit: {error}", file=sys.stderr)
+            return error.exit_code
+
+
+def _smoke_data(run: Run, name: str | None) -> Dataset:
+    from toolkit.data.dataset import dataset_file, load_dataset
+
+    if name is not None:
+        return load_dataset(run.artifacts, name)
+    run.artifacts = run.artifacts / "smoke"
+    if not dataset_file(run.artifacts, "smoke").is_file():
+        from toolkit.cli.commands_data import make_synthetic
+
+        return make_synthetic(run, "smoke", IMAGES, seed=0)
+    return load_dataset(run.artifacts, "smoke")
+
+
+def _report(
+    run: Run, dataset: Dataset, outcomes: list[dict[str, Any]], failed: list[dict[str, Any]]
+) -> None:
+    """End in the comparison: the paper, its protocol here, mended, and what goes beyond it."""
+    from toolkit.data.shelf import get_split
+    from toolkit.members.member import list_members, load_member
+    from toolkit.reports.reproduction import future_rows, reproduced
+
+    rows, future = [], []
+    if any(outcome["step"][0] == "finetune" for outcome in outcomes):
+        members = [load_member(run.artifacts, name) for name in list_members(run.artifacts)]
+        split = get_split(dataset, "paper", run.artifacts)
+        rows = reproduced(dataset, members)
+        future = future_rows(dataset, split, members)
+    if run.json:
+        document = {"steps": outcomes, "failed": len(failed)}
+        document |= {"reproduced": [row.facts() for row in rows]}
+        run.emit(document | {"future": [row.facts() for row in future]})
+    elif rows:
+        from toolkit.cli.reproduction_table import future_table, reproduction_table
+
+        width = run.console().width
+        run.show(reproduction_table(rows, width), *([future_table(future)] if future else []))

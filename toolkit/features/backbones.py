@@ -78,6 +78,7 @@ class Request:
         crop: ``own`` for the backbone's own evaluation transform, ``whole`` to resize the shorter
             side to the input size and cut nothing off square images (as the paper did).
         seed: of the random start when ``weights`` is ``none``.
+        invert: invert colours as the published code does (see ``Preprocess.invert``).
     """
 
     name: str = DEFAULT
@@ -85,6 +86,7 @@ class Request:
     pooling: str = "default"
     crop: str = "own"
     seed: int = 0
+    invert: bool = False
 
     def check(self) -> None:
         """Raise UsageError, naming the choices, if an option is not one of its choices."""
@@ -167,7 +169,10 @@ def _note_name(request: Request) -> str:
     weights = request.weights
     if weights not in ("default", "none"):
         weights = str(Path(weights).absolute())
-    asked = digest_of(request.name, weights, request.pooling, request.crop, request.seed)
+    asked = digest_of(
+        *(request.name, weights, request.pooling, request.crop, request.seed),
+        *(["invert"] if request.invert else []),
+    )
     slug = "".join(c if c.isalnum() or c in "._-" else "-" for c in request.name)[:60]
     return f"{slug}-{asked[:12]}"
 

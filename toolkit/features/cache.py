@@ -156,8 +156,8 @@ class EmbeddingCache:
         entries["entry_crc"] = entry_crcs(entries, first=len(self))
         try:
             self.begin()
-            _write_at(self._rows_file, len(self) * self._row_bytes, stored.tobytes())
-            _write_at(self._index_file, len(self) * ENTRY.itemsize, entries.tobytes())
+            write_at(self._rows_file, len(self) * self._row_bytes, stored.tobytes())
+            write_at(self._index_file, len(self) * ENTRY.itemsize, entries.tobytes())
         except OSError as error:
             raise ArtifactError(
                 f"the embedding store {self.folder} cannot be written ({error.strerror}): "
@@ -305,7 +305,7 @@ def entry_crcs(entries: np.ndarray, first: int = 0) -> np.ndarray:
     )
 
 
-def _write_at(path: Path, offset: int, data: bytes) -> None:
+def write_at(path: Path, offset: int, data: bytes) -> None:
     """Write and sync ``data`` at ``offset`` and end the file there."""
     new = not path.exists()
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

@@ -27,7 +27,7 @@ from toolkit.features.key import CacheKey
 from toolkit.store import read_json, sweep, temporary_beside
 
 ENGINE_NOTE = "engine.json"
-_NOT_STORES = ("engines", "backbones")
+_NOT_STORES = ("backbones", "engines", "pixels")
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ def load(request: Request) -> tuple[Backbone, nn.Module, Path | None]:
         module, preprocess, head, file, weights = _build(request)
     if request.crop == "whole":
         preprocess = replace(preprocess, resize=preprocess.size)
+    if request.invert:
+        preprocess = replace(preprocess, invert=True)
     module.eval().requires_grad_(False)
     module = _headless(module, head, request)
     # the classifier is off: what embeddings do not depend on must not enter their key

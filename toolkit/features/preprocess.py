@@ -26,6 +26,8 @@ class Preprocess:
         mean: per channel, on the [0, 1] scale.
         std: per channel, on the [0, 1] scale.
         squash: resize both sides to ``resize`` and ignore the aspect ratio.
+        invert: first turn every byte x into (256 - x) mod 256, the published code's fault: it casts
+            bytes to floats without scaling and hands them to a conversion that multiplies by 255.
     """
 
     size: int
@@ -34,10 +36,14 @@ class Preprocess:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     squash: bool = False
+    invert: bool = False
 
     def facts(self) -> dict[str, Any]:
         """Return the JSON-able facts that go into a cache key."""
-        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        facts = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        if not self.invert:  # keys made before the switch was there stay what they are
+            del facts["invert"]
+        return facts
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> Preprocess:
@@ -91,6 +97,8 @@ class Preprocess:
     def _resize_crop(self, stack: torch.Tensor, height: int, width: int) -> torch.Tensor:
         import torch
 
+        if self.invert:
+            stack = stack.neg()  # of unsigned bytes: 256 - x, and 0 for 0
         most = LONGEST * min(height, width)
         if max(height, width) > most and not self.squash:
             top, left = max(0, height - most) // 2, max(0, width - most) // 2

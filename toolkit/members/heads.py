@@ -15,6 +15,7 @@ HEADS = {
     "linear": ("toolkit.members.linear", "LinearHead"),
     "mlp": ("toolkit.members.mlp", "MLPHead"),
     "lightgbm": ("toolkit.members.boosting", "LightGBMHead"),
+    "multitask": ("toolkit.members.multitask", "MultitaskHead"),
 }
 
 

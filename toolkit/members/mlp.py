@@ -11,6 +11,7 @@ from sklearn.base import clone
 from toolkit.data.stratify import iterative_stratification
 from toolkit.features.engines import choose_device, choose_precision
 from toolkit.members.head import OneVsRestHead, Progress, State, label_weights
+from toolkit.members.standardise import StandardisedInput
 
 if TYPE_CHECKING:
     from toolkit.members.mlp_training import Loss, Training, Validation, Weights
@@ -20,7 +21,7 @@ _WARM_UP = 0.1
 _PARTS = ("first", "first_bias", "second", "second_bias")
 
 
-class MLPHead(OneVsRestHead):
+class MLPHead(StandardisedInput, OneVsRestHead):
     """One-vs-rest multilayer perceptrons on standardised features.
 
     Each label has its own network of one hidden layer of rectified units. They share nothing but
@@ -66,9 +67,6 @@ class MLPHead(OneVsRestHead):
         epochs_: ``int (seeds, M)``, the epoch the weights are from.
     """
 
-    rooted_: np.ndarray
-    mean_: np.ndarray
-    scale_: np.ndarray
     networks_: list[Weights]
     epochs_: np.ndarray
 
@@ -162,8 +160,7 @@ class MLPHead(OneVsRestHead):
             X, Y, weight = X[counted], Y[counted], weight[counted]
         from toolkit.members.mlp_training import train
 
-        self.rooted_ = np.asarray(self.normalise & (X >= 0).all(axis=0))
-        X = self._normalised(X)
+        X = self._rooted(X)
         weight = label_weights(Y, weight, self.class_weight)
         held = self._inner_validation(Y)
         self._find_scale(X[~held])
@@ -244,14 +241,6 @@ class MLPHead(OneVsRestHead):
             return losses.binary_cross_entropy
         raise ValueError(f"loss is one of {', '.join(LOSSES)}, not {self.loss!r}")
 
-    def _normalised(self, X: np.ndarray) -> np.ndarray:
-        if not self.normalise:
-            return X
-        X = np.where(self.rooted_, np.sign(X) * np.sqrt(np.abs(X)), X)
-        length = np.linalg.norm(X, axis=1, keepdims=True)
-        scaled: np.ndarray = X / np.where(length > 0, length, 1)
-        return scaled
-
     def _inner_validation(self, Y: np.ndarray) -> np.ndarray:
         """Say which rows early stopping looks at, every label spread evenly: ``bool (n,)``."""
         if not self.early_stopping:
@@ -260,17 +249,6 @@ class MLPHead(OneVsRestHead):
         part = iterative_stratification(Y, [1 - share, share], seed=self.seed)
         held: np.ndarray = part == 1
         return held
-
-    def _find_scale(self, X: np.ndarray) -> None:
-        self.mean_ = X.mean(0, dtype=np.float64).astype(np.float32)
-        scale = X.std(0, dtype=np.float64).astype(np.float32)
-        # constant up to rounding: dividing by what rounding left would blow it up
-        self.scale_ = np.where(scale > 1e-6 * np.abs(self.mean_), scale, 1).astype(np.float32)
-
-    def _standardised(self, X: np.ndarray) -> np.ndarray:
-        standard: np.ndarray = X - self.mean_
-        standard /= self.scale_
-        return standard
 
     def _validation(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> Validation | None:
         from toolkit.members.mlp_training import Validation

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -41,6 +43,7 @@ def cross_fit(
     fold: np.ndarray,
     *,
     sample_weight: np.ndarray | None = None,
+    aux: Mapping[str, np.ndarray] | None = None,
     checkpoints: Checkpoints | None = None,
     on_progress: Progress | None = None,
 ) -> CrossFit:
@@ -52,6 +55,8 @@ def cross_fit(
         Y: ``uint8 (n, L)``; rows of fold -1 are scored, their labels are not looked at.
         fold: ``int (n,)``, -1 for the rows outside the development set.
         sample_weight: ``(n,)`` or ``(n, L)``.
+        aux: what a head's auxiliary tasks learn from, arrays of n rows by name; each fold's model
+            gets the rows that it learns from.
         checkpoints: where finished folds are kept, for heads that are fitted fold by fold.
         on_progress: called with 1 after each fold (or each step of a head that fits all at once).
 
@@ -73,7 +78,10 @@ def cross_fit(
             if model is None:
                 rows = inside[fold[inside] != f]
                 part = None if sample_weight is None else sample_weight[rows]
-                model = clone(head).fit(X[rows], Y[rows], part)
+                more: dict[str, Any] = {}
+                if aux is not None:
+                    more["aux"] = {key: values[rows] for key, values in aux.items()}
+                model = clone(head).fit(X[rows], Y[rows], part, **more)
                 if checkpoints is not None:
                     checkpoints.save(f, model)
             models.append(model)

@@ -1,0 +1,188 @@
+"""toolkit finetune and the paper's recipes, on small pictures and a tiny network."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Drive
+from toolkit.cli.epochs import EpochTable
+from toolkit.members.member import load_member
+from toolkit.members.predictions import HELD_OUT
+from toolkit.paper import RESULTS
+
+ROOT = Path(__file__).parents[2]
+TINY = ("--backbone", "timm/test_efficientnet", "--weights", "none", "--size", 32, "--epochs", 1)
+TINY += ("--no-tensorboard",)  # type: ignore[assignment]
+
+
+def artifacts() -> Path:
+    return Path(os.environ["TOOLKIT_ARTIFACTS"])
+
+
+def test_a_fine_tuned_member_is_an_ordinary_member(toolkit: Drive, course: Path) -> None:
+    toolkit("data", "import", course, "--name", "small")
+    once = toolkit("finetune", *TINY, "--json")
+    assert once.code == 0, once.err
+    assert (once.document["origin"], once.document["images"]) == ("held-out", 6)
+    again = toolkit("finetune", *TINY)
+    assert again.code == 0
+    assert "up to date" in again.err
+    other = toolkit("finetune", *TINY, "--loss", "bce")
+    assert other.code == 2
+    assert "--overwrite" in other.err
+    folded = toolkit("finetune", *TINY, "--folds", 2, "--name", "folded", "--json")
+    assert (folded.document["origin"], folded.document["images"]) == ("out-of-fold", 54)
+    rows = {row["name"]: row for row in toolkit("compare", "--json").document["rows"]}
+    assert rows["folded"]["kind"] == "finetuned"
+    assert rows["finetuned-timm-test_efficientnet"]["images"] == 6
+    _restored_networks_score_as_the_member_does("folded")
+    journal = artifacts() / "reports" / "training" / "folded" / "fold-1" / "metrics.jsonl"
+    assert journal.is_file()
+    assert not list(artifacts().rglob("*.pt"))
+
+
+def test_a_run_that_is_asked_to_end_saves_and_goes_on(
+    toolkit: Drive, course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toolkit("data", "import", course, "--name", "small")
+    longer = (*TINY, "--epochs", 3)
+    assert toolkit("finetune", *longer, "--name", "whole").code == 0
+    epochs: list[int] = []
+
+    def add(table: EpochTable, metrics: dict[str, int]) -> None:
+        epochs.append(metrics["epoch"])
+        if len(epochs) == 1:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(EpochTable, "add", add)
+    before = signal.getsignal(signal.SIGTERM)
+    stopped = toolkit("finetune", *longer, "--name", "stopped")
+    assert stopped.code == 128 + signal.SIGTERM
+    assert "goes on from there" in stopped.err
+    assert len(list(artifacts().rglob("checkpoint.pt"))) == 1
+    assert toolkit("finetune", *longer, "--name", "stopped").code == 0
+    assert epochs == [1, 1, 2, 3]  # told again, trained once
+    whole, resumed = (load_member(artifacts(), name).predictions for name in ("whole", "stopped"))
+    np.testing.assert_array_equal(whole.scores, resumed.scores)
+    signal.signal(signal.SIGTERM, before)
+
+
+def _restored_networks_score_as_the_member_does(name: str) -> None:
+    from toolkit.data.dataset import load_dataset
+    from toolkit.features.pixels import PixelKey, PixelStore
+    from toolkit.members.finetune.inference import logits_of, saved_networks
+    from toolkit.members.finetune.source import Source
+    from toolkit.store import read_json
+
+    member = load_member(artifacts(), name)
+    notes = read_json(member.folder / "model" / "notes.json", "notes")
+    networks = saved_networks(member.folder / "model", notes)
+    assert len(networks) == 2
+    facts = {k: v for k, v in notes["trunk"]["pixels"].items() if k != "format"}
+    store = PixelStore(artifacts(), PixelKey(**facts))
+    dataset = load_dataset(artifacts(), "small")
+    ids = [i for i, origin in zip(member.predictions.ids, member.predictions.origin, strict=True)
+           if origin == HELD_OUT]  # fmt: skip
+    place = {image: row for row, image in enumerate(dataset.ids)}
+    digests = dataset.digests[[place[image] for image in ids]]
+    source = Source.of_pixels(store, store.find(digests))
+    precision = member.recipe()["precision"]
+    rows = np.arange(len(ids))
+    logits = [logits_of(n, source, rows, views=True, precision=precision) for n in networks]
+    scores = np.mean([1 / (1 + np.exp(-each)) for each in logits], axis=0)
+    np.testing.assert_allclose(scores, member.predictions.for_ids(ids), atol=0.005)
+
+
+def test_labels_of_test_images_do_not_reach_a_fine_tuned_member(
+    toolkit: Drive, course: Path
+) -> None:
+    from toolkit.data.dataset import load_dataset
+    from toolkit.data.shelf import get_split
+
+    toolkit("data", "import", course, "--name", "one")
+    dataset = load_dataset(artifacts(), "one")
+    test = {dataset.ids[row] for row in get_split(dataset, "paper", artifacts()).test}
+    for file in (course / "annotations").glob("*.txt"):
+        have = {f"im{line}" for line in file.read_text("utf-8-sig").split()}
+        file.write_text("\n".join(sorted((have - test) | (test - have))))
+    toolkit("data", "import", course, "--name", "two")
+    for name in ("one", "two"):
+        done = toolkit(
+            "finetune", *TINY, "--set", "pos_weight=train", "--data", name, "--name", name
+        )
+        assert done.code == 0, done.err
+    one, two = (load_member(artifacts(), name).predictions for name in ("one", "two"))
+    np.testing.assert_array_equal(one.scores, two.scores)
+
+
+def test_weights_chosen_by_validation_images_make_them_in_sample(
+    toolkit: Drive, course: Path
+) -> None:
+    toolkit("data", "import", course, "--name", "small")
+    frozen = ("--pretrain", "feature-extract", *TINY[:4], "--epochs", 2)
+    made = toolkit("finetune", *frozen, "--set", "keep=best-validation-map", "--json")
+    assert made.code == 0, made.err
+    assert made.document["origin"] == "in-sample"
+    sized = toolkit("finetune", *frozen, "--size", 64)
+    assert sized.code == 2
+    assert "--size" in sized.err
+
+
+def test_the_paper_s_recipes_walk_to_the_comparison(toolkit: Drive, course: Path) -> None:
+    toolkit("data", "import", course, "--name", "small")
+    names = ("table1-1", "table2-4", "table3-8a", "prose-basic-cnn", "table2-1", "prose-vgg11")
+    names += ("prose-vgg-people",)  # type: ignore[assignment]
+    recipes = [ROOT / "recipes" / "paper" / f"{name}.toml" for name in names]
+    recipes += [ROOT / "recipes" / "future" / "one-vs-rest.toml"]
+    done = toolkit("reproduce", *recipes, "--smoke", "--data", "small", "--json")
+    assert done.code == 0, done.err
+    assert {step["exit_code"] for step in done.document["steps"]} == {0}
+    rows = {row["key"]: row for row in done.document["reproduced"]}
+    assert set(rows) == set(RESULTS)
+    for key in ("table1/1", "table2/1", "table2/5", "table3/8a", "prose/basic-cnn"):
+        for protocol in ("published", "corrected"):
+            assert 0 <= rows[key][protocol]["accuracy"] <= 1, key
+            assert "random weights" in rows[key]["made_from"][protocol]
+    assert rows["table3/7"]["published"] is None
+    assert rows["table1/1"]["paper"]["accuracy"] == RESULTS["table1/1"].accuracy
+    assert len(done.document["future"]) == 7
+    again = toolkit("reproduce", *recipes[:1], "--smoke", "--data", "small")
+    assert "up to date" in again.err
+    assert "T3/8" in again.out
+    assert max(map(len, again.out.splitlines())) <= 100
+    assert "50.94 0.07/0.51" in again.out
+    assert done.err.count("up to date") == 4  # table 2 and the VGGs of the prose share their runs
+
+
+def test_every_row_of_the_paper_has_a_recipe_with_both_protocols() -> None:
+    from toolkit.recipe import load_toml
+
+    for key in RESULTS:
+        steps = load_toml(ROOT / "recipes" / "paper" / f"{key.replace('/', '-')}.toml")["step"]
+        assert [(step["row"], step["protocol"]) for step in steps] == [
+            (key, "published"),
+            (key, "corrected"),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--protocol", "newest"], "--protocol is one of published"),
+        (["--row", "table1/9", "--protocol", "published"], "no result 'table1/9'"),
+        (["--row", "table1/2"], "--row goes with"),
+        (["--set", "learning=1"], "did you mean learning_rate"),
+        (["--optimizer", "lion"], "optimiser is one of"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(
+    toolkit: Drive, course: Path, arguments: list[str], words: str
+) -> None:
+    toolkit("data", "import", course, "--name", "small")
+    outcome = toolkit("finetune", *arguments)
+    assert outcome.code == 2
+    assert words in outcome.err
+    assert outcome.err.count("\n") == 1

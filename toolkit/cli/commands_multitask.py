@@ -1,0 +1,212 @@
+"""toolkit multitask: labels and auxiliary tasks on one shared layer over frozen features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from toolkit.cli.commands_embed import (
+    CropOption,
+    PoolingOption,
+    ViewsOption,
+    WeightsOption,
+    fill,
+    make_key,
+)
+from toolkit.cli.frozen_member import FrozenOptions, make_frozen_member
+from toolkit.cli.options import (
+    ArtifactsOption,
+    DataOption,
+    DeviceOption,
+    FoldsOption,
+    JsonOption,
+    NameOption,
+    OverwriteOption,
+    PrecisionOption,
+    QuietOption,
+    Run,
+    SeedOption,
+    SplitOption,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from toolkit.data.dataset import Dataset
+    from toolkit.features.matrix import FeatureMatrix
+    from toolkit.members.ablation import Effect
+    from toolkit.members.multitask import MultitaskHead
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(multitask)
+
+
+def multitask(
+    features: Annotated[
+        str, typer.Option("--features", help="Backbones, comma-separated; set side by side.")
+    ] = "efficientnet_lite0",
+    aux: Annotated[
+        str,
+        typer.Option(
+            "--aux",
+            help="Tasks, comma-separated: cardinality, any, colour, single-channel, "
+            "teacher:BACKBONE; or none.",
+        ),
+    ] = "cardinality,any",
+    weighting: Annotated[
+        str, typer.Option("--weighting", help="uncertainty (learned), or fixed.")
+    ] = "uncertainty",
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Train with and without each task; print the effects.")
+    ] = False,
+    seeds: Annotated[int, typer.Option("--seeds", help="For --ablate: runs of each set.")] = 5,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Any other option of the head; repeatable."
+        ),
+    ] = None,
+    weights: WeightsOption = "default",
+    views: ViewsOption = "original",
+    pooling: PoolingOption = "default",
+    crop: CropOption = "own",
+    split: SplitOption = "paper",
+    folds: FoldsOption = 5,
+    name: NameOption = None,
+    overwrite: OverwriteOption = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    seed: SeedOption = 0,
+    data: DataOption = None,
+    artifacts: ArtifactsOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit one network for all labels with auxiliary tasks beside them, scored out of fold."""
+    from toolkit.features.engines import choose_device
+    from toolkit.members.auxiliary import check_tasks
+    from toolkit.members.heads import make_head, parse_options
+    from toolkit.store import safe_name
+
+    run = Run.start(artifacts, json, quiet)
+    dataset = run.dataset(data)
+    tasks = check_tasks(
+        [task.strip() for task in aux.split(",") if task.strip() not in ("", "none")]
+    )
+    options = {
+        "tasks": tasks,
+        "weighting": weighting,
+        "seed": seed,
+        "device": choose_device(device),
+    }
+    estimator: Any = make_head("multitask", **(options | parse_options(setting or [])))
+    asked = FrozenOptions(
+        *(features, weights, views, pooling, crop, split, folds),
+        *(device, precision, seed, overwrite),
+    )
+
+    def material(matrix: FeatureMatrix) -> Mapping[str, np.ndarray]:
+        return _material(run, dataset, tasks, matrix, asked)
+
+    if ablate:
+        _ablate(run, dataset, asked, estimator, material, seeds)
+        return
+    member = safe_name(name or asked.member_name("multitask"), "member name")
+    make_frozen_member(
+        *(run, dataset, member, "multitask", estimator, asked),
+        kind="multitask",
+        more={"tasks": list(tasks)},
+        material=material,
+    )
+
+
+def _material(
+    run: Run, dataset: Dataset, tasks: tuple[str, ...], matrix: FeatureMatrix, asked: FrozenOptions
+) -> dict[str, np.ndarray]:
+    """Return what the tasks learn from besides labels, by row of the matrix."""
+    import numpy as np
+
+    from toolkit.features.colours import dataset_colours
+    from toolkit.features.images import Images
+    from toolkit.features.matrix import gather
+    from toolkit.members.auxiliary import FROM_PIXELS, TEACHER
+
+    found: dict[str, np.ndarray] = {}
+    if set(tasks) & set(FROM_PIXELS):
+        images = Images(dataset.ids, dataset.paths, dataset.digests)
+        statistics, single = dataset_colours(images, run.artifacts)
+        colours = dict(zip(FROM_PIXELS, (statistics, single), strict=True))
+        found |= {task: colours[task][matrix.rows] for task in tasks if task in colours}
+    for task in tasks:
+        if task.startswith(f"{TEACHER}:"):
+            backbone = task.partition(":")[2]
+            key = make_key(
+                run, backbone, asked.weights, device=asked.device, precision=asked.precision
+            )
+            fill(run, dataset, key, device=asked.device)
+            taught = gather(dataset.digests, [key[0]], run.artifacts)
+            place = np.full(len(dataset), -1)
+            place[taught.rows] = np.arange(len(taught.rows))
+            found[task] = taught.X[place[matrix.rows]]
+    return found
+
+
+def _ablate(
+    run: Run,
+    dataset: Dataset,
+    asked: FrozenOptions,
+    estimator: MultitaskHead,
+    material: Any,
+    seeds: int,
+) -> None:
+    from toolkit.data.shelf import get_folds, get_split
+    from toolkit.features.matrix import gather
+    from toolkit.members.ablation import ablate, fits_of
+
+    made = asked.keys(run)
+    for each in made:
+        fill(run, dataset, each, device=asked.device)
+    matrix = gather(dataset.digests, [key for key, _ in made], run.artifacts)
+    part = get_split(dataset, asked.split, run.artifacts)
+    fold = get_folds(dataset, part, run.artifacts, asked.folds, seed=0)
+    Y = dataset.Y.copy()
+    Y[part.test] = 0
+    aux = material(matrix)
+    with run.progress("training") as (start, advance):
+        start(fits_of(estimator.tasks, seeds))
+        plain, effects = ablate(
+            *(estimator, matrix.X, Y[matrix.rows], fold.fold[matrix.rows], aux, seeds), advance
+        )
+    if run.json:
+        run.emit({"map_without_tasks": plain, "effects": [effect.facts() for effect in effects]})
+    else:
+        _show(run, matrix.title, plain, effects)
+
+
+def _show(run: Run, title: str, plain: float, effects: list[Effect]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=f"Auxiliary tasks on {title}: mAP without any {plain:.4f}", title_justify="left"
+    )
+    table.add_column("")
+    for column in ("mAP", "change", "95 %", "p (Holm)"):
+        table.add_column(column, justify="right")
+    for effect in effects:
+        table.add_row(
+            Text(effect.name),
+            f"{effect.map:.4f}",
+            f"{effect.difference:+.4f}",
+            f"{effect.low:+.4f} to {effect.high:+.4f}",
+            f"{effect.p:.3f}",
+        )
+    run.show(
+        table,
+        f"{effects[0].runs} runs, each with its own seed and fold held out of the development "
+        "images, paired; the interval allows for shared training rows.",
+    )

@@ -1,0 +1,48 @@
+"""Smoke: a recipe's step made so small that all recipes together take a minute or two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+IMAGES = 200
+STAND_IN = "timm/test_efficientnet"
+_SIZE = 32
+_SMALL_HEADS = {"linear": ["Cs=[0.1]"], "mlp": ["epochs=1"], "lightgbm": ["n_estimators=4"]}
+
+
+def smoke_step(step: dict[str, Any]) -> dict[str, Any]:
+    """Return a step with a tiny network, random weights and one epoch in place of its own.
+
+    >>> smoke_step({"command": "embed", "backbone": "vgg16"})
+    {'command': 'embed', 'backbone': 'timm/test_efficientnet', 'weights': 'none'}
+    """
+    small = dict(step)
+    command = step["command"]
+    if command in ("embed", "finetune"):
+        small |= {"backbone": STAND_IN, "weights": "none"}
+    if command in ("ovr", "multitask"):
+        small |= {"features": [STAND_IN], "weights": "none", "folds": 2}
+        small["name"] = step.get("name") or f"{command}-{'-'.join(_identity(step))}"
+    if command == "ovr":
+        small["set"] = _SMALL_HEADS.get(step.get("head", "linear"), [])
+    if command == "multitask":
+        small["set"] = ["epochs=1"]
+    if command == "finetune":
+        small |= {"epochs": 1} | ({"folds": 2} if step.get("folds") else {})
+        small.pop("size", None)
+        if _trains_trunk(step):
+            small["size"] = _SIZE
+    return small
+
+
+def _identity(step: dict[str, Any]) -> list[str]:
+    """Return what tells steps apart that the stand-in makes alike."""
+    given = [step.get("head", "linear"), *step.get("features", ["default"])]
+    return [str(part).replace("/", "-") for part in given]
+
+
+def _trains_trunk(step: dict[str, Any]) -> bool:
+    from toolkit.members.finetune.settings import settings_for
+
+    own = settings_for(step.get("protocol", "modern"), step.get("row"))
+    return bool(step.get("pretrain", own.pretrain) == "finetune")

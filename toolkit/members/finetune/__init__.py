@@ -1,0 +1,1 @@
+"""Fine-tuning: networks trained on pixels, or on cached features where the trunk is frozen."""

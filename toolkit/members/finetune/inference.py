@@ -1,0 +1,91 @@
+"""Inference: logits of pictures or features, and the networks of a saved member."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from toolkit.features.backbones import Backbone, Request
+from toolkit.features.key import CacheKey
+from toolkit.members.finetune.networks import Classifier, FrozenClassifier
+from toolkit.members.finetune.source import Source
+from toolkit.members.member import load_state
+
+_SCORED = 256
+
+
+def logits_of(
+    network: nn.Module, source: Source, rows: np.ndarray, *, views: bool, precision: str
+) -> np.ndarray:
+    """Return ``float32 (m, L)`` of some rows of a source, as the network's mode is.
+
+    Args:
+        network: on the source's device.
+        source: pictures, unchanged, or features.
+        rows: ``int64 (m,)``.
+        views: the mean over each picture and its mirror image.
+        precision: ``bf16`` or ``fp32``.
+    """
+    found = []
+    with torch.no_grad():
+        for start in range(0, max(len(rows), 1), _SCORED):
+            batch = prepared(source.batch(rows[start : start + _SCORED]), source)
+            with autocast(source.device, precision):
+                part = network(batch).float()
+                if views and source.pixels:
+                    part = (part + network(batch.flip(3)).float()) / 2
+            found.append(part.float().cpu())
+    joined: np.ndarray = torch.cat(found).numpy()
+    return joined
+
+
+def prepared(batch: torch.Tensor, source: Source) -> torch.Tensor:
+    """Return a batch as networks take it: pictures as floats, channels first, stored last."""
+    if not source.pixels:
+        return batch
+    if batch.dtype == torch.uint8:
+        batch = batch.permute(0, 3, 1, 2).float()
+    return batch.contiguous(memory_format=torch.channels_last)
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which networks multiply in bf16 where that is the precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def saved_networks(folder: Path, notes: Mapping[str, Any]) -> list[nn.Module]:
+    """Build the networks of a fine-tuned member, one, or one a fold, in evaluation mode.
+
+    Args:
+        folder: the member's folder ``model``.
+        notes: what ``notes.json`` there holds.
+
+    Raises:
+        ArtifactError: a model cannot be read.
+    """
+    names = sorted(file.stem for file in folder.glob("*.safetensors"))
+    networks = []
+    for name in names:
+        network = _shape(notes["trunk"])
+        arrays = {k: torch.from_numpy(np.array(v)) for k, v in load_state(folder, name).items()}
+        # what is missing are numbers of batches seen, which evaluation does not use
+        network.load_state_dict(arrays, strict=False)
+        networks.append(network.eval())
+    return networks
+
+
+def _shape(facts: Mapping[str, Any]) -> nn.Module:
+    if "features" in facts:
+        return FrozenClassifier(
+            CacheKey.from_facts(facts["features"]).backbone.dim, facts["labels"]
+        )
+    from toolkit.features.loading import load
+
+    known = Backbone.from_facts(facts["backbone"])
+    _, trunk, _ = load(Request(known.name, "none"))
+    return Classifier(trunk, known.dim, facts["labels"], known.preprocess)

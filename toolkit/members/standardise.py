@@ -1,0 +1,46 @@
+"""StandardisedInput: features brought to one scale, learned from training rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class StandardisedInput:
+    """Mixin of heads that train networks on pooled activations.
+
+    Attributes:
+        normalise: take square roots and bring rows to length 1 first (Perronnin et al. 2010).
+        rooted_: ``bool (d,)``, features that the square root is taken of: those that no training
+            row has below 0.
+        mean_: ``float32 (d,)``, of the training rows.
+        scale_: ``float32 (d,)``, their standard deviation; 1 for a constant feature.
+    """
+
+    normalise: bool
+    rooted_: np.ndarray
+    mean_: np.ndarray
+    scale_: np.ndarray
+
+    def _rooted(self, X: np.ndarray) -> np.ndarray:
+        """Learn from training rows which features to take roots of, and return X normalised."""
+        self.rooted_ = np.asarray(self.normalise & (X >= 0).all(axis=0))
+        return self._normalised(X)
+
+    def _normalised(self, X: np.ndarray) -> np.ndarray:
+        if not self.normalise:
+            return X
+        X = np.where(self.rooted_, np.sign(X) * np.sqrt(np.abs(X)), X)
+        length = np.linalg.norm(X, axis=1, keepdims=True)
+        scaled: np.ndarray = X / np.where(length > 0, length, 1)
+        return scaled
+
+    def _find_scale(self, X: np.ndarray) -> None:
+        self.mean_ = X.mean(0, dtype=np.float64).astype(np.float32)
+        scale = X.std(0, dtype=np.float64).astype(np.float32)
+        # constant up to rounding: dividing by what rounding left would blow it up
+        self.scale_ = np.where(scale > 1e-6 * np.abs(self.mean_), scale, 1).astype(np.float32)
+
+    def _standardised(self, X: np.ndarray) -> np.ndarray:
+        standard: np.ndarray = X - self.mean_
+        standard /= self.scale_
+        return standard
