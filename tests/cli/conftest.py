@@ -43,6 +43,7 @@ def toolkit(
     (tmp_path / "artifacts" / "embeddings" / "engines").symlink_to(engines)
     monkeypatch.setenv("TOOLKIT_ARTIFACTS", str(tmp_path / "artifacts"))
     monkeypatch.delenv("TOOLKIT_DATA", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def drive(*arguments: object) -> Outcome:
         monkeypatch.setattr("sys.argv", ["toolkit", *map(str, arguments)])
