@@ -16,6 +16,7 @@ from toolkit.features.rounding import (
     keep_exact,
     meet,
     painted_pictures,
+    put_weights,
     round_jointly,
     round_layer,
     round_weights,
@@ -145,7 +146,7 @@ def test_a_network_rounded_is_nearer_to_itself_than_rounded_to_nearest(tmp_path:
         every = places.transpose(1, 2).reshape(-1, places.shape[1])
         drawn = torch.from_numpy(met[layer].reshape(len(met[layer]), -1))
         assert torch.cdist(drawn, every).min(dim=1).values.max() < 1e-2
-    names = round_weights(model, met, exact=2)
+    names = put_weights(model, round_weights(model, met), exact=2)
     jointly = run(model)
     nearest = converted()
     for node in nearest.get_ordered_ops():

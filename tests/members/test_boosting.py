@@ -18,6 +18,7 @@ from toolkit.metrics import average_precision
 
 Arrays = tuple[np.ndarray, np.ndarray]
 SMALL: dict[str, Any] = {"n_estimators": 20, "num_leaves": 7, "feature_fraction": 0.5, "n_jobs": 2}
+TREES = SMALL | {"start": "prior", "normalise": False}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_a_label_is_what_lightgbms_classifier_makes_of_it(
     problem: Arrays, class_weight: str | None
 ) -> None:
     X, Y = problem
-    head = LightGBMHead(**SMALL, class_weight=class_weight, seed=3).fit(X, Y)
+    head = LightGBMHead(**TREES, class_weight=class_weight, seed=3).fit(X, Y)
     ours = head.predict_proba(X)
     for j in range(3):
         model = lightgbm.LGBMClassifier(
@@ -76,14 +77,14 @@ def test_all_labels_share_one_binning(problem: Arrays, monkeypatch: pytest.Monke
 
 def test_a_label_does_not_depend_on_its_neighbours_or_the_threads(problem: Arrays) -> None:
     X, Y = problem
-    together = LightGBMHead(**SMALL).fit(X, Y).predict_proba(X)
-    assert LightGBMHead(**SMALL).fit(X, Y).predict_proba(X).tobytes() == together.tobytes()
-    one = LightGBMHead(**SMALL | {"n_jobs": 1}).fit(X, Y)
+    together = LightGBMHead(**TREES).fit(X, Y).predict_proba(X)
+    assert LightGBMHead(**TREES).fit(X, Y).predict_proba(X).tobytes() == together.tobytes()
+    one = LightGBMHead(**TREES | {"n_jobs": 1}).fit(X, Y)
     assert one.predict_proba(X).tobytes() == together.tobytes()
     # two threads for a single label split its work inside LightGBM
-    alone = LightGBMHead(**SMALL).fit(X, Y[:, 1:2])
+    alone = LightGBMHead(**TREES).fit(X, Y[:, 1:2])
     assert alone.predict_proba(X)[:, 0].tobytes() == together[:, 1].tobytes()
-    other = LightGBMHead(**SMALL, seed=1).fit(X, Y).predict_proba(X)
+    other = LightGBMHead(**TREES, seed=1).fit(X, Y).predict_proba(X)
     assert (other != together).any()
 
 
@@ -104,11 +105,11 @@ def test_weights_of_one_label_leave_the_others_alone(problem: Arrays) -> None:
     kept = np.arange(len(X)) % 4 != 0
     weight = np.ones(Y.shape, np.float32)
     weight[~kept, 1] = 0
-    got = LightGBMHead(**SMALL).fit(X, Y, weight).predict_proba(X)
-    full = LightGBMHead(**SMALL).fit(X, Y).predict_proba(X)
+    got = LightGBMHead(**TREES).fit(X, Y, weight).predict_proba(X)
+    full = LightGBMHead(**TREES).fit(X, Y).predict_proba(X)
     assert got[:, [0, 2]].tobytes() == full[:, [0, 2]].tobytes()
     # with every level present in the kept rows, the bins are theirs too
-    dropped = LightGBMHead(**SMALL).fit(X[kept], Y[kept]).predict_proba(X)
+    dropped = LightGBMHead(**TREES).fit(X[kept], Y[kept]).predict_proba(X)
     assert got[:, 1].tobytes() == dropped[:, 1].tobytes()
 
 
@@ -167,7 +168,7 @@ def test_early_stopping_keeps_the_trees_before_the_loss_rises(objective: str) ->
     noise = rng.random(600) < 0.5
     rare = np.arange(600) % 100 == 0
     Y = np.column_stack([learnable, noise, rare]).astype(np.uint8)
-    options = SMALL | {"n_estimators": 80, "learning_rate": 0.2, "objective": objective}
+    options = TREES | {"n_estimators": 80, "learning_rate": 0.2, "objective": objective}
     head = LightGBMHead(**options, early_stopping=10, validation_fraction=0.2).fit(X, Y)
     clear, hopeless, borrowed = head.rounds_.tolist()
     assert hopeless < 20 < clear

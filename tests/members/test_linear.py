@@ -196,3 +196,23 @@ def _expected(estimator: object) -> dict[str, str]:
 )
 def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+def test_positive_features_are_rooted_and_brought_to_length_one() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.exponential(size=(300, 6)).astype(np.float32)
+    Y = (rng.random((300, 2)) < 0.4).astype(np.uint8)
+    rooted = np.sqrt(X) / np.linalg.norm(np.sqrt(X), axis=1, keepdims=True)
+    auto = LinearHead(Cs=[0.1]).fit(X, Y)
+    by_hand = LinearHead(Cs=[0.1], normalise=False).fit(rooted, Y)
+    np.testing.assert_allclose(auto.predict_proba(X), by_hand.predict_proba(rooted), atol=1e-6)
+    again = LinearHead().restore(auto.state())
+    assert again.predict_proba(X).tobytes() == auto.predict_proba(X).tobytes()
+
+    X[7, 3] = -0.1  # not what comes out of a ReLU: left alone
+    as_is = LinearHead(Cs=[0.1], normalise=False).fit(X, Y).predict_proba(X)
+    np.testing.assert_array_equal(LinearHead(Cs=[0.1]).fit(X, Y).predict_proba(X), as_is)
+    # the fold that is held out has no say: without row 7 the others are positive
+    fold = (np.arange(300) % 3).astype(np.intp)
+    apart = LinearHead(Cs=[0.1]).fit_folds(X, Y, fold)
+    assert [each.normalised_ for each in apart] == [False, True, False]

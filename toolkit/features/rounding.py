@@ -26,6 +26,8 @@ _POSITIONS = 32
 _WIDEST = 1600
 _DAMPING = 1e-3
 
+Rounded = tuple[np.ndarray, np.ndarray | None]
+
 
 @dataclass(frozen=True)
 class _Layer:
@@ -104,30 +106,36 @@ def meet(model: Any, pixels: np.ndarray) -> list[np.ndarray]:
     return [np.concatenate(parts) for parts in met]
 
 
-def round_weights(model: Any, met: Sequence[np.ndarray], exact: int) -> list[str]:
-    """Round the weights and biases of a folded model in place.
+def round_weights(model: Any, met: Sequence[np.ndarray]) -> list[Rounded]:
+    """Return the rounded weights and bias of each convolution of a folded model.
 
     Args:
         model: as given to :func:`meet`.
         met: what :func:`meet` returned.
+    """
+    layers = _layers(model)
+    return [
+        round_layer(layer.weights, layer.bias, inputs)
+        for layer, inputs in zip(layers, met, strict=True)
+    ]
+
+
+def put_weights(model: Any, rounded: Sequence[Rounded], exact: int) -> list[str]:
+    """Put rounded weights into a folded model, in place.
+
+    Args:
+        model: as given to :func:`meet`.
+        rounded: what :func:`round_weights` returned.
         exact: the first so many convolutions are left as they are.
 
     Returns:
         Names of the convolutions left as they are.
     """
-    from openvino import opset13 as ops
-
     layers = _layers(model)
-    for layer, inputs in list(zip(layers, met, strict=True))[exact:]:
-        weights, bias = layer.weights, layer.bias
-        rounded, rounded_bias = round_layer(weights, bias, inputs)
-        shape = layer.node.input_value(1).get_shape()
-        constant = ops.constant(rounded.reshape(list(shape)))
-        layer.node.input(1).replace_source_output(constant.output(0))
-        if layer.addition is not None and rounded_bias is not None:
-            shape = layer.addition.input_value(layer.port).get_shape()
-            constant = ops.constant(rounded_bias.reshape(list(shape)))
-            layer.addition.input(layer.port).replace_source_output(constant.output(0))
+    for layer, (weights, bias) in list(zip(layers, rounded, strict=True))[exact:]:
+        _replace(layer.node, 1, weights)
+        if layer.addition is not None and bias is not None:
+            _replace(layer.addition, layer.port, bias)
     return [layer.node.get_friendly_name() for layer in layers[:exact]]
 
 
@@ -144,9 +152,7 @@ def keep_exact(file: Path, names: Sequence[str]) -> None:
     tree.write(file, encoding="utf-8", xml_declaration=True)
 
 
-def round_layer(
-    weights: np.ndarray, bias: np.ndarray | None, inputs: np.ndarray
-) -> tuple[np.ndarray, np.ndarray | None]:
+def round_layer(weights: np.ndarray, bias: np.ndarray | None, inputs: np.ndarray) -> Rounded:
     """Round one layer for the inputs it meets.
 
     Args:
@@ -245,6 +251,13 @@ def _layers(model: Any) -> list[_Layer]:
                     addition, port = follower, at
         layers.append(_Layer(node, addition, port))
     return layers
+
+
+def _replace(node: Any, port: int, values: np.ndarray) -> None:
+    from openvino import opset13 as ops
+
+    shape = list(node.input_value(port).get_shape())
+    node.input(port).replace_source_output(ops.constant(values.reshape(shape)).output(0))
 
 
 def _constant(node: Any, port: int) -> np.ndarray | None:

@@ -13,6 +13,7 @@ from scipy.special import expit
 from toolkit.data.stratify import iterative_stratification
 from toolkit.members.focal_objective import FocalObjective
 from toolkit.members.head import OneVsRestHead, Progress, State, label_weights
+from toolkit.members.standardise import normalises, power_normalised
 
 if TYPE_CHECKING:
     import lightgbm
@@ -71,6 +72,8 @@ class LightGBMHead(OneVsRestHead):
             logistic regressions. Trees correct the logits that a row gets from a regression fitted
             without it, and predictions start from the mean of these regressions.
         start_strength: C of these regressions, as in :func:`toolkit.members.logistic.solve`.
+        normalise: first take square roots and bring rows to length 1, as by
+            :class:`toolkit.members.linear.LinearHead`.
         early_stopping: trees without a lower loss on inner validation rows after which a label
             stops, keeping the trees up to its lowest; these rows are then not trained on. Labels
             with few positives there train on all rows for the median number of the others' trees.
@@ -84,17 +87,19 @@ class LightGBMHead(OneVsRestHead):
         rounds_: ``int64 (M,)``, trees of each.
         base_: ``float64 (M,)``, the constant that a model's trees are added to.
         coef_: ``float32 (M, d)`` of the linear start, 0 without it.
+        normalised_: whether roots are taken and rows brought to length 1.
     """
 
     boosters_: list[lightgbm.Booster]
     rounds_: np.ndarray
     base_: np.ndarray
     coef_: np.ndarray
+    normalised_: bool
 
     def __init__(
         self,
-        n_estimators: int = 300,
-        learning_rate: float = 0.07,
+        n_estimators: int = 200,
+        learning_rate: float = 0.04,
         num_leaves: int = 15,
         max_bin: int = 63,
         feature_fraction: float = 0.1,
@@ -106,8 +111,9 @@ class LightGBMHead(OneVsRestHead):
         gamma: float = 2.0,
         alpha: float | None = None,
         class_weight: str | None = None,
-        start: str = "prior",
+        start: str = "linear",
         start_strength: float = 1e-3,
+        normalise: bool | str = "auto",
         early_stopping: int | None = None,
         validation_fraction: float = 0.1,
         seed: int = 0,
@@ -128,6 +134,7 @@ class LightGBMHead(OneVsRestHead):
         self.class_weight = class_weight
         self.start = start
         self.start_strength = start_strength
+        self.normalise = normalise
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.seed = seed
@@ -159,6 +166,7 @@ class LightGBMHead(OneVsRestHead):
         labels = Y.shape[1]
         self.boosters_, self.rounds_ = [], np.zeros(labels, np.int64)
         self.base_, self.coef_ = np.zeros(labels), np.zeros((labels, X.shape[1]), np.float32)
+        self.normalised_ = False
         if not labels:
             return
         import lightgbm
@@ -167,6 +175,8 @@ class LightGBMHead(OneVsRestHead):
         counted = (weight > 0).any(1)
         if not counted.all():
             X, Y, weight = X[counted], Y[counted], weight[counted]
+        self.normalised_ = normalises(X, self.normalise)
+        X = self._normalised(X)
         start = self._find_start(X, Y, weight)
         problems = [
             _Problem(Y[:, j], weight[:, j], None if start is None else start[:, j])
@@ -275,7 +285,11 @@ class LightGBMHead(OneVsRestHead):
                 start[:, both] = found.logits[0]
         return start
 
+    def _normalised(self, X: np.ndarray) -> np.ndarray:
+        return power_normalised(X, np.ones(X.shape[1], bool)) if self.normalised_ else X
+
     def _scores(self, X: np.ndarray) -> np.ndarray:
+        X = self._normalised(X)
         threads = self._threads()
         workers = max(1, min(threads, len(self.boosters_)))
         each = max(1, threads // workers)
@@ -294,10 +308,17 @@ class LightGBMHead(OneVsRestHead):
         texts = {
             f"booster-{j}": booster.model_to_string() for j, booster in enumerate(self.boosters_)
         }
-        return {**texts, "rounds": self.rounds_, "base": self.base_, "coef": self.coef_}
+        return {
+            **texts,
+            "rounds": self.rounds_,
+            "base": self.base_,
+            "coef": self.coef_,
+            "normalised": np.array([int(self.normalised_)]),
+        }
 
     def _restore(self, state: State) -> None:
         self.rounds_ = np.asarray(state["rounds"])
+        self.normalised_ = bool(np.asarray(state["normalised"])[0])
         self.base_, self.coef_ = np.asarray(state["base"]), np.asarray(state["coef"])
         self.boosters_ = [_read(str(state[f"booster-{j}"])) for j in range(len(self.rounds_))]
 

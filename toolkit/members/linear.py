@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from toolkit.data.stratify import iterative_stratification
 from toolkit.members.head import OneVsRestHead, Progress, State, label_weights
 from toolkit.members.logistic import Solution, solve, solve_once
+from toolkit.members.standardise import normalises, power_normalised
 from toolkit.metrics import average_precision
 
 _BLOCK = 2048
@@ -19,7 +20,7 @@ STRENGTHS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
 
 
 class LinearHead(OneVsRestHead):
-    """One-vs-rest logistic regression on standardised features.
+    """One-vs-rest logistic regression on standardised, and where they allow it rooted, features.
 
     The whole grid of strengths, folds and labels is solved together
     (:func:`toolkit.members.logistic.solve`). C is chosen per label by its out-of-fold log loss (or
@@ -33,15 +34,21 @@ class LinearHead(OneVsRestHead):
         shrinkage: in positives; see above.
         folds: inner folds of :meth:`fit` when there is a choice to make.
         tol: see :func:`toolkit.members.logistic.solve`.
+        normalise: first take square roots and bring every row to length 1 (Perronnin et al. 2010):
+            pooled activations are skewed. ``auto`` does so if no training row has a feature below
+            0, as after a ReLU.
         device: ``cpu`` or ``cuda``.
         random_state: of the inner folds.
 
     Attributes:
-        coef_: ``float32 (M, d)`` for the M labels that are not constant, in the units of X.
+        normalised_: whether roots are taken and rows brought to length 1.
+        coef_: ``float32 (M, d)`` for the M labels that are not constant, in the units of X, or of
+            what normalising makes of it.
         intercept_: ``float32 (M,)``.
         C_: ``float64 (M,)``, the strength chosen for each.
     """
 
+    normalised_: bool
     coef_: np.ndarray
     intercept_: np.ndarray
     C_: np.ndarray
@@ -54,6 +61,7 @@ class LinearHead(OneVsRestHead):
         shrinkage: float = 50.0,
         folds: int = 5,
         tol: float = 1e-6,
+        normalise: bool | str = "auto",
         device: str = "cpu",
         random_state: int = 0,
     ) -> None:
@@ -63,6 +71,7 @@ class LinearHead(OneVsRestHead):
         self.shrinkage = shrinkage
         self.folds = folds
         self.tol = tol
+        self.normalise = normalise
         self.device = device
         self.random_state = random_state
 
@@ -95,12 +104,14 @@ class LinearHead(OneVsRestHead):
             each.levels_ = self.levels_
             open_ = each._find_constant(Y[rows], weight[rows])
             shared &= np.isin(np.arange(Y.shape[1]), open_)
-        if not shared.all():
+            each.normalised_ = normalises(X[rows], self.normalise)
+        if not shared.all() or len({each.normalised_ for each in clones}) > 1:
             # a label with one class in some fold cannot share the passes: fit fold by fold
             for f, each in enumerate(clones):
                 each.fit(X[fold != f], Y[fold != f], weight[fold != f])
             return clones
         weight = label_weights(Y, weight, self.class_weight)
+        X = clones[0]._normalised(X)
         found = solve(
             X, Y, weight, fold, self._grid(), tol=self.tol, device=self.device,
             on_progress=on_progress,
@@ -116,6 +127,8 @@ class LinearHead(OneVsRestHead):
     def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:
         grid = self._grid()
         self.C_ = np.full(Y.shape[1], grid[0])
+        self.normalised_ = normalises(X, self.normalise)
+        X = self._normalised(X)
         if Y.shape[1] == 0:
             return
         weight = label_weights(Y, weight, self.class_weight)
@@ -133,6 +146,9 @@ class LinearHead(OneVsRestHead):
         self.coef_, self.intercept_ = solve_once(
             X, Y, weight, self.C_, tol=self.tol, device=self.device
         )
+
+    def _normalised(self, X: np.ndarray) -> np.ndarray:
+        return power_normalised(X, np.ones(X.shape[1], bool)) if self.normalised_ else X
 
     def _grid(self) -> list[float]:
         grid = sorted(float(C) for C in np.atleast_1d(self.Cs))
@@ -183,14 +199,20 @@ class LinearHead(OneVsRestHead):
         coef = self.coef_.T.astype(np.float64)
         logits = np.empty((len(X), len(self.coef_)))
         for start in range(0, len(X), _BLOCK):
-            block = X[start : start + _BLOCK].astype(np.float64)
+            block = self._normalised(X[start : start + _BLOCK]).astype(np.float64)
             logits[start : start + _BLOCK] = block @ coef + self.intercept_
         return logits.clip(-80, 80)
 
     def _state(self) -> State:
-        return {"coef": self.coef_, "intercept": self.intercept_, "C": self.C_}
+        return {
+            "coef": self.coef_,
+            "intercept": self.intercept_,
+            "C": self.C_,
+            "normalised": np.array([int(self.normalised_)]),
+        }
 
     def _restore(self, state: State) -> None:
         self.coef_ = np.asarray(state["coef"])
         self.intercept_ = np.asarray(state["intercept"])
         self.C_ = np.asarray(state["C"])
+        self.normalised_ = bool(np.asarray(state["normalised"])[0])

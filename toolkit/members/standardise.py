@@ -5,6 +5,33 @@ from __future__ import annotations
 import numpy as np
 
 
+def power_normalised(X: np.ndarray, rooted: np.ndarray) -> np.ndarray:
+    """Take square roots, keeping the sign, then bring rows to length 1 (Perronnin et al. 2010).
+
+    Args:
+        X: ``float32 (n, d)``.
+        rooted: ``bool (d,)``, the features to take roots of.
+
+    Returns:
+        ``float32 (n, d)``; a row of zeros stays one.
+    """
+    X = np.where(rooted, np.sign(X) * np.sqrt(np.abs(X)), X)
+    length = np.linalg.norm(X, axis=1, keepdims=True)
+    scaled: np.ndarray = X / np.where(length > 0, length, 1)
+    return scaled
+
+
+def normalises(X: np.ndarray, normalise: bool | str) -> bool:
+    """Tell whether to normalise; ``auto`` does if no training row has a feature below 0.
+
+    Raises:
+        ValueError: ``normalise`` is none of True, False and ``auto``.
+    """
+    if not isinstance(normalise, bool) and normalise != "auto":
+        raise ValueError(f"normalise is True, False or 'auto', not {normalise!r}")
+    return bool((X >= 0).all()) if normalise == "auto" else bool(normalise)
+
+
 class StandardisedInput:
     """Mixin of heads that train networks on pooled activations.
 
@@ -27,12 +54,7 @@ class StandardisedInput:
         return self._normalised(X)
 
     def _normalised(self, X: np.ndarray) -> np.ndarray:
-        if not self.normalise:
-            return X
-        X = np.where(self.rooted_, np.sign(X) * np.sqrt(np.abs(X)), X)
-        length = np.linalg.norm(X, axis=1, keepdims=True)
-        scaled: np.ndarray = X / np.where(length > 0, length, 1)
-        return scaled
+        return power_normalised(X, self.rooted_) if self.normalise else X
 
     def _find_scale(self, X: np.ndarray) -> None:
         self.mean_ = X.mean(0, dtype=np.float64).astype(np.float32)
