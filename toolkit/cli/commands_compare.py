@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +17,9 @@ from toolkit.cli.options import (
     SeedOption,
     SplitOption,
 )
+
+if TYPE_CHECKING:
+    from toolkit.reports.comparison import Row
 
 _FORMATS = ("rich", "json", "csv", "markdown", "latex")
 
@@ -100,7 +104,7 @@ def compare(
         )
 
 
-def _plain(form: str, per_label: bool):  # type: ignore[no-untyped-def]
+def _plain(form: str, per_label: bool) -> Callable[[Sequence[Row]], str]:
     from toolkit.reports import label_tables, table
 
     if per_label:

@@ -116,7 +116,7 @@ def compare(
     references = reference_rows(dataset, split)
     rate = dataset.Y[split.development].mean(axis=0)
     blind = Blind(
-        {FREQUENCY: rate, NONE: np.zeros(len(rate))},
+        {NONE: np.zeros(len(rate)), FREQUENCY: rate},
         {row.name: row.metrics for row in references if row.name == CHANCE},
         dataset.labels,
         resamples=resamples,

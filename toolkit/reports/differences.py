@@ -59,7 +59,8 @@ class Blind:
     """Predictors that ignore the image, drawn once for each set of test images.
 
     Args:
-        constant: name to ``(L,)``, the score that a predictor gives to every image.
+        constant: name to ``(L,)``, the score that a predictor gives to every image. Of equals the
+            first is named for decisions, the last for rankings.
         expected: name to metrics, of predictors with no scores: expected values.
         labels: label names.
         resamples: of the paired bootstrap; 0 for none.
@@ -89,7 +90,9 @@ class Blind:
         there = self._on(scored)
         out: dict[str, dict[str, Any]] = {}
         for metric in METRICS:
-            values = {name: found[metric] for name, (found, _) in there.items()}
+            # for rankings the predictors are given from the other end
+            names = reversed(there) if metric in ("map", "auroc") else iter(there)
+            values = {name: there[name][0][metric] for name in names}
             known = {name: value for name, value in values.items() if value is not None}
             own = metrics[metric]
             if own is None or not known:
@@ -122,7 +125,7 @@ class Blind:
 
 
 def adjust(all_versus: Iterable[dict[str, dict[str, Any]]]) -> None:
-    """Write ``p_holm`` into what :meth:`Blind.below` returned, metric by metric over the members."""
+    """Write ``p_holm`` into what :meth:`Blind.below` returned, metric by metric over members."""
     every = list(all_versus)
     for metric in METRICS:
         cells = [each[metric] for each in every if metric in each]

@@ -21,6 +21,7 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 # stand-ins for the page's ink and its lines
 INK, SOFT = "#010203", "#040506"
 _STYLE = {
+    "axes.axisbelow": True,
     "axes.edgecolor": SOFT,
     "axes.facecolor": "none",
     "axes.grid": True,
@@ -91,7 +92,9 @@ def markup(figure: Figure, name: str, alt: str) -> str:
         file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
     )
     text = _HEAD.sub("", file.getvalue(), count=1)
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    # a style element would reach beyond its figure
+    for element in ("metadata", "style"):
+        text = re.sub(rf"<{element}.*?</{element}>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r'(?<= id=")', f"{name}-", text)
     text = re.sub(r'(?<=href="#)|(?<=url\(#)', f"{name}-", text)
     opening = f'<svg viewBox="\\1" role="img" aria-label="{escape(alt)}" class="plot">'

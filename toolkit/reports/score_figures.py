@@ -1,4 +1,4 @@
-"""Figures of the scores: average precision, curves, thresholds, reliability, correlation, weights."""
+"""Figures of the scores: precision, curves, thresholds, reliability, correlation, weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from toolkit.store import read_json
 
 _POINTS = 120
 _PANELS = 24
-_BINS = 10
+_BINS, _LEAST = 10, 5
 _STEPS = np.linspace(0.02, 0.98, 49)
 
 
@@ -49,7 +49,7 @@ def label_precision(rows: Sequence[Row], labels: tuple[str, ...]) -> Picture:
         axes.plot(chance, place, "|", color=INK, ms=12, label="chance")
         axes.set_yticks(place, [f"{labels[at]} ({support[at]:,})" for at in order])
         axes.set(xlabel="average precision on the test images", xlim=(0, 1.02))
-        axes.legend(fontsize=8, loc="lower right")
+        figure.legend(loc="outside upper left", ncols=2, fontsize=8)
         svg = markup(figure, "ap", alt)
     caption = (
         "In brackets, positives among the test images. Bars: 95 % intervals over resampled images; "
@@ -114,7 +114,7 @@ def threshold_sweep(dataset: Dataset, split: Split, member: Member) -> Picture:
 
 
 def reliability(scored: Mapping[str, Scored], labels: tuple[str, ...]) -> Picture:
-    """Share of positives over mean score, in bins of equal mass, of each label."""
+    """Share of positives over mean score, in bins of equal width, of each label."""
     first = next(iter(scored.values()))
     support = first.truth.sum(axis=0, dtype=np.int64)
     chosen = [int(at) for at in np.argsort(-support, kind="stable") if support[at]][:_PANELS]
@@ -129,8 +129,8 @@ def reliability(scored: Mapping[str, Scored], labels: tuple[str, ...]) -> Pictur
         _label_outer(figure, panels, "mean score", "share of positives")
         svg = markup(figure, "reliability", alt)
     caption = (
-        "Test images. Ten bins: nine of equal mass among the half of the images that score "
-        "highest, one of the rest. On the dotted line scores are probabilities."
+        f"Test images in {_BINS} bins of equal width; a bin of fewer than {_LEAST} is left out. "
+        "On the dotted line scores are probabilities."
     )
     return Picture("Reliability", svg, alt, caption)
 
@@ -225,12 +225,11 @@ def _curve(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _bins(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(scores, kind="stable")
-    half = len(order) // 2
-    parts = [order[:half], *np.array_split(order[half:], _BINS - 1)]
-    full = [part for part in parts if len(part)]
-    mean = np.array([scores[part].mean() for part in full])
-    share = np.array([truth[part].mean() for part in full])
+    place = np.minimum((scores * _BINS).astype(np.int64), _BINS - 1)
+    sizes = np.bincount(place, minlength=_BINS)
+    full = sizes >= _LEAST
+    mean = np.bincount(place, scores, minlength=_BINS)[full] / sizes[full]
+    share = np.bincount(place, truth, minlength=_BINS)[full] / sizes[full]
     return mean, share
 
 
