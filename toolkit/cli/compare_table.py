@@ -56,7 +56,7 @@ def label_table(rows: Sequence[Row], title: str, width: int) -> Any:
         return Text("no member to show labels of: toolkit ovr --head linear")
     labels = list(ours[0].per_label)
     names = max(5, *(len(label) for label in labels))
-    wide = 15
+    wide = 18
     room = max(1, (width - names - 14) // (wide + 1))
     shown = ours[:room]
     more = f" (the best {len(shown)} of {len(ours)})" if len(shown) < len(ours) else ""
@@ -64,7 +64,8 @@ def label_table(rows: Sequence[Row], title: str, width: int) -> Any:
     table.add_column("pos", justify="right", width=5)
     table.add_column("chance", justify="right", width=6)
     for row in shown:
-        table.add_column(row.name, justify="right", width=wide, overflow="fold")
+        name = row.name.replace("-", "-\n", 1)
+        table.add_column(name, justify="right", width=wide, overflow="fold")
     for label in labels:
         support = ours[0].per_label[label]["support"] or 0
         line = [f"{support:,}", f"{support / max(1, ours[0].images):.3f}"]
@@ -91,7 +92,7 @@ def write_svg(table: Any, title: str, path: Path) -> None:
     console.print(table)
     svg = console.export_svg(title=title)
     # rich names web fonts; a viewer's own monospaced font does as well
-    svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"@font-face\s*\{.*?\}|<!--.*?-->", "", svg, flags=re.DOTALL)
     write_bytes(path, svg.encode())
 
 

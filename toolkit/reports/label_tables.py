@@ -18,9 +18,9 @@ def csv_labels(rows: Sequence[Row]) -> str:
     ]  # fmt: skip
     for row in rows:
         for label, each in row.per_label.items():
-            low, high = row.ap_ci.get(label) or [None, None]
+            pair: list[Any] = row.ap_ci.get(label) or [None, None]
             lines.append(
-                [row.name, row.kind, label, each["support"], row.images, each["ap"], low, high]
+                [row.name, row.kind, label, each["support"], row.images, each["ap"], *pair]
                 + [each[key] for key in ("auroc", "precision", "recall", "f1")]
             )
     return csv_text(lines)

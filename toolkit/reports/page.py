@@ -90,9 +90,9 @@ def report_page(
     best = _best(members, rows)
     sheets = {}
     if best:
-        picture = Thumbnails(dataset.paths, side=_SIDE, budget=_PICTURES)
+        thumbnails = Thumbnails(dataset.paths, side=_SIDE, budget=_PICTURES)
         each = max(2, min(6, 100 // len(dataset.labels)))
-        sheets = contact_sheets(dataset, held_out(dataset, split, best[0]), picture, each)
+        sheets = contact_sheets(dataset, held_out(dataset, split, best[0]), thumbnails, each)
         step(1)
     found = page_environment(Path(__file__).parent, TEMPLATES)
     found.filters["evidence"] = evidence_text

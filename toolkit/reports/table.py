@@ -91,12 +91,22 @@ COLUMNS: tuple[Column, ...] = (
     Column("AUROC", "area under the ROC curve", _metric("auroc", 3)),
 )
 LEGEND = (
-    "T/§: the paper's table/row and section. mAP: mean average precision with its 95 % interval "
+    "T/§: the paper's table/row and section; frozen: its feature extraction, else fine-tuned; ep: "
+    "epochs; pos_w: weighted loss. mAP: mean average precision with its 95 % interval "
     "over resampled test images. acc: 1 - Hamming loss, as in the paper. prec, rec, maF1, miF1: at "
     "0.5; t: at thresholds tuned on development images. +blind, +mAP: above the best predictor "
     "that ignores the image (* Holm's p <= 0.05, paired bootstrap); +paper: above the paper's best "
     "figure (° outside the 95 % interval; its test images are others, so no test)."
 )
+
+
+_SHORT = {
+    " epochs": " ep",
+    ", SGD": "",
+    " feature-extract": " frozen",
+    " finetune": "",
+    "pos_weight": "pos_w",
+}
 
 
 def cells(row: Row) -> list[Cell]:
@@ -121,7 +131,9 @@ def short_title(row: Row) -> str:
     """Name a row in one line: the paper's by table and row, ours with what it says of weights."""
     if row.kind == "paper":
         place = row.source.replace("Table ", "T").replace(", row ", "/").replace("Section ", "§")
-        name = row.name.replace(" epochs", " ep").replace(", SGD", "")
+        name = row.name
+        for long, short in _SHORT.items():
+            name = name.replace(long, short)
         return f"{place:5} {name}"
     random = " (random weights)" if "(random weights)" in row.source else ""
     return row.name + random
