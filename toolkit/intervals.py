@@ -135,10 +135,31 @@ def weighted_average_precision(
     return WeightedRanking(Y, S)(weights)[0]
 
 
-def _resampled(
-    Y: npt.ArrayLike, S: npt.ArrayLike, thresholds: Thresholds, resamples: int, seed: int
-) -> dict[str, Floats]:
-    """Every metric on every resample, each ``(resamples,)``, NaN where it is undefined."""
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """What resampled rows score, NaN where it is undefined.
+
+    Attributes:
+        metrics: each metric, ``(resamples,)``.
+        ap: average precision of each label, ``(resamples, L)``.
+    """
+
+    metrics: dict[str, Floats]
+    ap: Floats
+
+
+def draw_metrics(
+    Y: npt.ArrayLike,
+    S: npt.ArrayLike,
+    thresholds: Thresholds = 0.5,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Draws:
+    """Score every resample of the rows of ``Y`` and ``S`` (n, L).
+
+    Draws with one seed over the same rows are paired: they may be subtracted.
+    """
     truth, scores = paired_arrays(Y, S, unit=True)
     rows, labels = truth.shape
     if not rows or resamples < 1:
@@ -147,6 +168,7 @@ def _resampled(
     cells = np.hstack([truth & decisions, decisions, truth]).astype(np.float32)
     ranking = WeightedRanking(truth, scores)
     found: dict[str, list[Floats]] = {name: [] for name in METRICS}
+    precisions = []
     for chunk in resample_counts(rows, resamples, seed):
         # whole numbers below 2**24 add exactly in float32
         counts = (chunk.astype(np.float32) @ cells).astype(np.float64)
@@ -156,10 +178,14 @@ def _resampled(
         values |= {"map": defined_mean(ap), "auroc": defined_mean(area)}
         for name in METRICS:
             found[name].append(values[name])
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+        precisions.append(ap)
+    return Draws(
+        {name: np.concatenate(parts) for name, parts in found.items()}, np.concatenate(precisions)
+    )
 
 
-def _percentiles(values: Floats, confidence: float) -> tuple[float, float] | None:
+def percentile_interval(values: Floats, confidence: float = 0.95) -> tuple[float, float] | None:
+    """Return the interval that holds the middle of drawn values; None if all are NaN."""
     if not 0 < confidence < 1:
         raise DataError(f"confidence is {confidence}: give a share between 0 and 1, such as 0.95")
     known = values[~np.isnan(values)]
@@ -195,8 +221,8 @@ def bootstrap_metrics(
     >>> bootstrap_metrics(Y, S, resamples=100)["map"]
     (1.0, 1.0)
     """
-    found = _resampled(Y, S, thresholds, resamples, seed)
-    return {name: _percentiles(values, confidence) for name, values in found.items()}
+    drawn = draw_metrics(Y, S, thresholds, resamples=resamples, seed=seed)
+    return {name: percentile_interval(each, confidence) for name, each in drawn.metrics.items()}
 
 
 @dataclass(frozen=True)
@@ -232,21 +258,30 @@ def paired_bootstrap_difference(
     """
     point_a = score(Y, S_a, thresholds_a).metrics
     point_b = score(Y, S_b, thresholds_b).metrics
-    found_a = _resampled(Y, S_a, thresholds_a, resamples, seed)
-    found_b = _resampled(Y, S_b, thresholds_b, resamples, seed)
-    out = {}
-    for name in METRICS:
-        a, b = point_a[name], point_b[name]
-        gaps = found_a[name] - found_b[name]
-        gaps = gaps[~np.isnan(gaps)]
-        interval = _percentiles(gaps, confidence)
-        if a is None or b is None or interval is None:
-            out[name] = PairedDifference(None, None, None, None)
-            continue
-        fewer = min(np.count_nonzero(gaps <= 0), np.count_nonzero(gaps >= 0))
-        p = min(1.0, 2 * (1 + int(fewer)) / (1 + gaps.size))
-        out[name] = PairedDifference(a - b, *interval, p)
-    return out
+    drawn_a = draw_metrics(Y, S_a, thresholds_a, resamples=resamples, seed=seed).metrics
+    drawn_b = draw_metrics(Y, S_b, thresholds_b, resamples=resamples, seed=seed).metrics
+    return {
+        name: paired_difference(
+            point_a[name], point_b[name], drawn_a[name] - drawn_b[name], confidence
+        )
+        for name in METRICS
+    }
+
+
+def paired_difference(
+    a: float | None, b: float | None, gaps: Floats, confidence: float = 0.95
+) -> PairedDifference:
+    """Return a - b with its interval and p from paired draws of the difference, ``(resamples,)``.
+
+    See :func:`paired_bootstrap_difference`.
+    """
+    gaps = gaps[~np.isnan(gaps)]
+    interval = percentile_interval(gaps, confidence)
+    if a is None or b is None or interval is None:
+        return PairedDifference(None, None, None, None)
+    fewer = min(np.count_nonzero(gaps <= 0), np.count_nonzero(gaps >= 0))
+    p = min(1.0, 2 * (1 + int(fewer)) / (1 + gaps.size))
+    return PairedDifference(a - b, *interval, p)
 
 
 def holm(p_values: npt.ArrayLike) -> Floats:

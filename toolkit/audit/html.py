@@ -15,8 +15,9 @@ from toolkit.audit.thumbnails import Thumbnails
 from toolkit.audit.verdicts import p_text
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import PARTS, Split
-from toolkit.store import write_bytes
+from toolkit.pages import page_environment
 
+TEMPLATES = Path(__file__).parent
 FIRST = 50
 _PAIRS = 40
 _PART = {code: name for name, code in PARTS.items() if name != "val"}
@@ -74,21 +75,8 @@ def published_page(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]
     )
 
 
-def write_page(page: str, path: Path) -> None:
-    """Write a page whole or not at all."""
-    write_bytes(path, page.encode())
-
-
 def _render(*, title: str, findings: Sequence[Finding], **parts: Any) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    found = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    found = page_environment(TEMPLATES)
     found.filters |= {"p": p_text, "evidence": evidence_text}
     nothing = dict.fromkeys(("alignment", "noise", "first", "by_label", "pairs", "published"))
     return found.get_template("page.html.j2").render(

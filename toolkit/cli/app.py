@@ -21,6 +21,7 @@ from toolkit.cli import (
     commands_multitask,
     commands_ovr,
     commands_predict,
+    commands_report,
     commands_reproduce,
 )
 from toolkit.errors import ToolkitError
@@ -43,6 +44,7 @@ commands_ensemble.add_to(app)
 commands_finetune.add_to(app)
 commands_multitask.add_to(app)
 commands_compare.add_to(app)
+commands_report.add_to(app)
 commands_predict.add_to(app)
 commands_reproduce.add_to(app)
 

@@ -143,7 +143,8 @@ def audit(
         facts["permutations"] = f"{found.permutations:,}"
     facts["seconds"] = f"{sum(examined.seconds.values()):.1f}"
     if html is not None:
-        from toolkit.audit.html import audit_page, write_page
+        from toolkit.audit.html import audit_page
+        from toolkit.pages import write_page
 
         write_page(audit_page(examined, dataset, part, facts), html)
     if group_duplicates and examined.duplicates is not None:
@@ -182,7 +183,8 @@ def _audit_paper(run: Run, html: Path | None, strict: bool) -> None:
     rows = published_rows()
     findings = ranked(published_findings(rows))
     if html is not None:
-        from toolkit.audit.html import published_page, write_page
+        from toolkit.audit.html import published_page
+        from toolkit.pages import write_page
 
         write_page(published_page(findings, rows), html)
     if run.json:

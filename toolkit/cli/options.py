@@ -90,6 +90,10 @@ class Run:
         """Print the one JSON document."""
         print(json.dumps(document, indent=1, allow_nan=False))
 
+    def put(self, text: str) -> None:
+        """Print text as it is, such as a table for a paper, on standard output."""
+        print(text, end="")
+
     def show(self, *renderables: Any) -> None:
         """Print tables and text for a person on standard output."""
         console = self.console()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,8 @@ def _build(request: Request) -> Built:
     name = request.name
     if name in BUNDLED:
         return _bundled(request)
-    if name == "basic_cnn":
-        return _basic_cnn(request)
+    if name in BUILDERS:
+        return BUILDERS[name](request)
     if name.startswith(_TIMM):
         return _timm(request)
     return _torchvision(request)
@@ -119,6 +120,10 @@ def _basic_cnn(request: Request) -> Built:
         return module, preprocess, "classifier", None, "none"
     file, weights = _from_file(module, request, "classifier")
     return module, preprocess, "classifier", file, weights
+
+
+# networks of our own; docs/extending.md adds one
+BUILDERS: dict[str, Callable[[Request], Built]] = {"basic_cnn": _basic_cnn}
 
 
 def _timm(request: Request) -> Built:

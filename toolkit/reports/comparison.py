@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +13,27 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.ensembles.thresholds import tuned_thresholds
 from toolkit.errors import MemberError
-from toolkit.intervals import bootstrap_metrics
+from toolkit.intervals import draw_metrics, percentile_interval
 from toolkit.members.member import Member
-from toolkit.members.predictions import HELD_OUT
 from toolkit.metrics import METRICS, score
 from toolkit.paper import RESULTS
+from toolkit.reports.differences import PAPER, REFERENCE, Blind, adjust, from_paper
+from toolkit.reports.held_out import held_out
 
 Metrics = dict[str, float | None]
+GROUPS = {
+    "reference": "No image needed",
+    "head": "One-vs-rest heads",
+    "multitask": "Multitask heads",
+    "finetuned": "Fine-tuned",
+    "ensemble": "Ensembles",
+}
+KINDS = ("paper", *GROUPS)
+NONE, CHANCE, FREQUENCY = (
+    "always no",
+    "chance at each label's rate",
+    "label frequency as score",
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,9 @@ class Row:
         ci: 95 % percentile intervals over resampled test images, where there are scores.
         per_label: metrics of each label.
         images: test images scored.
+        ap_ci: 95 % intervals of each label's average precision.
+        versus: differences of a member: under ``paper`` from the paper's best printed figures,
+            under ``reference`` from the best predictor that ignores the image.
         tuned: ``objective``, ``thresholds`` and the ``metrics`` at them; None where there are no
             development scores to tune on.
     """
@@ -46,6 +63,16 @@ class Row:
     per_label: dict[str, dict[str, float | int | None]] = field(default_factory=dict)
     images: int = 0
     tuned: dict[str, Any] | None = None
+    ap_ci: dict[str, list[float] | None] = field(default_factory=dict)
+    versus: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def group(self) -> str:
+        """Return under which heading the row belongs: a table of the paper, or a kind."""
+        if self.kind == "paper":
+            table = self.source.split(",")[0]
+            return f"The paper, {table.lower()}" if "Table" in table else "The paper's prose"
+        return GROUPS[self.kind]
 
     def facts(self) -> dict[str, Any]:
         """Return the row of ``compare --json``."""
@@ -58,6 +85,9 @@ class Row:
             "per_label": self.per_label,
             "images": self.images,
             "tuned": self.tuned,
+            "group": self.group,
+            "ap_ci": self.ap_ci,
+            "versus": self.versus,
         }
 
 
@@ -68,6 +98,7 @@ def compare(
     *,
     resamples: int = 1000,
     seed: int = 0,
+    on_member: Callable[[int], None] | None = None,
 ) -> list[Row]:
     """Return the paper's rows, the reference rows, and one row a member.
 
@@ -77,14 +108,32 @@ def compare(
         members: to be compared; each must have held-out scores for the test images.
         resamples: of the bootstrap; 0 leaves intervals out.
         seed: of the bootstrap; every row sees the same resamples.
+        on_member: told 1 for each member scored.
 
     Raises:
         MemberError: a member is of another data set or lacks scores.
     """
-    rows = list(paper_rows())
-    rows += reference_rows(dataset, split)
-    rows += [member_row(dataset, split, m, resamples=resamples, seed=seed) for m in members]
-    return rows
+    references = reference_rows(dataset, split)
+    rate = dataset.Y[split.development].mean(axis=0)
+    blind = Blind(
+        {NONE: np.zeros(len(rate)), FREQUENCY: rate},
+        {row.name: row.metrics for row in references if row.name == CHANCE},
+        dataset.labels,
+        resamples=resamples,
+        seed=seed,
+    )
+    ours = []
+    for member in members:
+        ours.append(member_row(dataset, split, member, resamples=resamples, seed=seed, blind=blind))
+        if on_member is not None:
+            on_member(1)
+    adjust(row.versus[REFERENCE] for row in ours)
+    return [*paper_rows(), *references, *ours]
+
+
+def document(dataset: Dataset, split: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return what ``compare --json`` prints, and what a report holds."""
+    return {"dataset": dataset.name, "split": split, "rows": [row.facts() for row in rows]}
 
 
 def paper_rows() -> Iterable[Row]:
@@ -127,10 +176,10 @@ def reference_rows(dataset: Dataset, split: Split) -> list[Row]:
     }
     n = len(truth)
     return [
-        Row("always no", "reference", "no image needed", none.metrics, {}, none.per_label, n),
-        Row("chance at each label's rate", "reference", "expected value", chance, images=n),
+        Row(NONE, "reference", "no image needed", none.metrics, {}, none.per_label, n),
+        Row(CHANCE, "reference", "expected value", chance, images=n),
         Row(
-            "label frequency as score",
+            FREQUENCY,
             "reference",
             "no image needed",
             frequency.metrics,
@@ -149,46 +198,45 @@ def member_row(
     *,
     resamples: int = 1000,
     seed: int = 0,
+    blind: Blind | None = None,
 ) -> Row:
-    """Score one member on the test images.
+    """Score one member on the test images; ``blind`` are predictors to hold it against.
 
     Raises:
         MemberError: the member belongs to another data set, or to another split: some test images
             have no held-out score.
     """
-    predictions = member.predictions
-    if predictions.dataset_digest != dataset.digest:
-        raise MemberError(
-            f"member {member.name} was made on another data set than {dataset.name} "
-            "(or on other labels or pairing): leave it out or make it again"
-        )
-    ids = [dataset.ids[row] for row in split.test]
-    here = [image for image in ids if image in predictions.row]
-    at = [predictions.row[image] for image in here]
-    if not here or (predictions.origin[at] != HELD_OUT).any():
-        raise MemberError(
-            f"member {member.name} learned from images that split {split.name!r} holds for "
-            "testing: compare it under the split it was made on"
-        )
-    part = set(here)
-    truth = dataset.Y[[row for row in split.test if dataset.ids[row] in part]]
-    scores = predictions.scores[at]
+    scored = held_out(dataset, split, member)
+    truth, scores = scored.truth, scored.scores
     found = score(truth, scores, thresholds, dataset.labels)
-    intervals = (
-        bootstrap_metrics(truth, scores, thresholds, resamples=resamples, seed=seed)
+    drawn = (
+        draw_metrics(truth, scores, thresholds, resamples=resamples, seed=seed)
         if resamples
-        else {}
+        else None
     )
+    intervals = {} if drawn is None else {k: _pair(v) for k, v in drawn.metrics.items()}
+    versus = {PAPER: from_paper(found.metrics, intervals)}
+    if blind is not None:
+        versus[REFERENCE] = blind.below(scored, found.metrics, drawn)
     return Row(
         member.name,
         member.kind,
         member.source,
         found.metrics,
-        {key: None if pair is None else list(pair) for key, pair in intervals.items()},
+        intervals,
         found.per_label,
-        len(here),
+        len(truth),
         _tuned(dataset, split, member, truth, scores),
+        {}
+        if drawn is None
+        else {name: _pair(each) for name, each in zip(dataset.labels, drawn.ap.T, strict=True)},
+        versus,
     )
+
+
+def _pair(drawn: np.ndarray) -> list[float] | None:
+    pair = percentile_interval(drawn)
+    return None if pair is None else list(pair)
 
 
 def _tuned(

@@ -1,0 +1,178 @@
+"""compare and report on a small data set: one set of figures, whatever shows them."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Drive
+from toolkit.cli.app import app
+from toolkit.recipe import load_recipe
+
+OVR = ("ovr", "--features", "basic_cnn", "--weights", "none", "--folds", 3)
+FAST = ("--resamples", 60)
+
+
+class Page(HTMLParser):
+    """The parts of a page that the tests ask about."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.loads: list[str] = []
+        self.unnamed: list[str] = []
+        self.rows: list[dict[str, float | None]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids += [found["id"] or ""] if "id" in found else []
+        self.loads += [found[key] or "" for key in ("src", "href", "xlink:href") if key in found]
+        if tag == "img" and not found.get("alt"):
+            self.unnamed.append(str(found.get("src"))[:40])
+        if tag == "svg" and not found.get("aria-label"):
+            self.unnamed.append("svg")
+        if tag == "tr":
+            self.rows.append({})
+        if tag == "td" and "data-key" in found:
+            value = found.get("data-value")
+            self.rows[-1][str(found["data-key"])] = None if value is None else float(value)
+
+
+@pytest.fixture
+def scored(toolkit: Drive, course: Path) -> Drive:
+    toolkit("data", "import", course, "--name", "small")
+    for name, setting in (("weak", "Cs=[0.00001]"), ("strong", "Cs=[0.1]")):
+        assert toolkit(*OVR, "--set", setting, "--name", name).code == 0
+    done = toolkit(
+        "ensemble", "--members", "weak,strong", "--method", "greedy", "--folds", 3,
+        "--resamples", 20, "--name", "both",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    return toolkit
+
+
+def at(row: object, key: str) -> object:
+    for part in key.split("."):
+        if isinstance(row, list):
+            row = row[int(part)]
+        else:
+            row = row.get(part) if isinstance(row, dict) else None
+    return row
+
+
+def test_a_page_shows_what_compare_says_and_needs_nothing_else(
+    scored: Drive, tmp_path: Path
+) -> None:
+    journal = tmp_path / "artifacts" / "reports" / "training" / "strong" / "whole"
+    journal.mkdir(parents=True)
+    epochs = [
+        {"epoch": e, "train_loss": 1 / e, "validation_loss": 1.1 / e, "validation_accuracy": 0.5}
+        for e in (1, 2, 3)
+    ]
+    (journal / "metrics.jsonl").write_text("\n".join(json.dumps(each) for each in epochs))
+    audit = tmp_path / "audit.json"
+    finding = {"severity": "note", "kind": "labels", "sentence": "a <b> found", "advice": "look",
+               "evidence": {}}  # fmt: skip
+    audit.write_text(json.dumps({"dataset": "small", "findings": [finding]}))
+    out = tmp_path / "report.html"
+    made = scored("report", "--out", out, "--audit", audit, *FAST, "--json")
+    assert made.code == 0, made.err
+    text = out.read_text(encoding="utf-8")
+    page = Page(text)
+    compared = scored("compare", *FAST, "--json").document
+    kept = re.search(r'<script type="application/json" id="document">(.*?)</script>', text, re.S)
+    assert kept is not None
+    held = json.loads(kept[1])
+
+    def by_name(document: dict[str, list[dict[str, object]]]) -> list[str]:
+        return sorted(json.dumps(row, sort_keys=True) for row in document["rows"])
+
+    assert by_name(held) == by_name(compared) == by_name(made.document)
+    shown = [line for line in page.rows if line]
+    assert len(shown) == len(held["rows"])
+    for line, row in zip(shown, held["rows"], strict=True):
+        for key, value in line.items():
+            assert value == at(row, key), (row["name"], key)
+    assert not page.unnamed
+    assert all(load.startswith(("#", "data:")) for load in page.loads), page.loads
+    assert "http" not in text
+    assert "url(" not in re.sub(r"url\(#", "", text)
+    assert len(page.ids) == len(set(page.ids))
+    links = {load[1:] for load in page.loads if load.startswith("#")}
+    assert links <= set(page.ids)
+    assert text.count("<svg") >= 11
+    assert "a &lt;b&gt; found" in text
+    assert "Left out" not in text
+    assert len(text) < 5_000_000
+
+
+def test_the_recipe_of_a_page_is_one_that_reproduce_takes(scored: Drive, tmp_path: Path) -> None:
+    import html
+
+    from typer.main import get_command
+
+    from toolkit.cli.commands_reproduce import step_arguments, step_options
+
+    scored("report", "--out", tmp_path / "page.html", "--resamples", 0, "--members", "*")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    recipe = tmp_path / "redo.toml"
+    found = re.search(r"<pre>(\[\[step\]\].*?)</pre>", text, re.S)
+    assert found is not None
+    recipe.write_text(html.unescape(found[1]))
+    steps = load_recipe(recipe, step_options(get_command(app)))
+    assert [step["name"] for step in steps] == ["strong", "weak", "both"]
+    for step in steps:  # the members are there already, made from just this
+        again = scored(*step_arguments(step))
+        assert again.code == 0, again.err
+        assert "up to date" in again.err
+
+
+def test_a_page_without_members_says_what_to_do(toolkit: Drive, course: Path) -> None:
+    toolkit("data", "import", course, "--name", "small")
+    out = course.parent / "empty.html"
+    assert toolkit("report", "--out", out, "--data", "small").code == 0
+    text = out.read_text(encoding="utf-8")
+    assert "toolkit ovr --head linear" in text
+    assert "toolkit audit --data small --json" in text
+    (course.parent / "other.json").write_text('{"dataset": "other", "findings": []}')
+    for wrong, words in (("gone.json", "cannot be read"), ("other.json", "of data set 'other'")):
+        refused = toolkit("report", "--out", out, "--audit", course.parent / wrong)
+        assert refused.code == 2
+        assert words in refused.err
+
+
+def test_compare_in_every_form(
+    scored: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = ("compare", *FAST, "--members", "s*", "--kind", "reference,head")
+    rows = scored(*plain, "--format", "json").document["rows"]
+    assert [row["name"] for row in rows if row["kind"] == "head"] == ["strong"]
+    assert {row["kind"] for row in rows} == {"reference", "head"}
+    above = rows[-1]["versus"]["reference"]["map"]
+    assert above["low"] <= above["difference"] <= above["high"]
+    assert above["p"] == above["p_holm"] >= 2 / 61
+    assert rows[-1]["versus"]["reference"]["macro_recall"]["p"] is None or above["p"] <= 1
+    low, high = rows[-1]["ap_ci"]["day"]
+    assert 0 <= low <= high <= 1
+    for form, start in (("csv", "name,kind"), ("markdown", "| "), ("latex", r"\begin{tabular}")):
+        for more in ((), ("--per-label",)):
+            out = scored(*plain, "--format", form, *more).out
+            assert out.startswith(start), form
+            assert "strong" in out
+    monkeypatch.setenv("COLUMNS", "80")
+    for more in ((), ("--per-label",)):
+        table = scored("compare", *FAST, *more).out
+        assert max(map(len, table.splitlines())) <= 80
+        assert "strong" in table
+    picture = tmp_path / "table.svg"
+    assert scored("compare", *FAST, "--svg", picture).code == 0
+    drawn = picture.read_text(encoding="utf-8")
+    assert "strong" in drawn
+    assert "@font-face" not in drawn
+    assert "http" not in drawn.replace('xmlns="http://www.w3.org/2000/svg"', "")
+    wrong = scored("compare", "--format", "word")
+    assert (wrong.code, "--format is one of" in wrong.err) == (2, True)

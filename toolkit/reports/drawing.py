@@ -1,0 +1,109 @@
+"""Drawing: matplotlib figures as SVG inside a page, in the page's own colours.
+
+Lines take the colours of Okabe & Ito (2008), which people with any colour vision can tell apart,
+and differ in dashes too. Axes and text take the page's ink, so a figure follows light and dark.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+# stand-ins for the page's ink and its lines
+INK, SOFT = "#010203", "#040506"
+_STYLE: Any = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": SOFT,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10,
+    "figure.facecolor": "none",
+    "font.size": 9,
+    "grid.color": SOFT,
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "savefig.facecolor": "none",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "toolkit",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+_HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
+_SIZE = re.compile(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the page.
+
+    Attributes:
+        title: a heading.
+        svg: markup; empty where there is nothing to draw.
+        alt: what it shows, for those who cannot see it.
+        caption: how to read it, or why it is not there.
+    """
+
+    title: str
+    svg: str
+    alt: str
+    caption: str
+
+
+@contextmanager
+def drawn(width: float, height: float, **grid: Any) -> Iterator[tuple[Figure, Any]]:
+    """Yield a figure of ``width`` by ``height`` inches, and its axes, in the page's style.
+
+    No window system is touched: figures are made without pyplot, which keeps them alive.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as Canvas
+
+    with mpl.rc_context(_STYLE):
+        figure = Canvas(figsize=(width, height), layout="constrained")
+        yield figure, figure.subplots(**grid)
+
+
+def markup(figure: Figure, name: str, alt: str) -> str:
+    """Return a figure's SVG for use inside a page; call it within :func:`drawn`.
+
+    Args:
+        figure: drawn.
+        name: a word of its own, which keeps the ids of several figures in a page apart.
+        alt: what it shows.
+    """
+    from markupsafe import escape
+
+    file = io.StringIO()
+    # a date would make two pages of the same data differ
+    figure.savefig(
+        file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    )
+    text = _HEAD.sub("", file.getvalue(), count=1)
+    # a style element would reach beyond its figure
+    for element in ("metadata", "style"):
+        text = re.sub(rf"<{element}.*?</{element}>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'(?<= id=")', f"{name}-", text)
+    text = re.sub(r'(?<=href="#)|(?<=url\(#)', f"{name}-", text)
+    opening = f'<svg viewBox="\\1" role="img" aria-label="{escape(alt)}" class="plot">'
+    text = _SIZE.sub(lambda found: found.expand(opening), text, count=1)
+    text = text.replace(INK, "currentColor").replace(SOFT, "var(--line)")
+    return re.sub(r"(\d+\.\d{2})\d+", r"\1", text)
+
+
+def line_style(number: int) -> dict[str, Any]:
+    """Return colour and dashes of the n-th line."""
+    return {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)]}
