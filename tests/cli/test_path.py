@@ -117,7 +117,7 @@ def test_a_recipe_runs_its_steps(toolkit: Drive, course: Path, tmp_path: Path) -
     toolkit("data", "import", course, "--name", "small")
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
-        '[[step]]\ncommand = "ovr"\nfeatures = ["nonesuch"]\n'
+        '[[step]]\ncommand = "ovr"\nhead = "forest"\n'
         '[[step]]\ncommand = "ovr"\nfeatures = ["basic_cnn"]\nweights = "none"\nfolds = 3\n'
         'set = ["Cs=[0.01]"]\nname = "from-recipe"\n'
     )
