@@ -172,7 +172,8 @@ def openvino(
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("engines")
-    openvino(folder)
+    for precision in ("fp32", "bf16"):
+        openvino(folder, precision=precision)
     return folder
 
 
@@ -203,13 +204,15 @@ def test_a_damaged_converted_network_is_converted_again(
     converted: Path, tmp_path: Path, name: str
 ) -> None:
     shutil.copytree(converted, tmp_path, dirs_exist_ok=True)
-    OpenVINOEngine(TINY, no_network, PLAIN, "fp32", tmp_path)
-    place = next(each for each in tmp_path.iterdir() if each.is_dir())
-    data = bytearray((place / name).read_bytes())
-    data[-3] ^= 0xFF
-    (place / name).write_bytes(bytes(data))
-    with pytest.raises(AssertionError, match="a network was loaded"):
-        OpenVINOEngine(TINY, no_network, PLAIN, "fp32", tmp_path)
+    for precision in ("fp32", "bf16"):
+        OpenVINOEngine(TINY, no_network, PLAIN, precision, tmp_path)
+    for place in (each for each in tmp_path.iterdir() if each.is_dir()):
+        data = bytearray((place / name).read_bytes())
+        data[-3] ^= 0xFF
+        (place / name).write_bytes(bytes(data))
+    for precision in ("fp32", "bf16"):
+        with pytest.raises(AssertionError, match="a network was loaded"):
+            OpenVINOEngine(TINY, no_network, PLAIN, precision, tmp_path)
 
 
 def test_a_batch_that_fails_is_never_called_done(converted: Path) -> None:

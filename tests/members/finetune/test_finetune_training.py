@@ -34,6 +34,8 @@ from toolkit.members.finetune.training import StoppedError, Training
 __all__ = ["one_thread"]
 ROOT = Path(__file__).parents[3]
 UNFREEZING = replace(QUICK, unfreeze=1.0, optimiser="sgd", keep="best-validation-map")
+# more of them in the long run: TOOLKIT_TEST_KILLS=10
+KILLS = int(os.environ.get("TOOLKIT_TEST_KILLS", "4"))
 
 
 def stop_after(steps: int) -> Callable[[], bool]:
@@ -55,13 +57,17 @@ def test_a_run_stopped_anywhere_ends_as_an_undisturbed_one(
         assert weights(training(settings).run(file)) == undisturbed, killed
 
 
-def test_a_run_killed_ten_times_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     """SIGKILL at random moments: what was saved last is whole, and the end is the same."""
     command = [sys.executable, "-m", "tests.members.finetune.kill_loop", str(tmp_path / "run.pt")]
-    done = subprocess.run([*command, "10"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [*command, str(KILLS)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     found = json.loads(done.stdout)
-    assert found["killed"] == 10
-    assert len(set(found["stood"])) > 2  # checkpoints of several places were gone on from
+    assert found["killed"] == KILLS
+    assert len(set(found["stood"])) > min(
+        2, KILLS // 2
+    )  # checkpoints of several places were gone on from
     assert found["digest"] == kill_loop.digest(None)
 
 
