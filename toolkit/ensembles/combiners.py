@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -18,7 +19,7 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
     return p
 
 
-class Combiner:
+class Combiner(ABC):
     """Base of the combiners; a subclass implements ``fit``, ``combine``, ``state``, ``restore``.
 
     Throughout, Z is ``float32 (n, M, L)``, logits of M members' out-of-sample scores, Y is
@@ -27,13 +28,13 @@ class Combiner:
 
     name = ""
 
+    @abstractmethod
     def fit(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> Self:
         """Learn on these rows; whatever is chosen is chosen by these folds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def combine(self, Z: np.ndarray) -> np.ndarray:
         """Return ``float32 (n, L)`` scores in [0, 1]."""
-        raise NotImplementedError
 
     def cross_fit(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, Self]:
         """Return scores of each row by a combiner that learned without its fold, and one of all.
@@ -70,13 +71,13 @@ class Combiner:
         """Return how much each member counts, ``float (M, L)``, where that can be said."""
         return None
 
+    @abstractmethod
     def state(self) -> dict[str, np.ndarray]:
         """Return what was learned."""
-        raise NotImplementedError
 
+    @abstractmethod
     def restore(self, state: State) -> Self:
         """Take back what :meth:`state` returned."""
-        raise NotImplementedError
 
 
 class Mean(Combiner):

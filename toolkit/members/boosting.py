@@ -13,7 +13,7 @@ from scipy.special import expit
 from toolkit.data.stratify import iterative_stratification
 from toolkit.members.focal_objective import FocalObjective
 from toolkit.members.head import OneVsRestHead, Progress, State, label_weights
-from toolkit.members.standardise import normalises, power_normalised
+from toolkit.members.standardise import NormalisedInput, normalises
 
 if TYPE_CHECKING:
     import lightgbm
@@ -42,7 +42,7 @@ class _Problem:
         return data
 
 
-class LightGBMHead(OneVsRestHead):
+class LightGBMHead(NormalisedInput, OneVsRestHead):
     """One-vs-rest gradient-boosted trees (Ke et al. 2017).
 
     Features are binned once a fit, from its rows' features alone, and every label trains on the
@@ -284,9 +284,6 @@ class LightGBMHead(OneVsRestHead):
                 self.base_[both] = found.intercept[0].mean(0)
                 start[:, both] = found.logits[0]
         return start
-
-    def _normalised(self, X: np.ndarray) -> np.ndarray:
-        return power_normalised(X, np.ones(X.shape[1], bool)) if self.normalised_ else X
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
         X = self._normalised(X)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -19,7 +20,7 @@ class OneClassWarning(UserWarning):
     """A label has one class among the training rows and gets a constant predictor."""
 
 
-class OneVsRestHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class OneVsRestHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """Base of the heads: validation, constant labels, and prediction.
 
     A subclass implements ``_fit(X, Y, weight)`` for labels with both classes and ``_scores(X)``.
@@ -88,16 +89,16 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # unless a head has a fit of its own
 
-    def _scores(self, X: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+    @abstractmethod
+    def _scores(self, X: np.ndarray) -> np.ndarray: ...
 
-    def _state(self) -> State:
-        raise NotImplementedError
+    @abstractmethod
+    def _state(self) -> State: ...
 
-    def _restore(self, state: State) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _restore(self, state: State) -> None: ...
 
     def _validated(
         self, X: Any, Y: Any, sample_weight: Any

@@ -12,14 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 from toolkit.data.stratify import iterative_stratification
 from toolkit.members.head import OneVsRestHead, Progress, State, label_weights
 from toolkit.members.logistic import Solution, solve, solve_once
-from toolkit.members.standardise import normalises, power_normalised
+from toolkit.members.shrunk_choice import shrunk_choice
+from toolkit.members.standardise import NormalisedInput, normalises
 from toolkit.metrics import average_precision
 
 _BLOCK = 2048
 STRENGTHS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
 
 
-class LinearHead(OneVsRestHead):
+class LinearHead(NormalisedInput, OneVsRestHead):
     """One-vs-rest logistic regression on standardised, and where they allow it rooted, features.
 
     The whole grid of strengths, folds and labels is solved together
@@ -147,9 +148,6 @@ class LinearHead(OneVsRestHead):
             X, Y, weight, self.C_, tol=self.tol, device=self.device
         )
 
-    def _normalised(self, X: np.ndarray) -> np.ndarray:
-        return power_normalised(X, np.ones(X.shape[1], bool)) if self.normalised_ else X
-
     def _grid(self) -> list[float]:
         grid = sorted(float(C) for C in np.atleast_1d(self.Cs))
         if not grid or grid[0] <= 0:
@@ -175,13 +173,7 @@ class LinearHead(OneVsRestHead):
         else:
             cost = -np.array([average_precision(truth, logits[rows]) for logits in found.logits])
             cost = np.nan_to_num(cost)
-        # compare labels on the scale of their own best
-        cost = cost / np.abs(cost).min(0).clip(1e-12)
-        positives = truth.sum(0)
-        trust = positives / (positives + self.shrinkage) if self.shrinkage > 0 else 1.0
-        together = cost.mean(1, keepdims=True)
-        best: np.ndarray = (trust * cost + (1 - trust) * together).argmin(0)
-        return best
+        return shrunk_choice(cost, truth.sum(0), 0, self.shrinkage)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return ``float32 (n, M)`` logits of the labels that are not constant."""

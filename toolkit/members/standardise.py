@@ -32,6 +32,19 @@ def normalises(X: np.ndarray, normalise: bool | str) -> bool:
     return bool((X >= 0).all()) if normalise == "auto" else bool(normalise)
 
 
+class NormalisedInput:
+    """Mixin of heads that take roots of all features, or of none.
+
+    Attributes:
+        normalised_: whether roots are taken and rows brought to length 1.
+    """
+
+    normalised_: bool
+
+    def _normalised(self, X: np.ndarray) -> np.ndarray:
+        return power_normalised(X, np.ones(X.shape[1], bool)) if self.normalised_ else X
+
+
 class StandardisedInput:
     """Mixin of heads that train networks on pooled activations.
 
