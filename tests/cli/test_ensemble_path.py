@@ -14,6 +14,7 @@ from toolkit.data.dataset import load_dataset
 from toolkit.ensembles.scorers import in_artifacts, open_scorer
 from toolkit.ensembles.thresholds import fit_thresholds
 from toolkit.features.images import Images
+from toolkit.features.pixels import PixelKey, decode_pixels
 from toolkit.members.member import Member, load_member
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
 
@@ -52,6 +53,8 @@ def images_held_out(member: Member) -> list[str]:
 class Whole:
     """A batch of a data set's images, all of them cached."""
 
+    device = "cpu"
+
     def __init__(self, name: str) -> None:
         dataset = load_dataset(artifacts(), name)
         self.images = Images(dataset.ids, dataset.paths, dataset.digests)
@@ -60,6 +63,9 @@ class Whole:
         from toolkit.features.matrix import gather
 
         return gather(self.images.digests, keys, artifacts()).X
+
+    def pixels(self, key: PixelKey) -> np.ndarray:
+        return decode_pixels(self.images, key)[0]
 
 
 def test_from_members_to_predictions_and_a_folder_of_its_own(

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from tests.features.feature_fakes import KEY, FakeEngine, key_of, no_network, row_of, write_images
+from toolkit.ensembles import prediction
 from toolkit.ensembles.outputs import open_output
 from toolkit.ensembles.prediction import Named, find_images, predict
 from toolkit.errors import DataError, UsageError
 from toolkit.features.images import Image
 from toolkit.features.key import CacheKey
-from toolkit.members.scoring import Batch, Store
+from toolkit.features.pixels import PixelKey
+from toolkit.members.scoring import Batch, Pictures, Store
 
 LABELS = ("dark", "wide")
 
@@ -31,6 +33,7 @@ class FirstTwo:
     """Scores by the first two numbers of the embeddings."""
 
     labels: tuple[str, ...] = LABELS
+    pictures: tuple[Pictures, ...] = ()
 
     def __init__(self, *keys: CacheKey) -> None:
         self.stores: tuple[Store, ...] = tuple(FakeStore(key, None) for key in keys)  # type: ignore[arg-type]
@@ -136,6 +139,48 @@ def test_rows_of_nan_are_images_that_a_model_cannot_score(tmp_path: Path) -> Non
     outcome = predict(Half(KEY), named(images), tmp_path, taken, make=FakeEngine.maker())
     assert taken.names == ["im1", "im3"]
     assert [each["image"] for each in outcome.skipped] == ["im0", "im2"]
+
+
+class Means:
+    """Scores by the mean of two channels of pictures of two sizes."""
+
+    labels: tuple[str, ...] = LABELS
+    stores: tuple[Store, ...] = ()
+    pictures = tuple(Pictures(PixelKey(side, side), KEY.backbone) for side in (4, 8))
+
+    def __init__(self) -> None:
+        self.most = 0
+
+    def score(self, batch: Batch) -> np.ndarray:
+        small, large = (batch.pixels(each.key) for each in self.pictures)
+        assert small.shape == (len(batch.images), 4, 4, 3)
+        self.most = max(self.most, small.nbytes + large.nbytes)
+        found: np.ndarray = np.stack([small[..., 0], large[::, ::2, ::2, 1]], -1)
+        return found.reshape(len(small), -1, 2).mean(1) / 255
+
+
+def test_pictures_are_decoded_in_order_stored_nowhere_and_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = write_images(tmp_path / "new", 12, broken=(1, 5))
+    whole, parts, wide = Taken(), Taken(), Means()
+    outcome = predict(wide, named(images), tmp_path / "artifacts", whole)
+    assert [each["image"] for each in outcome.skipped] == ["im1", "im5"]
+    assert whole.names == [image.id for at, image in enumerate(images) if at not in (1, 5)]
+    assert not (tmp_path / "artifacts").exists()
+    alone = Taken()
+    for image in images:
+        predict(Means(), [(image.id, image.path)], tmp_path, alone)
+    assert alone.names == whole.names
+    np.testing.assert_array_equal(alone.scores, whole.scores)
+    assert len(np.unique(whole.scores[:, 0])) > 5
+    held = 3 * (4 * 4 + 8 * 8) * 3
+    monkeypatch.setattr(prediction, "HELD_BYTES", held)
+    narrow = Means()
+    predict(narrow, named(images), tmp_path, parts)
+    assert wide.most > held >= narrow.most > 0
+    assert parts.names == whole.names
+    np.testing.assert_array_equal(parts.scores, whole.scores)
 
 
 def test_images_are_found_in_folders_files_and_lists(tmp_path: Path) -> None:

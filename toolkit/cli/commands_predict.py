@@ -132,7 +132,7 @@ def export(
         name,
         folder,
         thresholds=_cuts(tuned, dataset, split),
-        card=model_card(member, dataset, split, tuned, scorer.stores),
+        card=model_card(member, dataset, split, tuned, scorer.stores, scorer.pictures),
         overwrite=overwrite,
     )
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -133,7 +133,10 @@ def _add(find: Find, name: str, building: Path, members: dict[str, Any]) -> None
     recipe = dict(parts.recipe)
     asked = str(recipe.get("weights", "default"))
     if asked not in ("default", "none"):
-        recipe["weights"] = _copy_weights(Path(parts.weights(asked)), building)
+        # networks trained on pictures hold all their weights; the file they began with is a name
+        file = Path(parts.weights(asked))
+        own = "pixels" in parts.notes.get("trunk", {})
+        recipe["weights"] = file.name if own else _copy_weights(file, building)
     (folder / "recipe.toml").write_text(dump_recipe(recipe), encoding="utf-8")
     if parts.kind == "ensemble":
         for other in parts.notes["members"]:

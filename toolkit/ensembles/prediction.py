@@ -20,10 +20,12 @@ from toolkit.features.embed import embed, store_folder
 from toolkit.features.engines import Engine, make_engine
 from toolkit.features.images import Images
 from toolkit.features.key import CacheKey
+from toolkit.features.pixels import PixelKey, decode_pixels
 from toolkit.members.scoring import Scorer
 from toolkit.store import DIGEST_BYTES, digest_file
 
 CHUNK = 2048
+HELD_BYTES = 128 << 20
 Named = tuple[str, str]
 Write = Callable[[Sequence[str], np.ndarray], None]
 
@@ -87,8 +89,10 @@ def predict(
 ) -> Outcome:
     """Score images in order and hand them on a chunk at a time.
 
-    Embeddings go through the cache, so an image that was ever embedded is not embedded again. Of
-    the images nothing is kept from one chunk to the next.
+    Embeddings go through the cache, so an image that was ever embedded is not embedded again.
+    Pictures for fine-tuned networks are decoded and not stored: they would take twenty times the
+    room of embeddings, for less than the time that the networks need. Of the images nothing is kept
+    from one chunk to the next.
 
     Args:
         scorer: what to score with.
@@ -97,7 +101,7 @@ def predict(
         write: takes names and ``float32 (b, L)`` scores, in the order of the images.
         engine: see :func:`toolkit.features.embed.embed`.
         device: ``cpu``, ``cuda`` or ``mps``.
-        chunk: images at a time.
+        chunk: images at a time; fewer where their pictures would fill more than ``HELD_BYTES``.
         make: builds an engine.
         on_progress: called with the number of images done since the last call.
 
@@ -106,6 +110,9 @@ def predict(
     """
     loads = [store.resolve(artifacts) for store in scorer.stores]
     engines = [_once(make) for _ in scorer.stores]
+    keys = list(dict.fromkeys(each.key for each in scorer.pictures))
+    if keys:
+        chunk = max(1, min(chunk, HELD_BYTES // sum(key.row_bytes for key in keys)))
     outcome = Outcome()
     todo = iter(images)
     with ThreadPoolExecutor() as readers:
@@ -120,6 +127,7 @@ def predict(
                     _matrix([digests[at] for at in there]),
                 ),
                 artifacts,
+                device,
             )
             for store, load, make_once in zip(scorer.stores, loads, engines, strict=True):
                 done = embed(
@@ -127,6 +135,8 @@ def predict(
                     make=make_once,
                 )  # fmt: skip
                 reasons |= {int(each["image"]): each["reason"] for each in done.skipped}
+            for key in keys:
+                reasons |= batch.decode(key)
             good = [row for row, at in enumerate(there) if at not in reasons]
             if good:
                 scores = scorer.score(batch.take(good))
@@ -151,20 +161,36 @@ def predict(
 
 
 class _Batch:
-    """Images whose embeddings are in the cache."""
+    """Images whose embeddings are in the cache, and whose pictures were decoded."""
 
-    def __init__(self, images: Images, artifacts: Path) -> None:
+    def __init__(self, images: Images, artifacts: Path, device: str) -> None:
         self.images = images
+        self.device = device
         self._artifacts = artifacts
         self._known: dict[str, np.ndarray] = {}
+        self._pixels: dict[PixelKey, np.ndarray] = {}
+
+    def decode(self, key: PixelKey) -> dict[int, str]:
+        """Decode all images; return the reasons for those that cannot be, by id."""
+        self._pixels[key], reasons = decode_pixels(self.images, key)
+        told = ((int(each.id), reasons.get(each.digest.hex())) for each in self.images)
+        return {at: reason for at, reason in told if reason is not None}
 
     def take(self, rows: list[int]) -> _Batch:
         """Return some of the images."""
         all_ = self.images
+        if len(rows) == len(all_):
+            return self
         chosen = Images(
             [all_.ids[row] for row in rows], [all_.files[row] for row in rows], all_.digests[rows]
         )
-        return _Batch(chosen, self._artifacts)
+        taken = _Batch(chosen, self._artifacts, self.device)
+        taken._pixels = {key: pixels[rows] for key, pixels in self._pixels.items()}
+        return taken
+
+    def pixels(self, key: PixelKey) -> np.ndarray:
+        """Return them decoded, ``uint8 (n, size, size, 3)``."""
+        return self._pixels[key]
 
     def features(self, keys: Sequence[CacheKey]) -> np.ndarray:
         """Return embeddings, the stores side by side, ``float32 (n, d)``."""

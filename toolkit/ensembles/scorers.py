@@ -18,7 +18,11 @@ from toolkit.store import read_json
 Find = Callable[[str], Parts]
 
 # a kind's class takes the member's parts; an ensemble's is built here, from its members' scorers
-SCORERS = {"head": ("toolkit.members.scoring", "HeadScorer")}
+SCORERS = {
+    "head": ("toolkit.members.scoring", "HeadScorer"),
+    "multitask": ("toolkit.members.scoring", "HeadScorer"),
+    "finetuned": ("toolkit.members.finetune.scorer", "FinetunedScorer"),
+}
 
 
 def open_scorer(find: Find, name: str) -> Scorer:
@@ -65,6 +69,9 @@ class EnsembleScorer:
         self._members = [open_scorer(find, name) for name in facts["members"]]
         stores = {store.key.hex: store for member in self._members for store in member.stores}
         self.stores = tuple(stores.values())
+        self.pictures = tuple(
+            dict.fromkeys(each for member in self._members for each in member.pictures)
+        )
         states = {name: load_state(parts.folder, name) for name in ("combiner", "calibration")}
         self._combiner, self._calibration = restore(facts, states)
 

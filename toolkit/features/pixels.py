@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +27,13 @@ from toolkit.features.cache import (
     write_at,
 )
 from toolkit.features.engines import cores
-from toolkit.features.feed import batches, quiet_decoding, threads_restored, use_one_thread
+from toolkit.features.feed import (
+    Decoded,
+    batches,
+    quiet_decoding,
+    threads_restored,
+    use_one_thread,
+)
 from toolkit.features.images import Images, as_contents, first_of_each
 from toolkit.features.preprocess import Preprocess
 from toolkit.store import digest_of, read_json, write_json
@@ -74,6 +80,16 @@ class PixelKey:
             preprocess.invert,
         )
 
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> PixelKey:
+        """Rebuild from :meth:`facts`."""
+        return cls(**{name: value for name, value in facts.items() if name != "format"})
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one picture."""
+        return self.size * self.size * 3
+
     @property
     def preprocess(self) -> Preprocess:
         """The transform; mean and deviation are the network's business."""
@@ -105,7 +121,7 @@ class PixelStore:
         self.key = key
         self.folder = artifacts / "embeddings" / "pixels" / f"{key.size}-{key.hex[:12]}"
         self.shape = (key.size, key.size, 3)
-        self._bytes = key.size * key.size * 3
+        self._bytes = key.row_bytes
         self._rows_file = self.folder / "rows.bin"
         self._index_file = self.folder / "index.bin"
         self._skipped_file = self.folder / "skipped.json"
@@ -183,7 +199,7 @@ class PixelStore:
                 on_start(len(missing))
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(self.folder / "store.json", self.key.facts() | {"key": self.key.hex})
-            for digests, pixels, reasons in self._chunks(images, missing):
+            for digests, pixels, reasons in _decoded(images, missing, self.key):
                 if reasons:
                     write_json(self._skipped_file, dict(sorted((self.skipped() | reasons).items())))
                 if digests:
@@ -192,16 +208,6 @@ class PixelStore:
                     on_progress(len(digests) + len(reasons))
             self.refresh()
         return len(missing)
-
-    def _chunks(self, images: Images, missing: np.ndarray) -> Any:
-        with (
-            quiet_decoding(),
-            threads_restored(),
-            ThreadPoolExecutor(cores(), "decode", use_one_thread) as readers,
-        ):
-            yield from batches(
-                images, missing, CHUNK, CHUNK, self.key.preprocess, readers, 4 * cores() * _BATCH
-            )
 
     def _missing(self, images: Images) -> np.ndarray:
         """Return the rows of ``images`` to decode, each content once."""
@@ -227,3 +233,40 @@ class PixelStore:
                 ": make room or mend its permissions, then run the same command again"
             ) from error
         self._entries = np.concatenate([self._entries, entries])
+
+
+def decode_pixels(images: Images, key: PixelKey) -> tuple[np.ndarray, dict[str, str]]:
+    """Decode images without storing them.
+
+    Returns:
+        ``uint8 (n, size, size, 3)``, black where an image cannot be decoded, and the reasons for
+        those by hexadecimal digest.
+
+    Raises:
+        DataError: an image is gone, or its content is not what its digest says.
+    """
+    pixels = np.zeros((len(images), key.size, key.size, 3), np.uint8)
+    reasons: dict[str, str] = {}
+    found: list[bytes] = []
+    for digests, part, told in _decoded(images, np.arange(len(images)), key):
+        reasons |= told
+        pixels[len(found) : len(found) + len(part)] = part
+        found += digests
+    if reasons:
+        good = [row for row, image in enumerate(images) if image.digest.hex() not in reasons]
+        packed = pixels[: len(good)].copy()
+        pixels[:] = 0
+        pixels[good] = packed
+    return pixels, reasons
+
+
+def _decoded(images: Images, rows: np.ndarray, key: PixelKey) -> Iterator[Decoded]:
+    """Yield digests, pixels and reasons a chunk at a time, decoded in threads, in order."""
+    with (
+        quiet_decoding(),
+        threads_restored(),
+        ThreadPoolExecutor(cores(), "decode", use_one_thread) as readers,
+    ):
+        yield from batches(
+            images, rows, CHUNK, CHUNK, key.preprocess, readers, 4 * cores() * _BATCH
+        )

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from toolkit.errors import WeightsError
-from toolkit.features.backbones import Request, resolve
+from toolkit.features.backbones import Backbone, Request, resolve
 from toolkit.features.images import Images
 from toolkit.features.key import CacheKey
+from toolkit.features.pixels import PixelKey
 
 if TYPE_CHECKING:
     from toolkit.features.backbones import Loaded
@@ -46,13 +47,35 @@ class Store:
         return load
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures that a member's own networks take.
+
+    Attributes:
+        key: their size and what shapes them.
+        backbone: the network that the member's own ones started as.
+    """
+
+    key: PixelKey
+    backbone: Backbone
+
+
 class Batch(Protocol):
-    """Images to score together, every one of which can be decoded."""
+    """Images to score together, every one of which can be decoded.
+
+    Attributes:
+        images: the n images.
+        device: where networks compute: ``cpu``, ``cuda`` or ``mps``.
+    """
 
     images: Images
+    device: str
 
     def features(self, keys: Sequence[CacheKey]) -> np.ndarray:
         """Return their embeddings, the stores side by side, ``float32 (n, d)``."""
+
+    def pixels(self, key: PixelKey) -> np.ndarray:
+        """Return them decoded, ``uint8 (n, size, size, 3)``."""
 
 
 class Scorer(Protocol):
@@ -61,10 +84,12 @@ class Scorer(Protocol):
     Attributes:
         labels: L label names.
         stores: embeddings that :meth:`score` will ask the batch for.
+        pictures: pixels that it will ask the batch for.
     """
 
     labels: tuple[str, ...]
     stores: tuple[Store, ...]
+    pictures: tuple[Pictures, ...]
 
     def score(self, batch: Batch) -> np.ndarray:
         """Return ``float32 (n, L)`` probabilities; a row of NaN is an image it cannot score."""
@@ -101,8 +126,10 @@ class HeadScorer:
     """Mean over a head's fold models.
 
     Args:
-        parts: of a member of kind ``head``.
+        parts: of a member of kind ``head`` or ``multitask``.
     """
+
+    pictures: tuple[Pictures, ...] = ()
 
     def __init__(self, parts: Parts) -> None:
         from toolkit.members.heads import make_head
@@ -126,8 +153,7 @@ class HeadScorer:
 def stores_of(parts: Parts) -> tuple[Store, ...]:
     """Return the stores that a member on frozen features was made from."""
     recipe = parts.recipe
-    asked = str(recipe.get("weights", "default"))
-    weights = asked if asked in ("default", "none") else parts.weights(asked)
+    weights = weights_of(parts)
     keys = [CacheKey.from_facts(facts) for facts in parts.notes["keys"]]
     return tuple(
         Store(
@@ -142,3 +168,9 @@ def stores_of(parts: Parts) -> tuple[Store, ...]:
         )
         for key, name in zip(keys, recipe["features"], strict=True)
     )
+
+
+def weights_of(parts: Parts) -> str:
+    """Return the weights that a member asked for: ``default``, ``none``, or a path as it is here."""
+    asked = str(parts.recipe.get("weights", "default"))
+    return asked if asked in ("default", "none") else parts.weights(asked)

@@ -8,7 +8,7 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.ensembles.thresholds import Thresholds
 from toolkit.members.member import Member
-from toolkit.members.scoring import Store
+from toolkit.members.scoring import Pictures, Store
 from toolkit.reports.comparison import member_row
 
 _TITLES = {
@@ -28,6 +28,7 @@ def model_card(
     split: Split,
     thresholds: Thresholds,
     stores: Sequence[Store],
+    pictures: Sequence[Pictures] = (),
     *,
     resamples: int = 1000,
 ) -> str:
@@ -39,6 +40,7 @@ def model_card(
         split: whose test images it is scored on.
         thresholds: tuned ones.
         stores: embeddings that it needs, for the backbones' names and digests.
+        pictures: what its own networks take, and what they started as.
         resamples: of the intervals.
 
     Raises:
@@ -102,6 +104,13 @@ def model_card(
             f"`{backbone.digest[:16]}…`), {backbone.preprocess.size} pixels, views "
             f"{', '.join(store.key.views)}, {store.key.precision}"
         )
+    for each in pictures:
+        backbone = each.backbone
+        lines.append(
+            f"- `{backbone.title}`, trained from weights `{backbone.weights}` (SHA-256 "
+            f"`{backbone.digest[:16]}…`) on pictures and scored at {each.key.size} pixels; its own "
+            "weights lie in `members/`"
+        )
     rare = [
         label
         for at, label in enumerate(dataset.labels)
@@ -109,8 +118,8 @@ def model_card(
     ]
     lines += [
         "",
-        "Weights that come with the install are named by digest and checked before the first "
-        "image; weights from a local file lie in `weights/`.",
+        "Weights of frozen backbones that come with the install are named by digest and checked "
+        "before the first image; those from a local file lie in `weights/`.",
         "",
         "## Intended use",
         "",

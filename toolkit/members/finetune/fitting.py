@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from toolkit.errors import ArtifactError, DataError
+from toolkit.members.finetune.inference import COUNT
 from toolkit.members.finetune.journal import Journal
 from toolkit.members.finetune.settings import Settings
 from toolkit.members.finetune.source import Source
@@ -21,8 +22,6 @@ from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
 from toolkit.metrics import score
 from toolkit.paper import PaperResult
 from toolkit.store import read_json, write_json
-
-_COUNT = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def fit(
         states[name] = {
             key: value.float().cpu().numpy()
             for key, value in model.state_dict().items()
-            if not key.endswith(_COUNT)
+            if not key.endswith(COUNT)
         }
         histories[name] = training.history
     rows, origin, fold = _scored_rows(parts, len(Y), settings)

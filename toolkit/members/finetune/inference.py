@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from toolkit.errors import ArtifactError
 from toolkit.features.backbones import Backbone, Request
 from toolkit.features.key import CacheKey
 from toolkit.members.finetune.networks import Classifier, FrozenClassifier
 from toolkit.members.finetune.source import Source
 from toolkit.members.member import load_state
 
+COUNT = "num_batches_tracked"
 _SCORED = 256
 
 
@@ -66,15 +68,23 @@ def saved_networks(folder: Path, notes: Mapping[str, Any]) -> list[nn.Module]:
         notes: what ``notes.json`` there holds.
 
     Raises:
-        ArtifactError: a model cannot be read.
+        ArtifactError: a model cannot be read, or is not of the network that is built now.
     """
     names = sorted(file.stem for file in folder.glob("*.safetensors"))
     networks = []
     for name in names:
         network = _shape(notes["trunk"])
         arrays = {k: torch.from_numpy(np.array(v)) for k, v in load_state(folder, name).items()}
-        # what is missing are numbers of batches seen, which evaluation does not use
-        network.load_state_dict(arrays, strict=False)
+        differing = network.load_state_dict(arrays, strict=False)
+        # not saved are numbers of batches seen, which evaluation does not use
+        missing = [key for key in differing.missing_keys if not key.endswith(COUNT)]
+        if missing or differing.unexpected_keys:
+            key = [*missing, *differing.unexpected_keys][0]
+            raise ArtifactError(
+                f"the weights in {folder / name}.safetensors are not those of the network that "
+                f"they were saved for ({key}): install the versions of torchvision and timm that "
+                "trained it, or train it again"
+            )
         networks.append(network.eval())
     return networks
 
