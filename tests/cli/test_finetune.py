@@ -176,6 +176,9 @@ def test_every_row_of_the_paper_has_a_recipe_with_both_protocols() -> None:
         (["--row", "table1/2"], "--row goes with"),
         (["--set", "learning=1"], "did you mean learning_rate"),
         (["--optimizer", "lion"], "optimiser is one of"),
+        (["--aux", "colours"], "--aux is one or more of"),
+        (["--aux", "any", "--weighting", "even"], "--weighting is one of"),
+        (["--aux", "any", "--pretrain", "feature-extract"], "a trunk that learns"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(
@@ -186,3 +189,26 @@ def test_a_wrong_option_is_one_sentence(
     assert outcome.code == 2
     assert words in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def test_tasks_beside_the_labels_are_learned_and_dropped(toolkit: Drive, course: Path) -> None:
+    from safetensors.numpy import load_file
+
+    toolkit("data", "import", course, "--name", "small")
+    every = "any,colour,single-channel,cardinality,rotation,teacher:timm/test_resnet"
+    made = toolkit("finetune", *TINY, "--aux", every)
+    assert made.code == 0, made.err
+    plain = toolkit("finetune", *TINY)
+    assert plain.code == 0, plain.err
+    names = [f"finetuned-timm-test_efficientnet{more}" for more in ("-aux", "")]
+    members = [load_member(artifacts(), name) for name in names]
+    assert members[0].recipe()["aux"] == every.split(",")
+    assert "aux" not in members[1].recipe()
+    one, other = (load_file(each.folder / "model" / "model.safetensors") for each in members)
+    assert one.keys() == other.keys()
+    assert members[0].provenance()["history"]["model"][0]["rotation_weight"] > 0
+    again = toolkit("finetune", *TINY, "--aux", every)
+    assert "up to date" in again.err
+    fixed = toolkit("finetune", *TINY, "--aux", every, "--weighting", "fixed")
+    assert fixed.code == 2
+    assert "--overwrite" in fixed.err

@@ -28,6 +28,7 @@ from toolkit.cli.options import (
     SeedOption,
     SplitOption,
 )
+from toolkit.cli.task_material import parse_tasks, task_material, teachers_of
 
 if TYPE_CHECKING:
     from toolkit.data.dataset import Dataset
@@ -72,6 +73,20 @@ def finetune(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any other training setting; repeatable."),
     ] = None,
+    aux: Annotated[
+        str,
+        typer.Option(
+            "--aux",
+            help="Tasks to learn beside the labels, comma-separated: cardinality, any, colour, "
+            "single-channel, teacher:BACKBONE, rotation.",
+        ),
+    ] = "none",
+    weighting: Annotated[
+        str, typer.Option("--weighting", help="Of the tasks: uncertainty (learned), or fixed.")
+    ] = "uncertainty",
+    aux_weight: Annotated[
+        float, typer.Option("--aux-weight", min=0.0, help="Of each task where weights are fixed.")
+    ] = 0.3,
     folds: Annotated[
         int, typer.Option("--folds", help="Train once a fold for out-of-fold scores; 0 for once.")
     ] = 0,
@@ -114,6 +129,7 @@ def finetune(
         prepare_folder,
     )
     from toolkit.members.finetune.settings import answers, backbone_of, canonical, settings_for
+    from toolkit.members.finetune.tasks import Auxiliary
     from toolkit.members.heads import parse_options
     from toolkit.members.member import provenance, save_member
     from toolkit.members.predictions import Predictions
@@ -136,7 +152,8 @@ def finetune(
     asked = backbone or (backbone_of(result(row)) if row is not None else DEFAULT)
     if row is not None and result(row).pretrain == "scratch":
         weights = "none"
-    member = safe_name(name or _name(protocol, row, asked, how), "member name")
+    tasks = _tasks(aux, weighting, how)
+    member = safe_name(name or _name(protocol, row, asked, how, tasks), "member name")
     part = get_split(dataset, split, run.artifacts)
     fold = get_folds(dataset, part, run.artifacts, folds, seed=0) if folds else None
     chosen_device = choose_device(device)
@@ -152,9 +169,13 @@ def finetune(
         **request,
         "settings": how.facts(),
     }
+    taught = teachers_of(run, tasks, weights, chosen_device, precision)
+    if tasks:
+        recipe |= {"aux": list(tasks), "weighting": weighting, "aux_weight": aux_weight}
     made_from = inputs_of(run, dataset, how, request, chosen_device, chosen)
     facts = {key: value for key, value in recipe.items() if key != "settings"}
     facts |= {"settings": repr(sorted(how.facts().items()))}
+    facts |= {"teachers": [key.hex for key, _ in taught.values()]} if taught else {}
     version = importlib.metadata.version("toolkit")
     inputs = digest_of(
         dataset.digest, part.digest, fold and fold.digest, made_from.facts, facts, version
@@ -175,6 +196,7 @@ def finetune(
     )
     parts = Parts(train, validation, test, None if fold is None else fold.fold[rows])
     pos_weight = positive_weights(Y, how, part.train)
+    material = task_material(run, dataset, tasks, taught, rows, chosen_device)
     folder = run.artifacts / "reports" / "training" / member
     prepare_folder(folder, inputs, resume)
     with stop_signal() as stop, EpochTable(run, member) as table, saved_on_stop(run):
@@ -185,6 +207,7 @@ def finetune(
             parts,
             how,
             pos_weight=pos_weight,
+            auxiliary=Auxiliary(tasks, weighting, aux_weight, material),
             seed=seed,
             precision=chosen,
             device=chosen_device,
@@ -273,11 +296,29 @@ def saved_on_stop(run: Run) -> Iterator[None]:
         raise typer.Exit(128 + signal.SIGTERM) from stopped
 
 
-def _name(protocol: str, row: str | None, backbone: str, how: Settings) -> str:
+def _tasks(aux: str, weighting: str, how: Settings) -> tuple[str, ...]:
+    from toolkit.errors import UsageError
+    from toolkit.members.multitask import WEIGHTINGS
+
+    tasks = parse_tasks(aux, pictures=True)
+    if weighting not in WEIGHTINGS:
+        raise UsageError(f"--weighting is one of {', '.join(WEIGHTINGS)}, not {weighting!r}")
+    if tasks and how.pretrain != "finetune":
+        raise UsageError(
+            "--aux goes with a trunk that learns, which the tasks share with the labels: leave it "
+            "out, or --pretrain too"
+        )
+    return tasks
+
+
+def _name(
+    protocol: str, row: str | None, backbone: str, how: Settings, tasks: tuple[str, ...]
+) -> str:
+    more = "-aux" if tasks else ""
     if row is not None:
-        return f"{protocol}-{row.replace('/', '-')}"
+        return f"{protocol}-{row.replace('/', '-')}{more}"
     kind = {"finetune": "finetuned"}.get(how.pretrain, how.pretrain)
-    name = f"{kind}-{backbone.replace('/', '-')}"
+    name = f"{kind}-{backbone.replace('/', '-')}{more}"
     return name if protocol == "modern" else f"{protocol}-{name}"
 
 

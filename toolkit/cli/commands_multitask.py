@@ -13,7 +13,6 @@ from toolkit.cli.commands_embed import (
     ViewsOption,
     WeightsOption,
     fill,
-    make_key,
 )
 from toolkit.cli.frozen_member import FrozenOptions, make_frozen_member
 from toolkit.cli.options import (
@@ -30,6 +29,7 @@ from toolkit.cli.options import (
     SeedOption,
     SplitOption,
 )
+from toolkit.cli.task_material import parse_tasks, task_material, teachers_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,15 +88,12 @@ def multitask(
 ) -> None:
     """Fit one network for all labels with auxiliary tasks beside them, scored out of fold."""
     from toolkit.features.engines import choose_device
-    from toolkit.members.auxiliary import check_tasks
     from toolkit.members.heads import make_head, parse_options
     from toolkit.store import safe_name
 
     run = Run.start(artifacts, json, quiet)
     dataset = run.dataset(data)
-    tasks = check_tasks(
-        [task.strip() for task in aux.split(",") if task.strip() not in ("", "none")]
-    )
+    tasks = parse_tasks(aux)
     options = {
         "tasks": tasks,
         "weighting": weighting,
@@ -110,7 +107,8 @@ def multitask(
     )
 
     def material(matrix: FeatureMatrix) -> Mapping[str, np.ndarray]:
-        return _material(run, dataset, tasks, matrix, asked)
+        teachers = teachers_of(run, tasks, weights, device, precision)
+        return task_material(run, dataset, tasks, teachers, matrix.rows, device)
 
     if ablate:
         _ablate(run, dataset, asked, estimator, material, seeds)
@@ -122,37 +120,6 @@ def multitask(
         more={"tasks": list(tasks)},
         material=material,
     )
-
-
-def _material(
-    run: Run, dataset: Dataset, tasks: tuple[str, ...], matrix: FeatureMatrix, asked: FrozenOptions
-) -> dict[str, np.ndarray]:
-    """Return what the tasks learn from besides labels, by row of the matrix."""
-    import numpy as np
-
-    from toolkit.features.colours import dataset_colours
-    from toolkit.features.images import Images
-    from toolkit.features.matrix import gather
-    from toolkit.members.auxiliary import FROM_PIXELS, TEACHER
-
-    found: dict[str, np.ndarray] = {}
-    if set(tasks) & set(FROM_PIXELS):
-        images = Images(dataset.ids, dataset.paths, dataset.digests)
-        statistics, single = dataset_colours(images, run.artifacts)
-        colours = dict(zip(FROM_PIXELS, (statistics, single), strict=True))
-        found |= {task: colours[task][matrix.rows] for task in tasks if task in colours}
-    for task in tasks:
-        if task.startswith(f"{TEACHER}:"):
-            backbone = task.partition(":")[2]
-            key = make_key(
-                run, backbone, asked.weights, device=asked.device, precision=asked.precision
-            )
-            fill(run, dataset, key, device=asked.device)
-            taught = gather(dataset.digests, [key[0]], run.artifacts)
-            place = np.full(len(dataset), -1)
-            place[taught.rows] = np.arange(len(taught.rows))
-            found[task] = taught.X[place[matrix.rows]]
-    return found
 
 
 def _ablate(

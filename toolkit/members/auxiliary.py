@@ -17,6 +17,8 @@ FREE = ("cardinality", "any")
 FROM_PIXELS = ("colour", "single-channel")
 TEACHER = "teacher"
 TASKS = (*FREE, *FROM_PIXELS, f"{TEACHER}:BACKBONE")
+ROTATION = "rotation"
+QUARTERS = 4
 _MOST_LABELS = 4
 _TEACHER_PARTS = 32
 
@@ -39,11 +41,18 @@ class Targets:
     outputs: int
 
 
-def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
-    """Return the tasks' names, or raise UsageError for one that is unknown or named twice."""
+def check_tasks(tasks: Sequence[str], *, pictures: bool = False) -> tuple[str, ...]:
+    """Return the tasks' names, or raise UsageError for one that is unknown or named twice.
+
+    Args:
+        tasks: the names.
+        pictures: whether the network sees pictures, which can be turned, or features only.
+    """
+    known = (*TASKS, ROTATION) if pictures else TASKS
     for task in tasks:
-        if task not in (*FREE, *FROM_PIXELS) and not task.startswith(f"{TEACHER}:"):
-            raise UsageError(f"--aux is one or more of {', '.join(TASKS)}, not {task!r}")
+        backbone = task.removeprefix(f"{TEACHER}:")
+        if task not in known and (backbone == task or not backbone):
+            raise UsageError(f"--aux is one or more of {', '.join(known)}, not {task!r}")
     if len(set(tasks)) != len(tasks):
         raise UsageError(f"--aux names a task twice: {', '.join(tasks)}")
     return tuple(tasks)

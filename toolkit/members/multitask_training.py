@@ -180,11 +180,20 @@ def _losses(
     """Return the mean loss of the labels, summed over labels, and of each task."""
     labels = weight * losses.focal(outputs[0], targets[0], gamma=gamma)
     found = [labels.sum(1).mean()]
-    for kind, output, target in zip(kinds, outputs[1:], targets[1:], strict=True):
-        if kind == "classes":
-            found.append(functional.cross_entropy(output, target))
-        elif kind == "binary":
-            found.append(losses.binary_cross_entropy(output, target).mean())
-        else:
-            found.append(functional.mse_loss(output, target))
+    found += [task_loss(*each) for each in zip(kinds, outputs[1:], targets[1:], strict=True)]
     return found
+
+
+def task_loss(kind: str, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the mean loss of one task.
+
+    Args:
+        kind: see :class:`~toolkit.members.auxiliary.Targets`.
+        output: ``float (b, k)``.
+        target: ``float (b, k)``; of classes ``int64 (b,)``, or ``float (b, k)`` shares of each.
+    """
+    if kind == "classes":
+        return functional.cross_entropy(output, target)
+    if kind == "binary":
+        return losses.binary_cross_entropy(output, target).mean()
+    return functional.mse_loss(output, target)

@@ -171,6 +171,6 @@ def stores_of(parts: Parts) -> tuple[Store, ...]:
 
 
 def weights_of(parts: Parts) -> str:
-    """Return the weights that a member asked for: ``default``, ``none``, or a path as it is here."""
+    """Return the weights a member asked for: ``default``, ``none``, or a path as it is here."""
     asked = str(parts.recipe.get("weights", "default"))
     return asked if asked in ("default", "none") else parts.weights(asked)

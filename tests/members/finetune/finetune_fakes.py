@@ -39,8 +39,12 @@ class Tiny(nn.Module):
         self.head = nn.Linear(6, LABELS)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.head(self.trunk(pixels / 128 - 1))
+        logits: torch.Tensor = self.head(self.features(pixels))
         return logits
+
+    def features(self, pixels: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.trunk(pixels / 128 - 1)
+        return features
 
 
 def pictures(count: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

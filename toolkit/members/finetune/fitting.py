@@ -17,6 +17,7 @@ from toolkit.members.finetune.inference import COUNT
 from toolkit.members.finetune.journal import Journal
 from toolkit.members.finetune.settings import Settings
 from toolkit.members.finetune.source import Source
+from toolkit.members.finetune.tasks import Auxiliary
 from toolkit.members.finetune.training import SAVE_EVERY, Metrics, Training
 from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
 from toolkit.metrics import score
@@ -94,6 +95,7 @@ def fit(
     settings: Settings,
     *,
     pos_weight: np.ndarray | None = None,
+    auxiliary: Auxiliary | None = None,
     seed: int = 0,
     precision: str = "fp32",
     device: str = "cpu",
@@ -110,6 +112,7 @@ def fit(
             would choose keep the last epoch's.
         settings: see :class:`~toolkit.members.finetune.settings.Settings`.
         pos_weight: ``float (L,)``, see :func:`positive_weights`.
+        auxiliary: tasks to learn beside the labels.
         seed: of everything random.
         precision: ``bf16`` or ``fp32``.
         device: ``cpu``, ``cuda`` or ``mps``.
@@ -134,6 +137,7 @@ def fit(
             validation,
             settings,
             pos_weight=pos_weight,
+            auxiliary=auxiliary,
             seed=seed,
             precision=precision,
             device=device,

@@ -27,6 +27,7 @@ from toolkit.members.finetune.inference import autocast, logits_of, prepared
 from toolkit.members.finetune.networks import depth_groups, optimiser_groups, thaw
 from toolkit.members.finetune.settings import Settings
 from toolkit.members.finetune.source import Source
+from toolkit.members.finetune.tasks import Auxiliary, TaskHeads
 from toolkit.metrics import hamming_accuracy, mean_average_precision
 
 SAVE_EVERY = 180.0
@@ -48,6 +49,7 @@ class Training:
         validation: ``int64 (v,)``, rows to measure on after each epoch; may be empty.
         settings: see :class:`~toolkit.members.finetune.settings.Settings`.
         pos_weight: ``float (L,)``, weight of a positive, or None.
+        auxiliary: tasks to learn beside the labels; their heads are no part of what is kept.
         seed: of everything random; the global generators are left as they were.
         precision: ``bf16`` for autocast, or ``fp32``.
         device: ``cpu``, ``cuda`` or ``mps``.
@@ -66,6 +68,7 @@ class Training:
         settings: Settings,
         *,
         pos_weight: np.ndarray | None = None,
+        auxiliary: Auxiliary | None = None,
         seed: int = 0,
         precision: str = "fp32",
         device: str = "cpu",
@@ -82,10 +85,13 @@ class Training:
             if pos_weight is None
             else torch.from_numpy(np.asarray(pos_weight, np.float32)).to(self.device)
         )
+        self.tasks: TaskHeads | None = None
+        if auxiliary is not None and auxiliary.tasks:
+            self.tasks = auxiliary.heads(network, Y, train, seed).to(self.device)
         self.groups = depth_groups(self.network)
-        self.optimiser = _optimiser(self.groups, settings)
+        self.optimiser = _optimiser(self.groups, self.tasks, settings)
         self.average = copy.deepcopy(self.network).eval() if settings.averaging else None
-        self._compiled: nn.Module | Any = None
+        self._compiled: Any = None
         self.steps = -(-len(train) // settings.batch_size)
         self.epoch, self.step, self.taken = 0, 0, 0
         self.running, self.seconds = self._no_sums(), 0.0
@@ -167,6 +173,7 @@ class Training:
             "running": self.running.cpu(),
             "seconds": self.seconds,
             "network": self.network.state_dict(),
+            "tasks": None if self.tasks is None else self.tasks.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "best": self.best,
@@ -180,6 +187,8 @@ class Training:
         self.seconds, self.best = state["seconds"], state["best"]
         self.history = list(state["history"])
         self.network.load_state_dict(state["network"])
+        if self.tasks is not None:
+            self.tasks.load_state_dict(state["tasks"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
@@ -205,34 +214,53 @@ class Training:
         if self.source.pixels:
             batch = how.augmentation(batch, generator)
         batch = prepared(batch, self.source)
-        y = self.Y[torch.from_numpy(at).to(self.device)]
+        rows = torch.from_numpy(at).to(self.device)
+        y = self.Y[rows]
         targets = y * (1 - how.label_smoothing) + 0.5 * how.label_smoothing
+        if self.tasks is not None:
+            targets = self.tasks.beside(targets, rows)
         if how.mixup:
             from toolkit.members.finetune.augment import mixup
 
             batch, targets = mixup(batch, targets, generator, how.mixup)
-        forward = self._forward()
-        with autocast(self.device, self.precision), self._depthwise():
-            logits = forward(batch)
-        logits = logits.float()
-        loss = self._loss(logits, targets).mean()
+        logits, beside = self._outputs(batch, targets[:, y.shape[1] :], generator)
+        loss = total = self._loss(logits, targets[:, : y.shape[1]]).mean()
+        if self.tasks is not None:
+            total = self.tasks.total(loss, beside, y.shape[1])
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]
         if how.gradient_norm:
-            nn.utils.clip_grad_norm_(self.network.parameters(), how.gradient_norm)
+            beside_it = [] if self.tasks is None else self.tasks.parameters()
+            nn.utils.clip_grad_norm_([*self.network.parameters(), *beside_it], how.gradient_norm)
         self.optimiser.step()
         self._update_average()
         with torch.no_grad():
             # summed on the device: reading a number would wait for it at every step
             right = ((logits >= 0) == (y > 0.5)).float().mean(1).sum()
-            self.running += torch.stack([loss.detach() * len(at), right])
+            sums = [loss.detach() * len(at), right, *(each.detach() * len(at) for each in beside)]
+            self.running += torch.stack(sums)
         self.step += 1
         self.taken += 1
+
+    def _outputs(
+        self, batch: torch.Tensor, beside: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return the logits of a batch and the loss of each task."""
+        if self.tasks is None:
+            with autocast(self.device, self.precision), self._depthwise():
+                return self._forward()(batch).float(), []
+        count = len(batch)
+        batch, turns = self.tasks.turned(batch, generator)
+        with autocast(self.device, self.precision), self._depthwise():
+            logits, *outputs = self._forward()(batch, count)
+        return logits.float(), self.tasks.losses(outputs, beside, turns)
 
     def _end_epoch(self) -> None:
         how = self.settings
         rows, began = len(self.train), time.perf_counter()
-        loss, right = self.running.tolist()  # waits for the device to end what was asked of it
+        loss, right, *tasks = (
+            self.running.tolist()
+        )  # waits for the device to end what was asked of it
         seconds = self.seconds + time.perf_counter() - began
         metrics: Metrics = {
             "epoch": self.epoch + 1,
@@ -246,6 +274,7 @@ class Training:
             "images_per_second": round(rows / max(seconds, 1e-9), 1),
         }
         metrics |= self._validated()
+        metrics |= {} if self.tasks is None else self.tasks.told(tasks, rows)
         self.history.append(metrics)
         score = {
             "best-training-accuracy": metrics["train_accuracy"],
@@ -319,12 +348,12 @@ class Training:
         size = self.settings.batch_size
         return self._order[step * size : (step + 1) * size]
 
-    def _forward(self) -> Callable[[torch.Tensor], torch.Tensor]:
-        if not self.settings.compile:
-            return self.network
+    def _forward(self) -> Callable[..., Any]:
         if self._compiled is None:
-            self._compiled = torch.compile(self.network)
-        compiled: Callable[[torch.Tensor], torch.Tensor] = self._compiled
+            tasks = self.tasks
+            plain = self.network if tasks is None else partial(tasks.outputs, self.network)
+            self._compiled = torch.compile(plain) if self.settings.compile else plain
+        compiled: Callable[..., Any] = self._compiled
         return compiled
 
     def _depthwise(self) -> AbstractContextManager[object]:
@@ -333,14 +362,17 @@ class Training:
 
     def _no_sums(self) -> torch.Tensor:
         kind = torch.float32 if self.device.type == "mps" else torch.float64
-        return torch.zeros(2, dtype=kind, device=self.device)
+        tasks = 0 if self.tasks is None else len(self.tasks.names)
+        return torch.zeros(2 + tasks, dtype=kind, device=self.device)
 
     def _seed_of(self, what: str, number: int) -> int:
         spread = np.random.SeedSequence((self.seed, number, *what.encode()))
         return int(spread.generate_state(1, np.uint64)[0] >> 1)
 
 
-def _optimiser(groups: list[list[nn.Parameter]], how: Settings) -> torch.optim.Optimizer:
+def _optimiser(
+    groups: list[list[nn.Parameter]], tasks: TaskHeads | None, how: Settings
+) -> torch.optim.Optimizer:
     made = optimiser_groups(
         groups,
         how.learning_rate,
@@ -349,6 +381,8 @@ def _optimiser(groups: list[list[nn.Parameter]], how: Settings) -> torch.optim.O
         how.weight_decay,
         flat_decay=how.optimiser != "adamw",
     )
+    if tasks is not None:
+        made += tasks.groups(how.learning_rate, how.weight_decay)
     if how.optimiser == "sgd":
         return torch.optim.SGD(made, lr=how.learning_rate, momentum=how.momentum, fused=True)
     if how.optimiser == "rmsprop":
