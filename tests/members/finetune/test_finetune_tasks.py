@@ -80,11 +80,9 @@ def test_only_training_rows_teach(folded: bool) -> None:
             labels[hidden] = 1 - labels[hidden]
             for values in how.material.values():
                 values[hidden] = np.nan
-        if fold is not None and poison:
-            only = Parts(at[fold == 1], at[:0], at[hidden])
-        else:
-            only = parts
-        return fit(tiny, source, labels, only, replace(QUICK, epochs=1), auxiliary=how)
+        one_fold = Parts(at[fold == 1], at[:0], at[hidden])
+        chosen = one_fold if folded and poison else parts
+        return fit(tiny, source, labels, chosen, replace(QUICK, epochs=1), auxiliary=how)
 
     plain, poisoned = fitted(False), fitted(True)
     name = "fold-0" if folded else "model"
