@@ -157,6 +157,25 @@ def test_the_paper_s_recipes_walk_to_the_comparison(toolkit: Drive, course: Path
     assert done.err.count("up to date") == 4  # table 2 and the VGGs of the prose share their runs
 
 
+def test_a_failed_step_stops_no_other_and_is_told_by_the_exit_code(
+    toolkit: Drive, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from toolkit.cli import commands_finetune
+
+    def broken(*arguments: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(commands_finetune, "inputs_of", broken)
+    toolkit("data", "import", course, "--name", "small")
+    recipe = tmp_path / "recipe.toml"
+    steps = ['command = "finetune"\nloss = "none"', 'command = "finetune"', 'command = "compare"']
+    recipe.write_text("".join(f"[[step]]\n{step}\n" for step in steps))
+    done = toolkit("reproduce", recipe, "--smoke", "--data", "small", "--json")
+    assert [step["exit_code"] for step in done.document["steps"]] == [2, 1, 0]
+    assert (done.code, done.document["failed"]) == (1, 2)
+    assert "a fault of ours" in done.err
+
+
 def test_every_row_of_the_paper_has_a_recipe_with_both_protocols() -> None:
     from toolkit.recipe import load_toml
 

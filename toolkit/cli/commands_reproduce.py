@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from contextlib import nullcontext, redirect_stdout
+import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from toolkit.cli.options import ArtifactsOption, DataOption, JsonOption, QuietOption, Run
-from toolkit.cli.smoke import IMAGES, smoke_step
+from toolkit.cli.smoke import IMAGES, one_thread, smoke_step
 
 if TYPE_CHECKING:
     from toolkit.data.dataset import Dataset
@@ -62,8 +63,11 @@ def reproduce(
         common += ["--quiet"] if quiet else []
         common += ["--json"] if json else []
         # in a smoke run, starting Python for every step would take most of the time
-        start = _run_here if smoke else _run_apart
-        code = start(root, [*arguments, *common], json or smoke)
+        if smoke:
+            with one_thread():
+                code = _run_here(root, [*arguments, *common])
+        else:
+            code = _run_apart([*arguments, *common], json)
         outcomes.append({"recipe": str(path), "step": arguments, "exit_code": code})
     failed = [outcome for outcome in outcomes if outcome["exit_code"] not in (0, 3)]
     _report(run, dataset, outcomes, failed)
@@ -110,7 +114,7 @@ def step_arguments(step: dict[str, Any]) -> list[str]:
     return arguments
 
 
-def _run_apart(root: Any, arguments: list[str], silent: bool) -> int:
+def _run_apart(arguments: list[str], silent: bool) -> int:
     finished = subprocess.run(
         [sys.executable, "-m", "toolkit", *arguments],
         stdout=subprocess.DEVNULL if silent else None,
@@ -119,15 +123,18 @@ def _run_apart(root: Any, arguments: list[str], silent: bool) -> int:
     return finished.returncode
 
 
-def _run_here(root: Any, arguments: list[str], silent: bool) -> int:
+def _run_here(root: Any, arguments: list[str]) -> int:
     from toolkit.errors import ToolkitError
 
-    with redirect_stdout(io.StringIO()) if silent else nullcontext():
+    with redirect_stdout(io.StringIO()):
         try:
             return int(root.main(args=arguments, prog_name="toolkit", standalone_mode=False) or 0)
         except ToolkitError as error:
             print(f"toolkit: {error}", file=sys.stderr)
             return error.exit_code
+        except Exception:  # in a process of its own it would not stop the others either
+            traceback.print_exc()
+            return 1
 
 
 def _smoke_data(run: Run, name: str | None) -> Dataset:
