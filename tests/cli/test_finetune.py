@@ -215,9 +215,10 @@ def test_tasks_beside_the_labels_are_learned_and_dropped(toolkit: Drive, course:
 
     toolkit("data", "import", course, "--name", "small")
     every = "any,colour,single-channel,cardinality,rotation,teacher:timm/test_resnet"
-    made = toolkit("finetune", *TINY, "--aux", every)
+    tiny = (*TINY, "--precision", "fp32")
+    made = toolkit("finetune", *tiny, "--aux", every)
     assert made.code == 0, made.err
-    plain = toolkit("finetune", *TINY)
+    plain = toolkit("finetune", *tiny)
     assert plain.code == 0, plain.err
     names = [f"finetuned-timm-test_efficientnet{more}" for more in ("-aux", "")]
     members = [load_member(artifacts(), name) for name in names]
@@ -226,8 +227,8 @@ def test_tasks_beside_the_labels_are_learned_and_dropped(toolkit: Drive, course:
     one, other = (load_file(each.folder / "model" / "model.safetensors") for each in members)
     assert one.keys() == other.keys()
     assert members[0].provenance()["history"]["model"][0]["rotation_weight"] > 0
-    again = toolkit("finetune", *TINY, "--aux", every)
+    again = toolkit("finetune", *tiny, "--aux", every)
     assert "up to date" in again.err
-    fixed = toolkit("finetune", *TINY, "--aux", every, "--weighting", "fixed")
+    fixed = toolkit("finetune", *tiny, "--aux", every, "--weighting", "fixed")
     assert fixed.code == 2
     assert "--overwrite" in fixed.err

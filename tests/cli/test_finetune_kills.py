@@ -30,5 +30,5 @@ def test_a_command_killed_again_and_again_ends_as_an_undisturbed_one(
     assert found["killed"] == KILLS
     assert found["finished"] > 0
     assert found["same"]
-    assert found["epochs"] == 2 * 2 * 5  # of two folds, in the member's notes and the journals
+    assert found["epochs"] == 2 * 2 * 4  # of two folds, in the member's notes and the journals
     print(done.stdout)

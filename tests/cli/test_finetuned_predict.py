@@ -12,7 +12,7 @@ from toolkit.members.member import load_member
 from toolkit.members.predictions import HELD_OUT
 
 SMALL = ("--backbone", "timm/test_efficientnet", "--weights", "none", "--epochs", 1)
-SMALL += ("--no-tensorboard", "--folds", 2)  # type: ignore[assignment]
+SMALL += ("--no-tensorboard", "--folds", 2, "--learning-rate", 0.05)  # type: ignore[assignment]
 TRUNK = (*SMALL, "--size", 32)
 FROZEN = (*SMALL, "--pretrain", "feature-extract", "--set", "invert=True")
 
@@ -40,13 +40,14 @@ def off(found: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]) -> fl
 
 
 def test_new_images_are_scored_as_the_member_s_own_were(
-    toolkit: Drive, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toolkit: Drive, course: Path, tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     toolkit("data", "import", course, "--name", "small")
     for name, options in (("trunk", TRUNK), ("frozen", FROZEN)):
         done = toolkit("finetune", *options, "--precision", "fp32", "--name", name)
         assert done.code == 0, done.err
     multitask = ("--features", "timm/test_efficientnet", "--weights", "none", "--folds", 2)
+    multitask += ("--precision", "fp32")  # type: ignore[assignment]
     done = toolkit("multitask", *multitask, "--set", "epochs=1", "--name", "tasks")
     assert done.code == 0, done.err
     done = toolkit("ensemble", "--method", "mean", "--folds", 2, "--name", "e", "--json")
@@ -60,7 +61,7 @@ def test_new_images_are_scored_as_the_member_s_own_were(
         found[name] = read(out)
         assert len(found[name]) == 60
         assert off(found[name], stored(name)) < 1e-5, name
-    assert off(found["trunk"], found["frozen"]) > 0.01  # they are not one another
+    assert off(found["trunk"], found["frozen"]) > 1e-3  # they are not one another
 
     for name in ("trunk", "e"):
         exported = toolkit("export", name, tmp_path / f"bundle-{name}", "--json")
@@ -72,6 +73,9 @@ def test_new_images_are_scored_as_the_member_s_own_were(
     assert {file.suffix for file in files} == {".safetensors", ".json", ".toml", ".md"}
     told = "".join(file.read_text() for file in files if file.suffix != ".safetensors")
     assert str(tmp_path) not in told
+    elsewhere = tmp_path / "elsewhere" / "embeddings"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "engines").symlink_to(engines)  # converted once for all tests
     monkeypatch.setenv("TOOLKIT_ARTIFACTS", str(tmp_path / "elsewhere"))
     for name in ("trunk", "e"):
         out = tmp_path / f"there-{name}.csv"

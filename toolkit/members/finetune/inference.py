@@ -75,18 +75,23 @@ def saved_networks(folder: Path, notes: Mapping[str, Any]) -> list[nn.Module]:
     for name in names:
         network = _shape(notes["trunk"])
         arrays = {k: torch.from_numpy(np.array(v)) for k, v in load_state(folder, name).items()}
-        differing = network.load_state_dict(arrays, strict=False)
+        try:
+            differing = network.load_state_dict(arrays, strict=False)
+        except RuntimeError as error:  # of another shape
+            raise _another_network(folder / name) from error
         # not saved are numbers of batches seen, which evaluation does not use
         missing = [key for key in differing.missing_keys if not key.endswith(COUNT)]
         if missing or differing.unexpected_keys:
-            key = [*missing, *differing.unexpected_keys][0]
-            raise ArtifactError(
-                f"the weights in {folder / name}.safetensors are not those of the network that "
-                f"they were saved for ({key}): install the versions of torchvision and timm that "
-                "trained it, or train it again"
-            )
+            raise _another_network(folder / name)
         networks.append(network.eval())
     return networks
+
+
+def _another_network(path: Path) -> ArtifactError:
+    return ArtifactError(
+        f"the weights in {path}.safetensors are not those of the network that is built for them: "
+        "install the versions of torchvision and timm that trained it, or train it again"
+    )
 
 
 def _shape(facts: Mapping[str, Any]) -> nn.Module:
