@@ -25,13 +25,13 @@ import torch
 from torch import nn
 
 from toolkit.cli import main as toolkit
-from toolkit.data import stratify
-from toolkit.members import member, predictions
+from toolkit.data import shelf, stratify
+from toolkit.members import heads, member, predictions
 from toolkit.members.finetune import fitting
 from toolkit.members.finetune.training import Training
 from toolkit.store import digest_file
 
-IMPORTED = (pandas, timm, stratify, member, predictions, fitting)  # before any fork
+IMPORTED = (pandas, timm, shelf, stratify, heads, member, predictions, fitting)  # before any fork
 OPTIONS = (
     *("--backbone", "timm/test_efficientnet", "--weights", "none", "--size", "32"),
     *("--epochs", "4", "--batch-size", "8", "--folds", "2", "--precision", "fp32"),

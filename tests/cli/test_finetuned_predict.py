@@ -1,5 +1,6 @@
 """Fine-tuned members score new images, alone, in ensembles, and from an exported folder."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Drive
+from toolkit.errors import ArtifactError
 from toolkit.members.member import load_member
 from toolkit.members.predictions import HELD_OUT
 
@@ -46,15 +48,11 @@ def test_new_images_are_scored_as_the_member_s_own_were(
     for name, options in (("trunk", TRUNK), ("frozen", FROZEN)):
         done = toolkit("finetune", *options, "--precision", "fp32", "--name", name)
         assert done.code == 0, done.err
-    multitask = ("--features", "timm/test_efficientnet", "--weights", "none", "--folds", 2)
-    multitask += ("--precision", "fp32")  # type: ignore[assignment]
-    done = toolkit("multitask", *multitask, "--set", "epochs=1", "--name", "tasks")
-    assert done.code == 0, done.err
     done = toolkit("ensemble", "--method", "mean", "--folds", 2, "--name", "e", "--json")
-    assert done.document["members"] == ["frozen", "tasks", "trunk"]
+    assert done.document["members"] == ["frozen", "trunk"]
     images = course / "images"
     found = {}
-    for name in ("trunk", "frozen", "tasks", "e"):
+    for name in ("trunk", "frozen", "e"):
         out = tmp_path / f"{name}.csv"
         done = toolkit("predict", images, "--model", name, "--out", out)
         assert done.code == 0, done.err
@@ -66,7 +64,7 @@ def test_new_images_are_scored_as_the_member_s_own_were(
     for name in ("trunk", "e"):
         exported = toolkit("export", name, tmp_path / f"bundle-{name}", "--json")
         assert exported.code == 0, exported.err
-    assert exported.document["members"] == ["e", "frozen", "tasks", "trunk"]
+    assert exported.document["members"] == ["e", "frozen", "trunk"]
     card = (tmp_path / "bundle-e" / "MODEL_CARD.md").read_text()
     assert "on pictures and scored at 32 pixels" in card
     files = [file for file in (tmp_path / "bundle-e").rglob("*") if file.is_file()]
@@ -91,6 +89,8 @@ def test_a_trained_trunk_needs_no_file_that_it_began_with(
     import timm
     import torch
 
+    from toolkit.members.finetune.inference import saved_networks
+
     weights = tmp_path / "began.pth"
     torch.save(timm.create_model("test_efficientnet").state_dict(), weights)
     toolkit("data", "import", course, "--name", "small")
@@ -107,18 +107,9 @@ def test_a_trained_trunk_needs_no_file_that_it_began_with(
     own = load_member(artifacts(), "t").predictions
     assert off(read(out), {image: own.for_ids([image])[0] for image in own.ids}) < 0.005
 
-
-def test_weights_of_another_network_are_told(toolkit: Drive, course: Path, tmp_path: Path) -> None:
-    import json
-
-    from toolkit.errors import ArtifactError
-    from toolkit.members.finetune.inference import saved_networks
-
-    toolkit("data", "import", course, "--name", "small")
-    assert toolkit("finetune", *TRUNK, "--name", "t").code == 0
     model = load_member(artifacts(), "t").folder / "model"
     notes = json.loads((model / "notes.json").read_text())
-    assert len(saved_networks(model, notes)) == 2
+    assert len(saved_networks(model, notes)) == 1
     notes["trunk"]["backbone"] |= {"name": "timm/test_resnet"}
     with pytest.raises(ArtifactError, match="not those of the network"):
         saved_networks(model, notes)

@@ -155,8 +155,9 @@ class Means:
         small, large = (batch.pixels(each.key) for each in self.pictures)
         assert small.shape == (len(batch.images), 4, 4, 3)
         self.most = max(self.most, small.nbytes + large.nbytes)
-        found: np.ndarray = np.stack([small[..., 0], large[::, ::2, ::2, 1]], -1)
-        return found.reshape(len(small), -1, 2).mean(1) / 255
+        both = np.stack([small[..., 0], large[:, ::2, ::2, 1]], -1)
+        found: np.ndarray = both.reshape(len(small), -1, 2).mean(1) / 255
+        return found
 
 
 def test_pictures_are_decoded_in_order_stored_nowhere_and_few_at_a_time(

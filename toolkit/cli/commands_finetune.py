@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -159,7 +159,7 @@ def finetune(
     chosen_device = choose_device(device)
     chosen = choose_precision(precision, chosen_device)
     request = {"backbone": asked, "weights": weights, "crop": crop, "size": size, "seed": seed}
-    recipe = {
+    recipe: dict[str, Any] = {
         "command": "finetune",
         "protocol": protocol,
         "row": row,

@@ -52,7 +52,7 @@ class FinetunedScorer:
         for network in self._networks:
             network.to(source.device)
             if self.pictures:
-                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                network.to(memory_format=torch.channels_last)
             logits = logits_of(network, source, every, views=self._views, precision=self._precision)
             total += 1 / (1 + np.exp(-logits.clip(-80, 80)))
         mean: np.ndarray = total / len(self._networks)

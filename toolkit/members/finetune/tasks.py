@@ -138,7 +138,7 @@ class TaskHeads(nn.Module):
             targets: what :meth:`beside` put beside the labels'.
             turns: what :meth:`turned` returned.
         """
-        wanted = [*targets.split(self.widths, 1)] if self.widths else []
+        wanted = list(torch.split(targets, self.widths, 1)) if self.widths else []
         wanted += [functional.one_hot(turns, QUARTERS).float()] * self.rotation
         told = zip(self.kinds, outputs, wanted, strict=True)
         return [task_loss(kind, output.float(), target) for kind, output, target in told]
