@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,9 @@ def saved_networks(folder: Path, notes: Mapping[str, Any]) -> list[nn.Module]:
         ArtifactError: a model cannot be read, or is not of the network that is built now.
     """
     names = sorted(file.stem for file in folder.glob("*.safetensors"))
-    networks = []
+    shape, networks = _shape(notes["trunk"]), []
     for name in names:
-        network = _shape(notes["trunk"])
+        network = copy.deepcopy(shape)
         arrays = {k: torch.from_numpy(np.array(v)) for k, v in load_state(folder, name).items()}
         try:
             differing = network.load_state_dict(arrays, strict=False)
