@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from toolkit.features.engines import processor_has_bf16
+from toolkit.members.preconditioner import Apply, LabelCurvature, SharedCurvature
 
 _NEWTON_STEPS = 60
 _CG_STEPS = 60
-_BIN = 4.0
 _LARGE = 4_000_000
 _QUICK_FORCING = 0.03
+_ROUNDED = 2.0**-16
+_STRETCHES = (0.35, 0.7, 1.0)
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,16 @@ def solve(
     This is scikit-learn's objective for ``LogisticRegression(C=C)`` on features standardised with
     the mean and standard deviation of that problem's own training rows. A problem is a label, a
     fold to leave out and a strength C. All problems of one C share every pass over X as one matrix
-    product; the next larger C starts from the solution of the last.
+    product; the next larger C starts from the last solutions, continued along log C as far as that
+    lowers the objective.
 
     Each is solved by Newton's method with conjugate gradients (Nocedal & Wright 2006, section 7.1),
-    preconditioned by ``C mean(s p (1 - p)) n R + I`` with R the correlation matrix of the features:
-    the Hessian with its weights replaced by their mean. The preconditioner is computed from all
-    rows; it changes how fast the minimum is reached, not where it lies. The same holds for the
-    precision of the products inside conjugate gradients: where the processor multiplies bf16
-    natively they are taken in it, and gradients, steps and line searches in float32.
+    preconditioned by the Hessian with the weights of all rows replaced by their mean, or, where the
+    data outweigh the penalty, by each label's own, estimated on some rows
+    (:mod:`toolkit.members.preconditioner`). Preconditioners are computed from all rows; they change
+    how fast the minimum is reached, not where it lies. The same holds for the precision of the
+    products inside conjugate gradients: where the processor multiplies bf16 natively they are taken
+    in it, and gradients, steps and line searches in float32.
 
     Args:
         X: ``float32 (n, d)``.
@@ -115,6 +119,14 @@ def _tensor(values: np.ndarray, device: str) -> torch.Tensor:
     return torch.as_tensor(np.ascontiguousarray(values), dtype=torch.float32, device=device)
 
 
+@dataclass(frozen=True)
+class _Point:
+    strength: float
+    w: torch.Tensor
+    bias: torch.Tensor
+    z: torch.Tensor
+
+
 class _Problems:
     """P = F x L problems that share X; columns run over folds, then labels."""
 
@@ -154,8 +166,8 @@ class _Problems:
         self.bias = torch.logit(rate)
         self.z = self.bias.expand(n, -1).clone()
         self.passes = 0
-        self._correlation: torch.Tensor | None = None
-        self._inverses: dict[int, torch.Tensor] = {}
+        self._shared = SharedCurvature(self.quick_x)
+        self._own: LabelCurvature | None = None
 
     def path(
         self,
@@ -165,9 +177,15 @@ class _Problems:
         fold: np.ndarray,
     ) -> Solution:
         coefs, intercepts, logits, converged = [], [], [], []
+        solutions: list[_Point] = []
         for strength in strengths:
-            solved = self.minimise(torch.full_like(self.bias, float(strength)), tol)
+            everywhere = torch.full_like(self.bias, float(strength))
+            if len(solutions) == 2:
+                self._continue_along(solutions[0], solutions[1], everywhere)
+            solved = self.minimise(everywhere, tol)
             self.z = self._forward(self.w, self.bias)  # free of what the updates rounded off
+            here = _Point(float(strength), self.w.clone(), self.bias.clone(), self.z.clone())
+            solutions = [*solutions[-1:], here]
             coef, intercept = self.in_units_of_x()
             coefs.append(coef)
             intercepts.append(intercept)
@@ -188,6 +206,7 @@ class _Problems:
     def minimise(self, strength: torch.Tensor, tol: float) -> torch.Tensor:
         """Bring every problem to its minimum, from where it stands; return which got there."""
         objective = self._objective(self.z, self.w, strength)
+        self._own = self._label_curvature(strength)
         open_ = torch.ones_like(self.bias, dtype=torch.bool)
         for _ in range(_NEWTON_STEPS):
             at = open_.nonzero().squeeze(1)
@@ -195,6 +214,32 @@ class _Problems:
                 break
             open_[at], objective[at] = self._newton_step(at, strength, objective[at], tol)
         return ~open_
+
+    def _continue_along(self, before: _Point, last: _Point, strength: torch.Tensor) -> None:
+        """Move each problem on along the line through its last two solutions, if that is better."""
+        ratio = float(np.log(float(strength[0]) / last.strength))
+        ratio /= float(np.log(last.strength / before.strength))
+        lowest = self._objective(self.z, self.w, strength)
+        for stretch in _STRETCHES:
+            along = 1 + stretch * ratio
+            w = torch.lerp(before.w, last.w, along)
+            bias = torch.lerp(before.bias, last.bias, along)
+            z = torch.lerp(before.z, last.z, along)
+            objective = self._objective(z, w, strength)
+            better = objective < lowest
+            lowest = torch.where(better, objective, lowest)
+            self.w = torch.where(better, w, self.w)
+            self.bias = torch.where(better, bias, self.bias)
+            self.z = torch.where(better, z, self.z)
+
+    def _label_curvature(self, strength: torch.Tensor) -> LabelCurvature | None:
+        p = torch.sigmoid(self.z)
+        curvature = self.weight * p * (1 - p) * strength
+        # the folds of a label share most of their rows: one matrix serves them all
+        curvature = curvature.view(-1, self.folds, self.labels).mean(1)
+        if not LabelCurvature.pays(*self.X.shape, mass=curvature.sum(0)):
+            return None
+        return LabelCurvature(self.quick_x, curvature)
 
     def in_units_of_x(self) -> tuple[np.ndarray, np.ndarray]:
         """Return coefficients ``(F, L, d)`` and intercepts ``(F, L)`` for X as it was given."""
@@ -218,15 +263,37 @@ class _Problems:
         gradient_w, gradient_b = self._backward(residual, at)
         gradient_w += self.w[:, at]
         curvature = weight * p * (1 - p) * C
-        step_w, step_b, step_z, decrement = self._conjugate_gradients(
-            gradient_w, gradient_b, curvature, at
-        )
-        if self.quick_x is not self.X:
-            step_z = self._forward(step_w, step_b, at)
-        done = decrement / 2 <= tol * objective.abs().clamp_min(1e-12)
-        # halve a step until it descends; a Newton step on a convex objective nearly always does
-        length = torch.ones_like(C)
+        apply = self._preconditioner(curvature.sum(0), at)
+        toward_w, toward_b = apply(gradient_w, gradient_b)
+        decrement = (gradient_w * toward_w).sum(0) + gradient_b * toward_b
+        going = decrement / 2 > tol * objective.abs().clamp_min(1e-12)
+        if not going.any():
+            return going, objective
+        k = going.nonzero().squeeze(1)
+        better = objective.clone()
+        gradient = gradient_w[:, k], gradient_b[k]
+        better[k] = self._move(at[k], strength, objective[k], gradient, curvature[:, k], tol)
+        return going, better
+
+    def _move(
+        self,
+        at: torch.Tensor,
+        strength: torch.Tensor,
+        objective: torch.Tensor,
+        gradient: tuple[torch.Tensor, torch.Tensor],
+        curvature: torch.Tensor,
+        tol: float,
+    ) -> torch.Tensor:
+        """Take one Newton step of some problems; return their objectives after it."""
+        gradient_w, gradient_b = gradient
+        step_w, step_b, step_z = self._conjugate_gradients(*gradient, curvature, at)
         slope = (gradient_w * step_w).sum(0) + gradient_b * step_b
+        slope = (gradient_w * step_w).sum(0) + gradient_b * step_b
+        if self.quick_x is not self.X and bool((-slope * _ROUNDED > tol * objective).any()):
+            # what bf16 rounds off a long step would still be seen at the minimum
+            step_z = self._forward(step_w, step_b, at)
+        # halve a step until it descends; a Newton step on a convex objective nearly always does
+        length = torch.ones_like(objective)
         better = objective
         for _ in range(20):
             z = self.z[:, at] + length * step_z
@@ -239,7 +306,7 @@ class _Problems:
         self.w[:, at] = w
         self.z[:, at] = z
         self.bias[at] += length * step_b
-        return ~done, better
+        return better
 
     def _conjugate_gradients(
         self,
@@ -247,19 +314,18 @@ class _Problems:
         gradient_b: torch.Tensor,
         curvature: torch.Tensor,
         at: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Solve ``H step = -gradient`` well enough; also return X step and ``g' M^-1 g``."""
-        apply = self._preconditioner(curvature, at)
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Solve ``H step = -gradient`` well enough; also return X step."""
+        apply = self._preconditioner(curvature.sum(0), at)
         rw, rb = -gradient_w, -gradient_b
         yw, yb = apply(rw, rb)
         pw, pb = yw.clone(), yb.clone()
         rho = (rw * yw).sum(0) + rb * yb
-        first = rho.clone()
         step_w, step_b = torch.zeros_like(rw), torch.zeros_like(rb)
         step_z = torch.zeros_like(curvature)
         # superlinear convergence: solve the more exactly, the nearer the minimum is
         least = 1e-3 if self.quick_x is self.X else _QUICK_FORCING
-        goal = first * torch.clamp(first.sqrt() * 0.1, least, 0.1).square()
+        goal = rho * torch.clamp(rho.sqrt() * 0.1, least, 0.1).square()
         for _ in range(_CG_STEPS):
             pz = self._forward(pw, pb, at, self.quick_x)
             hw, hb = self._backward(curvature * pz, at, self.quick_x)
@@ -280,38 +346,15 @@ class _Problems:
             rho = torch.where(alive, fresh, rho)
             pw = yw + beta * pw
             pb = yb + beta * pb
-        return step_w, step_b, step_z, first
+        return step_w, step_b, step_z
 
     def _preconditioner(
-        self, curvature: torch.Tensor, at: torch.Tensor
+        self, mass: torch.Tensor, at: torch.Tensor
     ) -> Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
-        mass = curvature.sum(0)
-        # problems of like mass share one Cholesky factor: being off by two costs a step, no more
-        bins = torch.log(mass.clamp_min(1e-12)).div(np.log(_BIN)).round().long()
-        groups = [(int(b), (bins == b).nonzero().squeeze(1)) for b in torch.unique(bins)]
-
-        def apply(rw: torch.Tensor, rb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            out = torch.empty_like(rw)
-            for power, columns in groups:
-                out[:, columns] = self._inverse(power) @ rw[:, columns]
-            return out, rb / mass.clamp_min(1e-12)
-
-        return apply
-
-    def _inverse(self, power: int) -> torch.Tensor:
-        if power not in self._inverses:
-            if self._correlation is None:
-                self._correlation = self.X.T @ self.X / len(self.X)
-            M = self._correlation * _BIN**power
-            M.diagonal().add_(1.0)
-            factor, failed = torch.linalg.cholesky_ex(M)
-            if failed:  # nearly collinear features: the identity is lost to rounding in float32
-                M = M.double()
-                M.diagonal().add_(float(M.diagonal().mean()) * 1e-6)
-                factor = torch.linalg.cholesky(M).float()
-            # as a preconditioner the explicit inverse will do, and multiplies faster than it solves
-            self._inverses[power] = torch.cholesky_inverse(factor)
-        return self._inverses[power]
+        apply: Apply = (
+            self._shared.of(mass) if self._own is None else self._own.of(at % self.labels)
+        )
+        return lambda w, b: (apply(w), b / mass.clamp_min(1e-12))
 
     def _forward(
         self,

@@ -15,9 +15,13 @@ def power_normalised(X: np.ndarray, rooted: np.ndarray) -> np.ndarray:
     Returns:
         ``float32 (n, d)``; a row of zeros stays one.
     """
-    X = np.where(rooted, np.sign(X) * np.sqrt(np.abs(X)), X)
-    length = np.linalg.norm(X, axis=1, keepdims=True)
-    scaled: np.ndarray = X / np.where(length > 0, length, 1)
+    scaled: np.ndarray = np.abs(X)
+    np.sqrt(scaled, out=scaled)
+    np.copysign(scaled, X, out=scaled)
+    if not rooted.all():
+        scaled = np.where(rooted, scaled, X)
+    length = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, None]
+    scaled /= np.where(length > 0, length, 1)
     return scaled
 
 
