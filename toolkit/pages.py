@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from toolkit.store import write_bytes
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 
 def page_environment(*folders: Path) -> Environment:
@@ -18,13 +20,26 @@ def page_environment(*folders: Path) -> Environment:
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = breakable
+    return environment
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that may be broken where its parts meet.
+
+    >>> str(breakable("a+b<c"))
+    'a+<wbr>b&lt;c'
+    """
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([-+/])", r"\1<wbr>", str(escape(name))))
 
 
 def write_page(page: str, path: Path) -> None:

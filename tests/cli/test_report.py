@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Drive
+from tests.cli.conftest import Drive, copied
 from toolkit.cli.app import app
 from toolkit.recipe import load_recipe
 
-OVR = ("ovr", "--features", "basic_cnn", "--weights", "none", "--folds", 3)
 FAST = ("--resamples", 60)
 
 
@@ -43,15 +42,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def scored(toolkit: Drive, course: Path) -> Drive:
-    toolkit("data", "import", course, "--name", "small")
-    for name, setting in (("weak", "Cs=[0.00001]"), ("strong", "Cs=[0.1]")):
-        assert toolkit(*OVR, "--set", setting, "--name", name).code == 0
-    done = toolkit(
-        "ensemble", "--members", "weak,strong", "--method", "greedy", "--folds", 3,
-        "--resamples", 20, "--name", "both",
-    )  # fmt: skip
-    assert done.code == 0, done.err
+def scored(toolkit: Drive, fitted: Path, tmp_path: Path) -> Drive:
+    copied(fitted, tmp_path / "artifacts")
     return toolkit
 
 
