@@ -31,15 +31,16 @@ def page_environment(*folders: Path) -> Environment:
     return environment
 
 
-def breakable(name: str) -> Markup:
-    """Return a name that may be broken where its parts meet.
+def breakable(text: str) -> Markup:
+    """Return text whose long names may be broken where their parts meet.
 
-    >>> str(breakable("a+b<c"))
-    'a+<wbr>b&lt;c'
+    >>> str(breakable("mlp-a+b<c, +4 points"))
+    'mlp-<wbr>a<wbr>+b&lt;c, +4 points'
     """
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"([-+/])", r"\1<wbr>", str(escape(name))))
+    safe = re.sub(r"(?<=\w)([-/])(?=\w)", r"\1<wbr>", str(escape(text)))
+    return Markup(re.sub(r"(?<=\w)\+(?=\w)", "<wbr>+", safe))
 
 
 def write_page(page: str, path: Path) -> None:

@@ -3,7 +3,7 @@
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,8 +73,8 @@ def course(tmp_path: Path) -> Path:
     return paint_course(tmp_path / "course")
 
 
-def paint_course(folder: Path) -> Path:
-    """Write the pictures and labels of ``course``, always the same."""
+def paint_course(folder: Path, wrong: Collection[int] = ()) -> Path:
+    """Write the pictures and labels of ``course``; those of ``wrong`` are labelled red wrongly."""
     (folder / "images").mkdir(parents=True)
     (folder / "annotations").mkdir()
     rng = np.random.default_rng(0)
@@ -86,7 +86,7 @@ def paint_course(folder: Path) -> Path:
         noisy = ground + rng.integers(-20, 20, ground.shape)
         picture = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
         picture.save(folder / "images" / f"im{number}.jpg", quality=95)
-        for label, true in (("day", day), ("red", red)):
+        for label, true in (("day", day), ("red", red != (number in wrong))):
             labels[label] += [number] if true else []
     for label, numbers in labels.items():
         text = "\r\n".join(map(str, numbers)) + "\r\n"
@@ -98,7 +98,8 @@ def paint_course(folder: Path) -> Path:
 def fitted(shared: Path, engines: Path) -> Path:
     """Artifacts with the data set small, two linear heads weak and strong, and both combined.
 
-    Made once for all tests and processes; a test works on a copy, see ``copied``.
+    Two test images are labelled wrongly, so there are mistakes to show. Made once for all tests
+    and processes; a test works on a copy, see ``copied``.
     """
     artifacts = shared / "fitted" / "artifacts"
     head = ("ovr", "--features", NETWORK, "--weights", "none", "--folds", 3)
@@ -110,13 +111,15 @@ def fitted(shared: Path, engines: Path) -> Path:
          "--resamples", 20, "--name", "both"),
     ]  # fmt: skip
     with FileLock(shared / "fitted.lock"):
-        if not (artifacts / "members" / "both").is_dir():
-            paint_course(shared / "fitted" / "course")
+        if not (shared / "fitted" / "done").is_file():
+            shutil.rmtree(shared / "fitted", ignore_errors=True)
+            paint_course(shared / "fitted" / "course", wrong=(34, 51))
             (artifacts / "embeddings").mkdir(parents=True)
             (artifacts / "embeddings" / "engines").symlink_to(engines)
             for step in steps:
                 done = run_alone(artifacts, *step)
                 assert done.code == 0, done.err
+            (shared / "fitted" / "done").touch()
     return artifacts
 
 

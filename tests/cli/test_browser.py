@@ -143,7 +143,7 @@ def test_a_click_on_a_head_sorts_and_a_third_goes_back_to_groups(
                 rows = seen.ask(ROWS)
                 assert len(rows) == len(grouped) - count
                 known = [sign * float(row[at]) for row in rows if row[at] is not None]
-                assert len(set(known)) > 2
+                assert len(set(known)) > 1
                 assert all(a <= b for a, b in pairwise(known))
                 assert all(row[at] is None for row in rows[len(known) :])
             heads.nth(at).click()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from toolkit.data.dataset import Dataset
@@ -112,7 +114,8 @@ def heat_map(
             np.ma.masked_invalid(values),
             cmap=shades, vmin=low, vmax=high, edgecolors=SOFT, linewidth=0.4,
         )  # fmt: skip
-        axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=45, ha="right")
+        slant: Any = {"rotation": 45, "ha": "right"} if max(map(len, columns)) > 2 else {}
+        axes.set_xticks(np.arange(len(columns)) + 0.5, columns, **slant)
         axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
         axes.tick_params(length=0)
         axes.invert_yaxis()
@@ -121,7 +124,7 @@ def heat_map(
         if written:
             for (row, column), value in np.ndenumerate(values):
                 if not np.isnan(value):
-                    full = (value - low) / max(high - low, 1e-12) > 0.5
+                    full = (value - low) / max(high - low, 1e-12) > 0.75
                     axes.text(
                         *(column + 0.5, row + 0.5, f"{value:.{digits}f}"),
                         **{"ha": "center", "va": "center", "fontsize": 7},

@@ -203,8 +203,11 @@ def _panels(count: int) -> Any:
             flat = axes.ravel()
             for spare in flat[count:]:
                 spare.remove()
-            for panel in flat[:count]:
-                panel.tick_params(labelsize=7)
+            for at, panel in enumerate(flat[:count]):
+                panel.set_xticks([0, 0.5, 1])
+                panel.set_yticks([0, 0.5, 1])
+                lowest = at + columns >= count
+                panel.tick_params(labelsize=7, labelbottom=lowest)
                 panel.title.set_fontsize(9)
             yield figure, flat[:count]
 
