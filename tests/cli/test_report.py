@@ -125,15 +125,15 @@ def test_a_page_shows_what_compare_says_and_needs_nothing_else(
     # and what is read is those figures: each cell, both ends of an interval, the finding
     texts = iter(page.texts)
     for row in held["rows"]:
-        for key, text in (next(texts) for _ in COLUMNS):
+        for key, read in (next(texts) for _ in COLUMNS):
             value = at(row, key)
             if key == "ci.map.0" and value is not None:
-                assert text == "-".join(f"{end:.3f}" for end in row["ci"]["map"])
+                assert read == "-".join(f"{end:.3f}" for end in row["ci"]["map"])
             elif value is None:
-                assert text in ("", "–"), (row["name"], key)
+                assert read in ("", "–"), (row["name"], key)
             else:
                 assert isinstance(value, float)
-                assert prints(text.rstrip("*°"), value), (row["name"], key, text)
+                assert prints(read.rstrip("*°"), value), (row["name"], key, read)
     assert next(texts, None) is None
     best = max((row for row in held["rows"] if row["tuned"]), key=lambda row: row["metrics"]["map"])
     figures = re.findall(r"[-+]?\d+\.\d+", page.finding)
