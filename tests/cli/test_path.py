@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import NETWORK, Drive
+from tests.cli.conftest import NETWORK, Drive, copied
 from toolkit.members.member import load_member
 from toolkit.paper import RESULTS
 
@@ -113,13 +113,13 @@ def test_a_changed_image_is_not_embedded_under_its_old_name(toolkit: Drive, cour
     assert "import" in refused.err
 
 
-def test_a_recipe_runs_its_steps(toolkit: Drive, course: Path, tmp_path: Path) -> None:
-    toolkit("data", "import", course, "--name", "small")
+def test_a_recipe_runs_its_steps(toolkit: Drive, fitted: Path, tmp_path: Path) -> None:
+    copied(fitted, tmp_path / "artifacts")
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
-        '[[step]]\ncommand = "ovr"\nhead = "forest"\n'
-        f'[[step]]\ncommand = "ovr"\nfeatures = ["{NETWORK}"]\nweights = "none"\nfolds = 3\n'
-        'set = ["Cs=[0.01]"]\nname = "from-recipe"\n'
+        '[[step]]\ncommand = "ensemble"\nmembers = ["nobody", "weak"]\n'
+        '[[step]]\ncommand = "ensemble"\nmembers = ["weak", "strong"]\nmethod = "mean"\n'
+        'folds = 3\nresamples = 20\nname = "from-recipe"\n'
     )
     done = toolkit("reproduce", recipe, "--json")
     assert done.code == 1  # the first step fails and is told; the second is done all the same
