@@ -93,10 +93,10 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     done = made("predict", images, "--model", "e", "--out", out, "--json").document
     assert (done["images"], done["skipped"]) == (60, [])
     found = read(out)
-    fitted = open_scorer(in_artifacts(artifacts()), "e").score(Whole("small"))
+    direct = open_scorer(in_artifacts(artifacts()), "e").score(Whole("small"))
     dataset = load_dataset(artifacts(), "small")
     for row, image in enumerate(dataset.ids):
-        np.testing.assert_allclose(found[image], fitted[row], atol=1e-5)
+        np.testing.assert_allclose(found[image], direct[row], atol=1e-5)
     held = images_held_out(ensemble)
     assert len(held) == 6
     for image in held:

@@ -126,21 +126,21 @@ def test_a_page_shows_what_compare_says_and_needs_nothing_else(
     texts = iter(page.texts)
     for row in held["rows"]:
         for key, read in (next(texts) for _ in COLUMNS):
-            value = at(row, key)
-            if key == "ci.map.0" and value is not None:
+            figure = at(row, key)
+            if key == "ci.map.0" and figure is not None:
                 assert read == "-".join(f"{end:.3f}" for end in row["ci"]["map"])
-            elif value is None:
+            elif figure is None:
                 assert read in ("", "–"), (row["name"], key)
             else:
-                assert isinstance(value, float)
-                assert prints(read.rstrip("*°"), value), (row["name"], key, read)
+                assert isinstance(figure, float)
+                assert prints(read.rstrip("*°"), figure), (row["name"], key, read)
     assert next(texts, None) is None
     best = max((row for row in held["rows"] if row["tuned"]), key=lambda row: row["metrics"]["map"])
-    figures = re.findall(r"[-+]?\d+\.\d+", page.finding)
-    assert len(figures) >= 6
+    said = re.findall(r"[-+]?\d+\.\d+", page.finding)
+    assert len(said) >= 6
     known = list(leaves(best))
-    for figure in figures:
-        assert any(prints(figure, value) for value in known), figure
+    for each in said:
+        assert any(prints(each, value) for value in known), each
     assert not page.unnamed
     assert all(load.startswith(("#", "data:")) for load in page.loads), page.loads
     assert "http" not in text
