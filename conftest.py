@@ -1,4 +1,4 @@
-"""What tests of several folders share."""
+"""What all tests share; here and not in tests/, where it would be looked through for doctests."""
 
 import os
 from pathlib import Path
