@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from toolkit.store import write_bytes
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 
 def page_environment(*folders: Path) -> Environment:
@@ -18,13 +20,27 @@ def page_environment(*folders: Path) -> Environment:
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = breakable
+    return environment
+
+
+def breakable(text: str) -> Markup:
+    """Return text whose long names may be broken where their parts meet.
+
+    >>> str(breakable("mlp-a+b<c, +4 points"))
+    'mlp-<wbr>a<wbr>+b&lt;c, +4 points'
+    """
+    from markupsafe import Markup, escape
+
+    safe = re.sub(r"(?<=\w)([-/])(?=\w)", r"\1<wbr>", str(escape(text)))
+    return Markup(re.sub(r"(?<=\w)\+(?=\w)", "<wbr>+", safe))
 
 
 def write_page(page: str, path: Path) -> None:

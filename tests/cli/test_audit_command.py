@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cli.conftest import Drive
+from tests.cli.conftest import NETWORK, Drive
 from toolkit.data.dataset import load_dataset
 from toolkit.data.shelf import get_folds, get_split
 
-SMALL = ("audit", "--features", "basic_cnn", "--weights", "none", "--permutations", 199)
+SMALL = ("audit", "--features", NETWORK, "--weights", "none", "--permutations", 199)
 
 
 class Page(HTMLParser):

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from tests.cli.conftest import Drive
+from tests.cli.conftest import NETWORK, Drive
 
-SMALL = ("--backbone", "basic_cnn", "--weights", "none")
+SMALL = ("--backbone", NETWORK, "--weights", "none")
 
 
 def test_damage_is_found_named_removed_and_mended(toolkit: Drive, course: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_row_of_another_image_is_found(toolkit: Drive, course: Path) -> None:
     artifacts = Path(os.environ["TOOLKIT_ARTIFACTS"])
     dataset = load_dataset(artifacts, "small")
     toolkit("embed", *SMALL)
-    backbone, _ = resolve(Request("basic_cnn", "none"), artifacts)
+    backbone, _ = resolve(Request(NETWORK, "none"), artifacts)
     key = CacheKey(backbone, precision=choose_precision("auto", "cpu"))
     cache = EmbeddingCache(store_folder(artifacts, key), key)
     rows = cache.read(cache.find(dataset.digests))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cli.conftest import Drive
+from tests.cli.conftest import NETWORK, Drive, copied
 from toolkit.data.dataset import load_dataset
 from toolkit.ensembles.scorers import in_artifacts, open_scorer
 from toolkit.ensembles.thresholds import fit_thresholds
@@ -18,12 +18,8 @@ from toolkit.features.pixels import PixelKey, decode_pixels
 from toolkit.members.member import Member, load_member
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
 
-SMALL = ("--features", "basic_cnn", "--weights", "none", "--folds", 3)
-HEADS: dict[str, tuple[object, ...]] = {
-    "weak": ("--set", "Cs=[0.0001]"),
-    "strong": ("--set", "Cs=[0.1]"),
-    "trees": ("--head", "lightgbm", "--set", "n_estimators=5"),
-}
+SMALL = ("--features", NETWORK, "--weights", "none", "--folds", 3)
+TREES = ("--head", "lightgbm", "--set", "n_estimators=5")
 
 
 def artifacts() -> Path:
@@ -31,12 +27,9 @@ def artifacts() -> Path:
 
 
 @pytest.fixture
-def made(toolkit: Drive, course: Path) -> Drive:
+def made(toolkit: Drive, fitted: Path) -> Drive:
     """Two linear heads on a random network."""
-    toolkit("data", "import", course, "--name", "small")
-    for name in ("weak", "strong"):
-        done = toolkit("ovr", *SMALL, *HEADS[name], "--name", name)
-        assert done.code == 0, done.err
+    copied(fitted, artifacts(), "both")
     return toolkit
 
 
@@ -69,7 +62,7 @@ class Whole:
 
 
 def test_from_members_to_predictions_and_a_folder_of_its_own(
-    made: Drive, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Drive, fitted: Path, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = made("ensemble", "--method", "stack", "--folds", 3, "--name", "e", "--json").document
     assert (document["origin"], document["images"]) == ("out-of-fold", 54)
@@ -106,10 +99,10 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     done = made("predict", images, "--model", "e", "--out", out, "--json").document
     assert (done["images"], done["skipped"]) == (60, [])
     found = read(out)
-    fitted = open_scorer(in_artifacts(artifacts()), "e").score(Whole("small"))
+    direct = open_scorer(in_artifacts(artifacts()), "e").score(Whole("small"))
     dataset = load_dataset(artifacts(), "small")
     for row, image in enumerate(dataset.ids):
-        np.testing.assert_allclose(found[image], fitted[row], atol=1e-5)
+        np.testing.assert_allclose(found[image], direct[row], atol=1e-5)
     held = images_held_out(ensemble)
     assert len(held) == 6
     for image in held:
@@ -143,6 +136,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     assert f"{rows['e']['metrics']['map']:.3f}" in card
     everything = "".join(f.read_text() for f in bundle.rglob("*") if f.suffix in (".json", ".toml"))
     assert str(tmp_path) not in everything + card
+    assert str(fitted) not in everything + card
     monkeypatch.setenv("TOOLKIT_ARTIFACTS", str(tmp_path / "elsewhere"))
     there = tmp_path / "there.csv"
     assert made("predict", images, "--model", bundle, "--out", there).code == 0
@@ -166,16 +160,16 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
 def test_a_head_predicts_alone_from_a_local_weights_file(
     toolkit: Drive, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import timm
     import torch
-
-    from toolkit.features.basic_cnn import BasicCNN
 
     torch.manual_seed(3)
     weights = tmp_path / "weights.pth"
-    torch.save(BasicCNN().state_dict(), weights)
+    architecture = NETWORK.removeprefix("timm/")
+    torch.save(timm.create_model(architecture).state_dict(), weights)
     toolkit("data", "import", course, "--name", "small")
-    chosen = ("--features", "basic_cnn", "--weights", weights, "--folds", 3)
-    done = toolkit("ovr", *chosen, *HEADS["trees"], "--name", "trees")
+    chosen = ("--features", NETWORK, "--weights", weights, "--folds", 3, "--precision", "fp32")
+    done = toolkit("ovr", *chosen, *TREES, "--name", "trees")
     assert done.code == 0, done.err
     bundle, out = tmp_path / "bundle", tmp_path / "out.csv"
     assert toolkit("export", "trees", bundle).code == 0
@@ -194,8 +188,7 @@ def test_a_head_predicts_alone_from_a_local_weights_file(
     assert list(read(out)) == held
     for image, scores in read(out).items():
         np.testing.assert_allclose(scores, member.predictions.for_ids([image])[0], atol=1e-5)
-    other = BasicCNN().state_dict()
-    torch.save(other, copied[0])
+    torch.save(timm.create_model(architecture).state_dict(), copied[0])
     manifest = json.loads((bundle / "bundle.json").read_text())
     assert f"weights/{copied[0].name}" in manifest["files"]
     assert toolkit("predict", listing, "--model", bundle, "--out", out).code == 1

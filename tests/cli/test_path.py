@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import Drive
+from tests.cli.conftest import NETWORK, Drive, copied
 from toolkit.members.member import load_member
 from toolkit.paper import RESULTS
 
-SMALL = ("--features", "basic_cnn", "--weights", "none", "--set", "Cs=[0.001, 0.1]", "--folds", 3)
+SMALL = ("--features", NETWORK, "--weights", "none", "--set", "Cs=[0.001, 0.1]", "--folds", 3)
 
 
 def test_from_a_folder_to_a_table(toolkit: Drive, course: Path, tmp_path: Path) -> None:
@@ -19,9 +19,9 @@ def test_from_a_folder_to_a_table(toolkit: Drive, course: Path, tmp_path: Path) 
     assert info.document["images"] == 60
     assert set(info.document["labels"]) == {"day", "red"}
 
-    embedded = toolkit("embed", "--backbone", "basic_cnn", "--weights", "none", "--json").document
+    embedded = toolkit("embed", "--backbone", NETWORK, "--weights", "none", "--json").document
     assert (embedded["computed"], embedded["reused"], embedded["skipped"]) == (60, 0, [])
-    again = toolkit("embed", "--backbone", "basic_cnn", "--weights", "none", "--json").document
+    again = toolkit("embed", "--backbone", NETWORK, "--weights", "none", "--json").document
     assert (again["computed"], again["reused"], again["engine"]) == (0, 60, "none")
 
     fitted = toolkit("ovr", *SMALL, "--name", "first", "--json")
@@ -93,7 +93,7 @@ def test_images_that_cannot_be_decoded_are_told_and_left_out(toolkit: Drive, cou
     imported = toolkit("data", "import", course, "--name", "small")
     assert imported.code == 0
     assert "im7" in imported.err
-    embedded = toolkit("embed", "--backbone", "basic_cnn", "--weights", "none", "--json")
+    embedded = toolkit("embed", "--backbone", NETWORK, "--weights", "none", "--json")
     assert embedded.code == 3
     assert [each["image"] for each in embedded.document["skipped"]] == ["im7"]
     fitted = toolkit("ovr", *SMALL, "--name", "m", "--json")
@@ -107,19 +107,19 @@ def test_images_that_cannot_be_decoded_are_told_and_left_out(toolkit: Drive, cou
 def test_a_changed_image_is_not_embedded_under_its_old_name(toolkit: Drive, course: Path) -> None:
     toolkit("data", "import", course, "--name", "small")
     (course / "images" / "im3.jpg").write_bytes((course / "images" / "im4.jpg").read_bytes())
-    refused = toolkit("embed", "--backbone", "basic_cnn", "--weights", "none")
+    refused = toolkit("embed", "--backbone", NETWORK, "--weights", "none")
     assert refused.code == 1
     assert "im3.jpg" in refused.err
     assert "import" in refused.err
 
 
-def test_a_recipe_runs_its_steps(toolkit: Drive, course: Path, tmp_path: Path) -> None:
-    toolkit("data", "import", course, "--name", "small")
+def test_a_recipe_runs_its_steps(toolkit: Drive, fitted: Path, tmp_path: Path) -> None:
+    copied(fitted, tmp_path / "artifacts")
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
-        '[[step]]\ncommand = "ovr"\nhead = "forest"\n'
-        '[[step]]\ncommand = "ovr"\nfeatures = ["basic_cnn"]\nweights = "none"\nfolds = 3\n'
-        'set = ["Cs=[0.01]"]\nname = "from-recipe"\n'
+        '[[step]]\ncommand = "ensemble"\nmembers = ["nobody", "weak"]\n'
+        '[[step]]\ncommand = "ensemble"\nmembers = ["weak", "strong"]\nmethod = "mean"\n'
+        'folds = 3\nresamples = 20\nname = "from-recipe"\n'
     )
     done = toolkit("reproduce", recipe, "--json")
     assert done.code == 1  # the first step fails and is told; the second is done all the same

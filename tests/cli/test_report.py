@@ -2,16 +2,17 @@
 
 import json
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Drive
+from tests.cli.conftest import Drive, copied
 from toolkit.cli.app import app
 from toolkit.recipe import load_recipe
+from toolkit.reports.table import COLUMNS
 
-OVR = ("ovr", "--features", "basic_cnn", "--weights", "none", "--folds", 3)
 FAST = ("--resamples", 60)
 
 
@@ -24,7 +25,9 @@ class Page(HTMLParser):
         self.loads: list[str] = []
         self.unnamed: list[str] = []
         self.rows: list[dict[str, float | None]] = []
-        self.open: list[str] = []
+        self.texts: list[tuple[str, str]] = []
+        self.finding = ""
+        self._in: str | None = None
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -40,18 +43,24 @@ class Page(HTMLParser):
         if tag == "td" and "data-key" in found:
             value = found.get("data-value")
             self.rows[-1][str(found["data-key"])] = None if value is None else float(value)
+            self.texts.append((str(found["data-key"]), ""))
+        if tag in ("td", "p"):
+            self._in = found.get("data-key") or found.get("id")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = None if tag in ("td", "p") else self._in
+
+    def handle_data(self, data: str) -> None:
+        if self._in == "finding":
+            self.finding += data
+        elif self._in is not None and "." in self._in:
+            key, text = self.texts[-1]
+            self.texts[-1] = (key, text + data)
 
 
 @pytest.fixture
-def scored(toolkit: Drive, course: Path) -> Drive:
-    toolkit("data", "import", course, "--name", "small")
-    for name, setting in (("weak", "Cs=[0.00001]"), ("strong", "Cs=[0.1]")):
-        assert toolkit(*OVR, "--set", setting, "--name", name).code == 0
-    done = toolkit(
-        "ensemble", "--members", "weak,strong", "--method", "greedy", "--folds", 3,
-        "--resamples", 20, "--name", "both",
-    )  # fmt: skip
-    assert done.code == 0, done.err
+def scored(toolkit: Drive, fitted: Path, tmp_path: Path) -> Drive:
+    copied(fitted, tmp_path / "artifacts")
     return toolkit
 
 
@@ -62,6 +71,22 @@ def at(row: object, key: str) -> object:
         else:
             row = row.get(part) if isinstance(row, dict) else None
     return row
+
+
+def prints(text: str, value: float) -> bool:
+    """Tell whether a text is this value, as it is or in percent, at the digits that it has."""
+    digits = len(text.partition(".")[2])
+    return any(f"{scale * value:.{digits}f}" == text.lstrip("+") for scale in (1, 100))
+
+
+def leaves(node: object) -> Iterator[float]:
+    if isinstance(node, dict):
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from leaves(each)
+    elif isinstance(node, (int, float)):
+        yield float(node)
 
 
 def test_a_page_shows_what_compare_says_and_needs_nothing_else(
@@ -97,6 +122,25 @@ def test_a_page_shows_what_compare_says_and_needs_nothing_else(
     for line, row in zip(shown, held["rows"], strict=True):
         for key, value in line.items():
             assert value == at(row, key), (row["name"], key)
+    # and what is read is those figures: each cell, both ends of an interval, the finding
+    texts = iter(page.texts)
+    for row in held["rows"]:
+        for key, read in (next(texts) for _ in COLUMNS):
+            figure = at(row, key)
+            if key == "ci.map.0" and figure is not None:
+                assert read == "-".join(f"{end:.3f}" for end in row["ci"]["map"])
+            elif figure is None:
+                assert read in ("", "–"), (row["name"], key)
+            else:
+                assert isinstance(figure, float)
+                assert prints(read.rstrip("*°"), figure), (row["name"], key, read)
+    assert next(texts, None) is None
+    best = max((row for row in held["rows"] if row["tuned"]), key=lambda row: row["metrics"]["map"])
+    said = re.findall(r"[-+]?\d+\.\d+", page.finding)
+    assert len(said) >= 6
+    known = list(leaves(best))
+    for each in said:
+        assert any(prints(each, value) for value in known), each
     assert not page.unnamed
     assert all(load.startswith(("#", "data:")) for load in page.loads), page.loads
     assert "http" not in text

@@ -189,6 +189,26 @@ def test_openvino_gives_what_torch_gives_whatever_the_place_and_company(converte
     assert np.allclose(low, together, atol=3e-2)
 
 
+def test_the_paper_s_own_network_converts(tmp_path: Path) -> None:
+    """Small: at 224 pixels its first linear layer has 187 million weights, here 2 million."""
+    from toolkit.features.basic_cnn import BasicCNN
+
+    torch.manual_seed(0)
+    network = BasicCNN(size=64).eval()
+    network.classifier = nn.Identity()  # type: ignore[assignment]
+    size = Preprocess(64, 64, "bilinear", GREY, GREY)
+    backbone = replace(TINY, name="basic_cnn", preprocess=size, dim=1000)
+    batch = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), np.uint8)
+    expected = plainly(batch, network)
+    for precision, least in (("fp32", 0.99999), ("bf16", 0.999)):
+        engine = openvino(tmp_path, network, precision=precision, backbone=backbone)
+        out = np.empty((8, 1000), np.float32)
+        engine.submit(batch, out, lambda: None)
+        engine.drain()
+        norms = np.linalg.norm(out, axis=1) * np.linalg.norm(expected, axis=1)
+        assert ((out * expected).sum(axis=1) / norms).min() > least
+
+
 def test_a_converted_network_is_kept_by_what_it_is_of(converted: Path) -> None:
     renamed = replace(TINY, weights="renamed.pth")
     for precision in ("fp32", "bf16"):

@@ -73,6 +73,10 @@ def test_rows_are_kept_by_kind_and_sorted_within() -> None:
     assert [each.name for each in ordered(heads, "map", ["head"], best_first=True)] == [
         "high", "low",
     ]  # fmt: skip
+    turned = ordered([*ROWS[:3], row("blind", 0.07, "reference"), *heads], best_first=True)
+    assert [each.name for each in turned] == [
+        "high", "low", "mean", "blind", *(each.name for each in ROWS[:3]),
+    ]  # fmt: skip
     assert parse_kinds("all") == KINDS
     for wrong in ("", "heads", "head,nonsense"):
         with pytest.raises(UsageError, match="--kind is all"):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from toolkit.reports.comparison import Row
 
 _NAMES = 26
-_SVG_WIDTH = 110
+_SVG_WIDTH = 124
 
 
 def compare_table(rows: Sequence[Row], title: str, width: int) -> Any:
@@ -64,8 +64,9 @@ def label_table(rows: Sequence[Row], title: str, width: int) -> Any:
     table.add_column("pos", justify="right", width=5)
     table.add_column("chance", justify="right", width=6)
     for row in shown:
-        name = row.name.replace("-", "-\n", 1)
-        table.add_column(name, justify="right", width=wide, overflow="fold")
+        table.add_column(
+            _in_two_lines(row.name, wide), justify="right", width=wide, overflow="fold"
+        )
     for label in labels:
         support = ours[0].per_label[label]["support"] or 0
         line = [f"{support:,}", f"{support / max(1, ours[0].images):.3f}"]
@@ -75,6 +76,19 @@ def label_table(rows: Sequence[Row], title: str, width: int) -> Any:
             line.append(number(row.per_label[label]["ap"], 3) + interval)
         table.add_row(Text(label), *line)
     return table
+
+
+def _in_two_lines(name: str, wide: int) -> str:
+    """Break a name at a hyphen where both parts fit; else cut its middle out."""
+    from toolkit.reports.drawing import brief
+
+    first, _, rest = name.partition("-")
+    if len(name) <= wide:
+        return name
+    if len(first) < wide and 0 < len(rest) <= wide:
+        return f"{first}-\n{rest}"
+    short = brief(name, 2 * wide)
+    return f"{short[:wide]}\n{short[wide:]}"
 
 
 def write_svg(table: Any, title: str, path: Path) -> None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.reports.drawing import COLOURS, INK, Picture, drawn, line_style, markup
+from toolkit.reports.drawing import (
+    COLOURS,
+    INK,
+    SOFT,
+    Picture,
+    brief,
+    drawn,
+    line_style,
+    markup,
+)
 
 
 def label_distribution(dataset: Dataset) -> Picture:
@@ -17,12 +28,14 @@ def label_distribution(dataset: Dataset) -> Picture:
     alt = "Positives of each label: " + ", ".join(
         f"{dataset.labels[at]} {counts[at]:,}" for at in order[::-1]
     )
-    with drawn(7, 1 + 0.24 * len(names)) as (figure, axes):
+    with drawn(7, 0.8 + 0.2 * len(names)) as (figure, axes):
         bars = axes.barh(names, counts[order], color=COLOURS[0])
-        axes.bar_label(bars, [f" {value:,}" for value in counts[order]], fontsize=8)
+        axes.bar_label(bars, [f"{value:,}" for value in counts[order]], padding=3, fontsize=8)
         axes.set_xlabel(f"positives among {len(dataset):,} images")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
-        axes.margins(x=0.12)
+        axes.margins(x=0.12, y=0.02)
         svg = markup(figure, "labels", alt)
     none = int((dataset.Y.sum(axis=1) == 0).sum())
     caption = f"{none:,} images carry no label at all; an image can carry several."
@@ -88,24 +101,37 @@ def heat_map(
     digits: int = 0,
 ) -> str:
     """Draw ``values`` (rows, columns), NaN left empty, each with its figure where there is room."""
-    with drawn(1.6 + 0.42 * len(columns), 1.1 + 0.34 * len(rows)) as (figure, axes):
+    from matplotlib.colors import LinearSegmentedColormap
+
+    blue = [int(COLOURS[0][at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    # from clear to blue, so that little is little on a light page and on a dark one
+    shades = LinearSegmentedColormap.from_list("shades", [(*blue, 0.0), (*blue, 1.0)])
+    written = values.size <= 600
+    sides = 0.4 + 0.075 * max(map(len, rows)), 0.3 + 0.05 * max(map(len, columns))
+    width = sides[0] + 0.42 * len(columns) + (0 if written else 0.8)
+    with drawn(max(3.0, width), sides[1] + 0.3 * len(rows)) as (figure, axes):
         mesh = axes.pcolormesh(
-            np.ma.masked_invalid(values), cmap="cividis", vmin=low, vmax=high, edgecolors="none"
-        )
-        axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=45, ha="right")
+            np.ma.masked_invalid(values),
+            cmap=shades, vmin=low, vmax=high, edgecolors=SOFT, linewidth=0.4,
+        )  # fmt: skip
+        slant: Any = {"rotation": 45, "ha": "right"} if max(map(len, columns)) > 2 else {}
+        axes.set_xticks(np.arange(len(columns)) + 0.5, columns, **slant)
         axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
+        axes.tick_params(length=0)
         axes.invert_yaxis()
         axes.grid(visible=False)
-        if values.size <= 600:
+        axes.spines[:].set_visible(False)
+        if written:
             for (row, column), value in np.ndenumerate(values):
                 if not np.isnan(value):
-                    dark = (value - low) / max(high - low, 1e-12) < 0.55
+                    full = (value - low) / max(high - low, 1e-12) > 0.75
                     axes.text(
                         *(column + 0.5, row + 0.5, f"{value:.{digits}f}"),
                         **{"ha": "center", "va": "center", "fontsize": 7},
-                        color="#ffffff" if dark else "#000000",
+                        color="#ffffff" if full else INK,
                     )
-        figure.colorbar(mesh, ax=axes, label=unit, shrink=0.8)
+        else:
+            figure.colorbar(mesh, ax=axes, label=unit, shrink=0.8)
         return markup(figure, name, alt)
 
 
@@ -136,7 +162,7 @@ def epoch_figures(
                 known = [line for line in lines if line.get(key) is not None]
                 if known:
                     at, values = [[line[k] for line in known] for k in ("epoch", key)]
-                    label = f"{name}, {kind}"
+                    label = f"{brief(name)}, {kind}"
                     axes.plot(at, values, dash, color=style["color"], marker=".", label=label)
         axes.set(xlabel="epoch", ylabel="loss")
         axes.legend(fontsize=8)
@@ -147,9 +173,8 @@ def epoch_figures(
             known = [line for line in lines if line.get("validation_accuracy") is not None]
             if known:
                 at, values = [[line[k] for line in known] for k in ("epoch", "validation_accuracy")]
-                axes.plot(
-                    at, [100 * v for v in values], **line_style(number), marker=".", label=name
-                )
+                scaled = [100 * v for v in values]
+                axes.plot(at, scaled, **line_style(number), marker=".", label=brief(name))
         if always_no is not None:
             axes.axhline(100 * always_no, color=INK, linewidth=1, label="always no")
         axes.set(xlabel="epoch", ylabel="accuracy, %")

@@ -98,10 +98,25 @@ def markup(figure: Figure, name: str, alt: str) -> str:
         text = re.sub(rf"<{element}.*?</{element}>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r'(?<= id=")', f"{name}-", text)
     text = re.sub(r'(?<=href="#)|(?<=url\(#)', f"{name}-", text)
-    opening = f'<svg viewBox="\\1" role="img" aria-label="{escape(alt)}" class="plot">'
+    # its own width, so that a page gives the letters of all figures one size
+    inches = f"--inches:{figure.get_figwidth():.2f}"
+    opening = f'<svg viewBox="\\1" role="img" aria-label="{escape(alt)}" class="plot"'
+    opening += f' style="{inches}">'
     text = _SIZE.sub(lambda found: found.expand(opening), text, count=1)
     text = text.replace(INK, "currentColor").replace(SOFT, "var(--line)")
     return re.sub(r"(\d+\.\d{2})\d+", r"\1", text)
+
+
+def brief(name: str, limit: int = 36) -> str:
+    """Return a name that fits in a figure; the middle of a long one is left out.
+
+    >>> brief("mlp-efficientnet_lite0+efficientnet_lite1", 20)
+    'mlp-effici…net_lite1'
+    """
+    if len(name) <= limit:
+        return name
+    end = (limit - 1) // 2
+    return f"{name[: limit - 1 - end]}…{name[len(name) - end :]}"
 
 
 def line_style(number: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from toolkit.reports.score_figures import (
     reliability,
     threshold_sweep,
 )
-from toolkit.reports.table import COLUMNS, cells
+from toolkit.reports.table import COLUMNS, cells, short_title
 from toolkit.store import natural_key
 
 _SHOWN = 3
@@ -110,7 +111,10 @@ def report_page(
         },
         finding=finding(dataset.name, rows),
         columns=COLUMNS,
-        rows=[(row, cells(row)) for row in rows],
+        groups=[
+            (group, [(row, short_title(row), cells(row)) for row in each])
+            for group, each in groupby(rows, key=lambda row: row.group)
+        ],
         figures=figures,
         best=best[0].name if best else "",
         sheets=sheets,

@@ -14,7 +14,7 @@ from toolkit.members.member import Member, load_state
 from toolkit.metrics import binarize, decision_counts, metrics_from_counts
 from toolkit.reports.comparison import Row
 from toolkit.reports.data_figures import heat_map
-from toolkit.reports.drawing import COLOURS, INK, Picture, drawn, line_style, markup
+from toolkit.reports.drawing import COLOURS, INK, Picture, brief, drawn, line_style, markup
 from toolkit.reports.held_out import Scored, developed
 from toolkit.store import read_json
 
@@ -33,7 +33,7 @@ def label_precision(rows: Sequence[Row], labels: tuple[str, ...]) -> Picture:
     alt = f"Average precision of {best.name}: " + ", ".join(
         f"{labels[at]} {_shown(best.per_label[labels[at]]['ap'])}" for at in order[::-1]
     )
-    with drawn(7, 1.2 + 0.3 * len(labels)) as (figure, axes):
+    with drawn(7, 1.1 + 0.27 * len(labels)) as (figure, axes):
         for number, row in enumerate(rows):
             shift = 0.2 * (number - (len(rows) - 1) / 2)
             for y, at in zip(place, order, strict=True):
@@ -41,13 +41,15 @@ def label_precision(rows: Sequence[Row], labels: tuple[str, ...]) -> Picture:
                 if value is None:
                     continue
                 colour = COLOURS[number]
-                name = row.name if at == order[-1] else None
+                name = brief(row.name) if at == order[-1] else None
                 axes.plot(value, y - shift, "osD"[number % 3], color=colour, ms=4, label=name)
                 if pair is not None:
                     axes.plot(pair, [y - shift] * 2, color=colour, linewidth=1.2)
         chance = [support[at] / max(1, best.images) for at in order]
         axes.plot(chance, place, "|", color=INK, ms=12, label="chance")
         axes.set_yticks(place, [f"{labels[at]} ({support[at]:,})" for at in order])
+        axes.tick_params(axis="y", length=0)
+        axes.margins(y=0.03)
         axes.set(xlabel="average precision on the test images", xlim=(0, 1.02))
         figure.legend(loc="outside upper left", ncols=2, fontsize=8)
         svg = markup(figure, "ap", alt)
@@ -71,7 +73,7 @@ def precision_recall_curves(
             at = labels.index(label)
             for number, (name, found) in enumerate(scored.items()):
                 recall, precision = _curve(found.truth[:, at], found.scores[:, at])
-                axes.plot(recall, precision, **line_style(number), linewidth=1.3, label=name)
+                axes.plot(recall, precision, **line_style(number), linewidth=1.3, label=brief(name))
             rate = support[label] / max(1, rows[0].images)
             axes.axhline(rate, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), label="chance")
             axes.set(title=f"{label} ({support[label]:,})", xlim=(0, 1.02), ylim=(0, 1.04))
@@ -101,10 +103,10 @@ def threshold_sweep(dataset: Dataset, split: Split, member: Member) -> Picture:
         for number, (key, each) in enumerate(values.items()):
             axes.plot(_STEPS, each, **line_style(number), label=key.replace("_", " "))
         none = 1 - float(scored.truth.mean())
-        axes.axhline(none, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
-        axes.text(0.99, none, "accuracy of always no ", ha="right", va="bottom", fontsize=8)
+        dots, said = (0, (1, 2)), "accuracy of always no"
+        axes.axhline(none, color=INK, linewidth=0.8, linestyle=dots, label=said)
         axes.set(xlabel="one threshold for all labels", xlim=(0, 1), ylim=(0, 1.04))
-        axes.legend(fontsize=8, loc="lower center", ncols=3)
+        figure.legend(loc="outside upper left", ncols=3, fontsize=8)
         svg = markup(figure, "sweep", alt)
     caption = (
         f"{member.name} on {len(scored.rows):,} development images, scored by models that did not "
@@ -124,7 +126,7 @@ def reliability(scored: Mapping[str, Scored], labels: tuple[str, ...]) -> Pictur
             axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
             for number, (name, found) in enumerate(scored.items()):
                 mean, share = _bins(found.truth[:, at], found.scores[:, at])
-                axes.plot(mean, share, **line_style(number), marker=".", ms=4, label=name)
+                axes.plot(mean, share, **line_style(number), marker=".", ms=4, label=brief(name))
             axes.set(title=labels[at], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         _label_outer(figure, panels, "mean score", "share of positives")
         svg = markup(figure, "reliability", alt)
@@ -153,7 +155,9 @@ def member_correlation(scored: Mapping[str, Scored]) -> Picture:
     off = values[~np.eye(len(names), dtype=bool)]
     alt = f"Correlation of the errors of {len(names)} members: {off.min():.2f} to {off.max():.2f}"
     low = max(-1.0, np.floor(10 * off.min()) / 10)
-    svg = heat_map(values, names, names, "correlation", alt, "correlation", low, 1, digits=2)
+    rows = tuple(f"{brief(name, 40)}  {number}" for number, name in enumerate(names, 1))
+    columns = tuple(str(number) for number in range(1, len(names) + 1))
+    svg = heat_map(values, rows, columns, "correlation", alt, "correlation", low, 1, digits=2)
     caption = (
         "Of errors on the test images, mean over labels. The less two members err alike, the more "
         "combining them can gain."
@@ -176,7 +180,8 @@ def ensemble_weights(member: Member, labels: tuple[str, ...]) -> Picture:
     alt = f"Weights of {len(names)} members for {len(labels)} labels; mean over labels: "
     alt += ", ".join(f"{name} {value:.2f}" for name, value in zip(names, mean, strict=True))
     low, high = min(0.0, float(weights.min())), max(1e-6, float(weights.max()))
-    svg = heat_map(weights, names, labels, f"w{_slug(member.name)}", alt, "weight", low, high, 2)
+    rows = tuple(brief(name) for name in names)
+    svg = heat_map(weights, rows, labels, f"w{_slug(member.name)}", alt, "weight", low, high, 2)
     return Picture(title, svg, alt, f"{member.source}; weights of logits, fitted out of fold.")
 
 
@@ -185,19 +190,25 @@ def _slug(name: str) -> str:
 
 
 def _panels(count: int) -> Any:
-    """Return the context of a figure with that many panels in rows of five."""
+    """Return the context of a figure with that many panels in rows of four."""
     from contextlib import contextmanager
 
     @contextmanager
     def opened() -> Any:
-        columns = min(5, max(1, count))
+        columns = min(4, max(1, count))
         lines = -(-count // columns)
-        size = (1.9 * columns + 0.6, 1.7 * lines + 0.8)
+        size = (max(4.0, 1.65 * columns + 0.5), 1.45 * lines + 0.8)
         grid = {"squeeze": False, "sharex": True, "sharey": True}
         with drawn(*size, nrows=lines, ncols=columns, **grid) as (figure, axes):
             flat = axes.ravel()
             for spare in flat[count:]:
                 spare.remove()
+            for at, panel in enumerate(flat[:count]):
+                panel.set_xticks([0, 0.5, 1])
+                panel.set_yticks([0, 0.5, 1])
+                lowest = at + columns >= count
+                panel.tick_params(labelsize=7, labelbottom=lowest)
+                panel.title.set_fontsize(9)
             yield figure, flat[:count]
 
     return opened()

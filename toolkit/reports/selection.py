@@ -36,16 +36,33 @@ def check_sort(key: str) -> str:
 def ordered(
     rows: Sequence[Row], key: str = "map", kinds: Sequence[str] = KINDS, *, best_first: bool = False
 ) -> list[Row]:
-    """Return the rows of these kinds: the paper's in its order, then references, then ours.
+    """Return the rows of these kinds, those of a kind together.
 
-    References and ours, kind by kind, are sorted by a metric, the best last (where a terminal's
-    prompt is) unless ``best_first``.
+    The paper's come first, in its order, then references, then ours, kind by kind, sorted by a
+    metric, the best last: where a terminal's prompt is. A page is read from its top: with
+    ``best_first`` ours come first, the kind of the best member before the others, then references,
+    then the paper's.
     """
-    sign = -1 if best_first else 1
+    kept = [row for row in rows if row.kind in kinds]
+
+    def worth(row: Row) -> float:
+        value = row.metrics.get(key)
+        return -1.0 if value is None else value
 
     def place(row: Row) -> tuple[int, float]:
-        kind = KINDS.index(row.kind)
-        value = row.metrics.get(key)
-        return kind, 0.0 if row.kind == "paper" else sign * (-1.0 if value is None else value)
+        return KINDS.index(row.kind), 0.0 if row.kind == "paper" else worth(row)
 
-    return sorted((row for row in rows if row.kind in kinds), key=place)
+    if not best_first:
+        return sorted(kept, key=place)
+    best: dict[str, float] = {}
+    for row in kept:
+        best[row.kind] = max(worth(row), best.get(row.kind, -1.0))
+    last = ("reference", "paper")
+
+    def turned(row: Row) -> tuple[int, float, int, float]:
+        kind, value = place(row)
+        ours = row.kind not in last
+        rank = -1 if ours else last.index(row.kind)
+        return rank, -best[row.kind] if ours else 0.0, kind, -value
+
+    return sorted(kept, key=turned)

@@ -92,11 +92,11 @@ COLUMNS: tuple[Column, ...] = (
 )
 LEGEND = (
     "T/§: the paper's table/row and section; frozen: its feature extraction, else fine-tuned; ep: "
-    "epochs; pos_w: weighted loss. mAP: mean average precision with its 95 % interval "
-    "over resampled test images. acc: 1 - Hamming loss, as in the paper. prec, rec, maF1, miF1: at "
-    "0.5; t: at thresholds tuned on development images. +blind, +mAP: above the best predictor "
-    "that ignores the image (* Holm's p <= 0.05, paired bootstrap); +paper: above the paper's best "
-    "figure (° outside the 95 % interval; its test images are others, so no test)."
+    "epochs; pos_w: weighted loss; @: threshold. mAP: mean average precision with its 95 % "
+    "interval over resampled test images. acc: 1 - Hamming loss, as in the paper. prec, rec, maF1, "
+    "miF1: at 0.5; t: at thresholds tuned on development images. +blind, +mAP: above the best "
+    "predictor that ignores the image (* Holm's p <= 0.05, paired bootstrap); +paper: above the "
+    "paper's best figure (° outside the 95 % interval; its test images are others, so no test)."
 )
 
 
@@ -106,6 +106,8 @@ _SHORT = {
     " feature-extract": " frozen",
     " finetune": "",
     "pos_weight": "pos_w",
+    ", threshold ": " @",
+    ",": "",
 }
 
 

@@ -23,7 +23,7 @@ import torch
 from tests.members.finetune.finetune_fakes import QUICK, training, weights
 from toolkit.members.finetune.checkpoint import load_checkpoint
 
-LONG = replace(QUICK, epochs=40)
+LONG = replace(QUICK, epochs=16)
 
 
 def digest(checkpoint: Path | None) -> str:
