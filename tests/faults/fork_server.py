@@ -8,6 +8,7 @@ answers with how each ended. A job is ``{"argv": [...], "cwd": folder, "env": {.
 
     "kill": [seconds, signal]     after so many seconds
     "kill_at": number             SIGKILL just before the folder is changed for the n-th time
+    "kill_on": text               SIGKILL just before the first change of a path that holds it
     "file_size": bytes            no file may grow past this
 
 Changes are counted by the interpreter's own audit events under the folder ``env["WATCHED"]``:
@@ -48,8 +49,8 @@ def preload() -> None:
 class Changes:
     """Counts changes of a folder, and ends the process just before one of them."""
 
-    def __init__(self, folder: str, last: int | None, note: str) -> None:
-        self.folder, self.last, self.note, self.count = folder, last, note, 0
+    def __init__(self, folder: str, last: int | None, on: str | None) -> None:
+        self.folder, self.last, self.on, self.count = folder, last, on, 0
         sys.addaudithook(self.hear)
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -57,10 +58,11 @@ class Changes:
         if event not in _CHANGES and not (event == "open" and _writes(arguments)):
             return
         path = arguments[0]
-        if isinstance(path, int) or not os.fsdecode(path).startswith(self.folder):
+        path = "" if isinstance(path, int) else os.fsdecode(path)
+        if not path.startswith(self.folder):
             return
         self.count += 1
-        if self.count == self.last:
+        if self.count == self.last or (self.on is not None and self.on in path):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -79,7 +81,7 @@ def child(job: dict[str, Any]) -> None:
         for number, file in ((0, os.devnull), (1, job["out"]), (2, job["err"])):
             handle = os.open(file, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT)
             os.dup2(handle, number)
-        changes = Changes(job["env"]["WATCHED"], job.get("kill_at"), job["out"])
+        changes = Changes(job["env"]["WATCHED"], job.get("kill_at"), job.get("kill_on"))
         if "file_size" in job:
             resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_size"], resource.RLIM_INFINITY))
         sys.argv = ["toolkit", *job["argv"]]

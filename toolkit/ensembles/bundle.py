@@ -15,6 +15,7 @@ from toolkit.store import (
     digest_of,
     read_json,
     replace_folder,
+    sweep,
     temporary_beside,
     write_json,
 )
@@ -62,6 +63,7 @@ def export_bundle(
         raise UsageError(f"{place} is there already: {ask}")
     place = place.absolute()
     place.parent.mkdir(parents=True, exist_ok=True)
+    sweep(place.parent, of=place.name)
     building = temporary_beside(place)
     try:
         members: dict[str, Any] = {}
