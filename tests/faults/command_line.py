@@ -18,6 +18,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # what two runs of one recipe may differ in: locks, and who made it, when and how fast
 _VOLATILE = ("provenance.json", "member.json", "metrics.jsonl", "bundle.json")
 
+Wanted = tuple[Path, Sequence[object], dict[str, Any]]
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -75,7 +77,7 @@ class CommandLine:
     def __call__(self, artifacts: Path, *argv: object, **fault: Any) -> Ended:
         return self.at_once([(artifacts, argv, fault)])[0]
 
-    def at_once(self, wanted: Sequence[tuple[Path, Sequence[object], dict[str, Any]]]) -> list[Ended]:
+    def at_once(self, wanted: Sequence[Wanted]) -> list[Ended]:
         """Run commands side by side, each ``(artifacts, arguments, fault)``."""
         jobs = []
         for artifacts, argv, fault in wanted:
@@ -110,13 +112,12 @@ class CommandLine:
 
 
 def _ended(job: dict[str, Any], how: dict[str, Any]) -> Ended:
-    out, err, changes = (Path(job["out"] + end) for end in ("", "", ".changes"))
-    err = Path(job["err"])
-    said = [f.read_text(errors="replace") if f.is_file() else "" for f in (out, err)]
+    out, err, changes = Path(job["out"]), Path(job["err"]), Path(job["out"] + ".changes")
+    printed, said = (f.read_text(errors="replace") if f.is_file() else "" for f in (out, err))
     count = int(changes.read_text()) if changes.is_file() else 0
     for file in (out, err, changes):
         file.unlink(missing_ok=True)
-    return Ended(how["code"], *said, how["seconds"], count)
+    return Ended(how["code"], printed, said, how["seconds"], count)
 
 
 def content(artifacts: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from filelock import FileLock
 from tests.faults.command_line import CommandLine, content
 from tests.faults.reliability_table import Trial, write_table
 from tests.faults.stages import Stage, arguments, paint, stages
+from toolkit.store import write_json
 
 LONG = bool(os.environ.get("TOOLKIT_FAULTS_LONG"))
 _PAGE = os.environ.get("TOOLKIT_FAULTS_PAGE")
@@ -62,10 +63,12 @@ def undisturbed(toolkit: CommandLine, steps: dict[str, Stage], shared: Path) -> 
     place = shared / "undisturbed"
     with FileLock(shared / "undisturbed.lock"):
         if not (place / "artifacts").is_dir():
-            building = place / "building"
-            for stage in steps.values():
+            building, changes = place / "building", {}
+            for name, stage in steps.items():
                 done = toolkit(building, *arguments(stage, building))
                 assert done.code == 0, done.err
+                changes[name] = done.changes
+            write_json(place / "changes.json", changes)
             building.rename(place / "artifacts")
     return place / "artifacts"
 

@@ -31,7 +31,13 @@ from pathlib import Path
 from typing import Any
 
 LIMIT = 120.0
-_LATE = ("lightgbm", "matplotlib.pyplot", "pyarrow.parquet", "sklearn.linear_model", "torch._dynamo")
+_LATE = (
+    "lightgbm",
+    "matplotlib.pyplot",
+    "pyarrow.parquet",
+    "sklearn.linear_model",
+    "torch._dynamo",
+)
 _CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.symlink"}
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 def _encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)  # type: ignore[arg-type]
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -43,18 +43,21 @@ def hostile_images() -> dict[str, tuple[bytes, bool]]:
     return {
         "empty.jpg": (b"", False),
         "truncated.jpg": (jpeg[: len(jpeg) // 2], False),
-        "truncated.png": (png[: len(png) // 2], False),
+        "truncated-too.png": (png[: len(png) // 2], False),
         "onebyte.jpg": (b"\xff", False),
         "text.jpg": (b"this is no picture\n" * 9, False),
         "script.gif": (b"<script>alert(1)</script>", False),
         "png-named.jpg": (png, True),
         "jpeg-named.png": (jpeg, True),
         "bomb.png": (_bomb(60_000), False),
-        "huge-header.jpg": (jpeg.replace(struct.pack(">HH", 24, 32), b"\xff\xff\xff\xff", 1), False),
+        "huge-header.jpg": (
+            jpeg.replace(struct.pack(">HH", 24, 32), b"\xff\xff\xff\xff", 1),
+            False,
+        ),
         "cmyk.jpg": (_encoded(plain.convert("CMYK"), "JPEG"), True),
         "grey.jpg": (_encoded(plain.convert("L"), "JPEG"), True),
         "grey16.png": (_encoded(wide, "PNG"), True),
-        "grey16.tif": (_encoded(wide, "TIFF"), True),
+        "grey16-too.tif": (_encoded(wide, "TIFF"), True),
         "bits.png": (_encoded(plain.convert("1"), "PNG"), True),
         "alpha.png": (_encoded(plain.convert("RGBA"), "PNG"), True),
         "palette.png": (_encoded(palette, "PNG", transparency=3), True),

@@ -13,6 +13,9 @@ FROZEN = ("--features", "basic_cnn", "--weights", "none", "--precision", "fp32",
 TUNED = ("finetune", "--backbone", "timm/test_efficientnet", "--weights", "none", "--size", 32)
 TUNED += ("--precision", "fp32", "--epochs", 2, "--no-tensorboard")  # type: ignore[assignment]
 MEMBERS = "linear,mlp,lightgbm"
+STACK = ("ensemble", "--members", MEMBERS, "--method", "stack", "--folds", 3)
+_SHORT = ("--set", "epochs=2", "--set", "hidden=8")
+_FEW = ("--set", "n_estimators=4", "--set", "n_jobs=1")
 
 
 @dataclass(frozen=True)
@@ -37,21 +40,52 @@ def stages(course: Path) -> dict[str, Stage]:
             ("datasets/small/dataset.parquet", "datasets/small/splits", "datasets/.last.json"),
         ),
         "embed": Stage(
-            ("embed", "--backbone", "basic_cnn", "--weights", "none", "--precision", "fp32")
-            + ("--engine", "torch"),
+            (
+                "embed",
+                "--backbone",
+                "basic_cnn",
+                "--weights",
+                "none",
+                "--precision",
+                "fp32",
+                "--engine",
+                "torch",
+            ),
             ("embeddings/basic_cnn-*",),
         ),
         "ovr linear": Stage(
             ("ovr", *FROZEN, "--set", "Cs=[0.001,0.1]", "--name", "linear"), ("members/linear",)
         ),
         "ovr mlp": Stage(
-            ("ovr", "--head", "mlp", *FROZEN, "--seeds", 1, "--set", "epochs=2")
-            + ("--set", "hidden=8", "--name", "mlp"),
+            (
+                "ovr",
+                "--head",
+                "mlp",
+                *FROZEN,
+                "--seeds",
+                1,
+                "--set",
+                "epochs=2",
+                "--set",
+                "hidden=8",
+                "--name",
+                "mlp",
+            ),
             ("members/mlp",),
         ),
         "ovr lightgbm": Stage(
-            ("ovr", "--head", "lightgbm", *FROZEN, "--set", "n_estimators=4", "--set", "n_jobs=1")
-            + ("--name", "lightgbm"),
+            (
+                "ovr",
+                "--head",
+                "lightgbm",
+                *FROZEN,
+                "--set",
+                "n_estimators=4",
+                "--set",
+                "n_jobs=1",
+                "--name",
+                "lightgbm",
+            ),
             ("members/lightgbm",),
         ),
         "finetune": Stage(
@@ -59,8 +93,19 @@ def stages(course: Path) -> dict[str, Stage]:
             ("members/tuned", "reports/training/tuned", "embeddings/pixels"),
         ),
         "ensemble": Stage(
-            ("ensemble", "--members", MEMBERS, "--method", "stack", "--folds", 3)
-            + ("--resamples", 4, "--name", "ens"),
+            (
+                "ensemble",
+                "--members",
+                MEMBERS,
+                "--method",
+                "stack",
+                "--folds",
+                3,
+                "--resamples",
+                4,
+                "--name",
+                "ens",
+            ),
             ("ensembles/ens",),
         ),
         "report": Stage(

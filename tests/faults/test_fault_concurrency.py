@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults.command_line import CommandLine, content
+from tests.faults.command_line import CommandLine, Wanted, content
 from tests.faults.conftest import LONG, Tried
 from tests.faults.stages import Stage, arguments
 
@@ -31,7 +31,7 @@ def test_different_members_at_once(
     for _ in range(TIMES):
         for name in names:
             steps[name].undo(copied)
-        wanted = [(copied, arguments(steps[name], copied), {}) for name in names]
+        wanted: list[Wanted] = [(copied, arguments(steps[name], copied), {}) for name in names]
         ended = toolkit.at_once(wanted)
         assert [each.code for each in ended] == [0] * 4, [each.err for each in ended]
         assert content(copied) == whole

@@ -21,9 +21,7 @@ RECIPES: dict[str, tuple[object, ...]] = {
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_the_same_recipe_twice(
-    name: str, toolkit: CommandLine, copied: Path, tried: Tried
-) -> None:
+def test_the_same_recipe_twice(name: str, toolkit: CommandLine, copied: Path, tried: Tried) -> None:
     for member in ("first", "second"):
         done = toolkit(copied, *RECIPES[name], "--name", member)
         assert done.code == 0, done.err

@@ -22,7 +22,7 @@ ROOMS = (16, 64, 256) if LONG else (16,)
 _AFTER = "one sentence and exit code 1; earlier artifacts intact; a later run gave the same result"
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", STAGES if LONG else ("embed", "ovr mlp", "finetune", "export"))
 def test_no_file_may_grow(
     name: str,
     toolkit: CommandLine,
@@ -50,7 +50,9 @@ def test_no_file_may_grow(
     tried("full disk", name, "no file may grow past a size", refused, _AFTER)
 
 
-@pytest.mark.parametrize("name", ["ovr linear", "finetune", "ensemble"])
+@pytest.mark.parametrize(
+    "name", ("ovr linear", "finetune", "ensemble") if LONG else ("ovr linear",)
+)
 def test_a_full_disk(
     name: str,
     toolkit: CommandLine,
@@ -71,7 +73,7 @@ def test_a_full_disk(
                 os.posix_fallocate(file.fileno(), 0, free - room * 1024)
             ended = toolkit(artifacts, *arguments(stage, artifacts))
             if ended.code:
-                ended.says("make room")
+                ended.says("room")
                 refused += 1
                 after = content(artifacts)
                 assert {path: after.get(path) for path in before} == before
@@ -92,7 +94,7 @@ def test_a_read_only_artifacts_folder(
     tmp_path: Path,
     tried: Tried,
 ) -> None:
-    (copied / "members" / ".tmp-4194304-ab-left").mkdir()  # of a process that is no more
+    (copied / "members" / ".tmp-4194304-ab-left").touch()  # of a process that is no more
     steps["ovr mlp"].undo(copied)
     with _mounted(copied, "--bind", str(copied)):
         subprocess.run(["mount", "-o", "remount,ro,bind", copied], check=True)

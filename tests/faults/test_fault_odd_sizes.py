@@ -35,7 +35,7 @@ def _cases() -> dict[str, tuple[int, dict[str, Sequence[int]]]]:
         "a label with one positive": (40, {"a": half, "rare": [1] + [0] * 39}),
         "a label on every image": (40, {"a": half, "all": [1] * 40}),
         "a label on no image": (40, {"a": half, "none": [0] * 40}),
-        "labels in other scripts": (40, {"Größe, \"x\" | <b>": half, "画像 🙂": some, "=1+1": half}),
+        "labels in other scripts": (40, {'Größe, "x" | <b>': half, "画像 🙂": some, "=1+1": half}),
         "the same picture under 40 names": (-40, {"a": half}),
     }
 

@@ -36,9 +36,13 @@ def _faults(tree: ast.Module) -> list[str]:
             found.append("torch.load without weights_only=True")
         if allow is not None and getattr(allow, "value", None) is not False:
             found.append(f"{name} with allow_pickle")
-        if name in ("joblib.load", "joblib.dump", "torch.jit.load") or name.rpartition(".")[2] in LOADERS:
+        if (
+            name in ("joblib.load", "joblib.dump", "torch.jit.load")
+            or name.rpartition(".")[2] in LOADERS
+        ):
             found.append(name)
-        if name in ("eval", "exec", "yaml.load") or name.endswith(".extractall"):
+        plain = isinstance(node.func, ast.Name) and name in ("eval", "exec")
+        if plain or name == "yaml.load" or name.endswith(".extractall"):
             found.append(name)
     return found
 
