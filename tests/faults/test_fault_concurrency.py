@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.faults.command_line import CommandLine, Wanted, content
 from tests.faults.conftest import LONG, Tried
 from tests.faults.stages import Stage, arguments
@@ -24,6 +26,7 @@ def test_four_make_one_member(
     tried("concurrency", "ovr mlp", "four make the same member", TIMES, _SAME)
 
 
+@pytest.mark.skipif(not LONG, reason="in the long version")
 def test_different_members_at_once(
     toolkit: CommandLine, steps: dict[str, Stage], copied: Path, whole: dict[str, str], tried: Tried
 ) -> None:

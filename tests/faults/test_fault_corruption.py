@@ -125,7 +125,9 @@ def interrupted(
     return made
 
 
-SLOW = ("pixels", "index of pixels", "note on a backbone", "split", "exported recipe")
+SLOW = ("pixels", "index of pixels", "split", "exported recipe", "an ensemble's predictions")
+SLOW += ("head of embeddings", "index of embeddings", "notes of a member")  # type: ignore[assignment]
+SLOW += ("linear model", "recipe of a member")  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if LONG or kind not in SLOW])

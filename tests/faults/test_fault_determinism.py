@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.command_line import CommandLine
-from tests.faults.conftest import Tried
+from tests.faults.conftest import LONG, Tried
 from tests.faults.stages import FROZEN, TUNED
 from toolkit.members.member import load_member
 
@@ -20,7 +20,11 @@ RECIPES: dict[str, tuple[object, ...]] = {
 }
 
 
-@pytest.mark.parametrize("name", RECIPES)
+# the others are made twice by every test of kills
+SHORT = ("multitask",)
+
+
+@pytest.mark.parametrize("name", RECIPES if LONG else SHORT)
 def test_the_same_recipe_twice(name: str, toolkit: CommandLine, copied: Path, tried: Tried) -> None:
     for member in ("first", "second"):
         done = toolkit(copied, *RECIPES[name], "--name", member)

@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -102,14 +103,17 @@ def test_hostile_label_files(
             (place / ("" if name.endswith(".csv") else "annotations") / name).write_bytes(data)
         table = place / "t.csv"
         path = table if table.exists() else place
-        artifacts = tmp_path / "artifacts"
-        ended = toolkit(artifacts, "data", "import", path, "--name", "x")
-        ended.says(words)
-        assert not list(artifacts.rglob("*.parquet")), what
+        with pytest.raises(DataError, match=re.escape(words)):
+            import_dataset(path, "x")
+        if LONG or what == SHORT:
+            artifacts = tmp_path / "artifacts"
+            toolkit(artifacts, "data", "import", path, "--name", "x").says(words)
+            assert not list(artifacts.rglob("*.parquet")), what
     tried("hostile labels", "import", "label files and tables with a fault each", len(LABELS),
           "refused in one sentence that names file and line; nothing written")  # fmt: skip
 
 
+SHORT = "a line of 10 MB"
 NAMES = ("../x", "..", "a/b", "/etc/x", "-x", ".x", "a\nb", "x" * 200, "nul", "", "~/x", "a\\b")
 
 
@@ -124,13 +128,13 @@ def test_names_cannot_leave_the_artifacts_folder(
         ("predict", course, "--out", "p.csv", "--model"),
     )
     for command in commands:
-        for name in NAMES if LONG else NAMES[:3]:
+        for name in NAMES if LONG else NAMES[:1]:
             ended = toolkit(copied, *command, name)
             if name or command[0] != "compare":  # an empty --data is the data set last imported
                 assert ended.code in (1, 2), (command, name, ended.err)
                 assert "Traceback" not in ended.err
     assert sorted(copied.parent.rglob("*")) == before
-    times = len(commands) * len(NAMES if LONG else NAMES[:3])
+    times = len(commands) * len(NAMES if LONG else NAMES[:1])
     tried("hostile names", "import, ovr, compare, predict", "names of data sets and members that "
           "lead elsewhere", times, "refused; nothing written")  # fmt: skip
 
