@@ -1,6 +1,6 @@
 """Time and peak memory of heads, ensemble and prediction, against images and against labels.
 
-    uv run python bench/scale.py --out docs/results/scale.json
+    uv run python -m bench.scale --out docs/results/scale.json
 
 Runs the command line, a process a stage, on small pictures of their own and on fake embeddings of
 1,280 numbers that are appended to the embedding store under the pictures' content digests, so every
@@ -142,11 +142,8 @@ def main() -> None:
     middle = sorted(options.labels)[len(options.labels) // 2]
     by_images = [measure(count, middle) for count in options.images]
     least = min(options.images)
-    by_labels = [
-        next((run for run in by_images if run["images"] == least and labels == middle), None)
-        or measure(least, labels)
-        for labels in options.labels
-    ]
+    known = {(run["images"], run["labels"]): run for run in by_images}
+    by_labels = [known.get((least, labels)) or measure(least, labels) for labels in options.labels]
     peak = max(s["peak_gib"] for run in by_images + by_labels for s in run["stages"].values())
     found = {
         "dim": 1280,

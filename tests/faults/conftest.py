@@ -102,4 +102,4 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if _PAGE and "PYTEST_XDIST_WORKER" not in os.environ and _TRIALS:
-        write_table(Path(_PAGE), _TRIALS)
+        write_table(Path(_PAGE), _TRIALS, "Long" if LONG else "Short")

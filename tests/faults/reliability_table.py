@@ -34,7 +34,7 @@ class Trial:
         return [cls(*value) for value in noted]  # type: ignore[misc]
 
 
-def table(trials: Sequence[Trial]) -> str:
+def table(trials: Sequence[Trial], version: str) -> str:
     """Return Markdown: one row for trials that agree in all but their number."""
     counts: dict[tuple[str, str, str, str], int] = {}
     for trial in trials:
@@ -46,13 +46,13 @@ def table(trials: Sequence[Trial]) -> str:
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     failed = sum(trial.area == "FAILED" for trial in trials)
     total = sum(trial.times for trial in trials if trial.area != "FAILED")
-    lines += ["", f"{total:,} faults tried; tests that failed: {failed}."]
+    lines += ["", f"{version} version: {total:,} trials; tests that failed: {failed}."]
     return "\n".join(lines)
 
 
-def write_table(page: Path, trials: Sequence[Trial]) -> None:
+def write_table(page: Path, trials: Sequence[Trial], version: str) -> None:
     """Put the table between the marks of a page."""
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{table(trials)}\n{END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{BEGIN}\n{table(trials, version)}\n{END}{after}", encoding="utf-8")

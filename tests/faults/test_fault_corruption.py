@@ -151,7 +151,7 @@ def test_damage_is_named_or_made_good(
             ended, numbers = readers.read(reader, artifacts)
             if ended.code == 0:
                 assert numbers == known, (how, file)
-                outcome = "made good: the undisturbed numbers"
+                outcome = "made good, or of no account: the undisturbed numbers"
             else:
                 ended.says()
                 _named(ended.err, file, artifacts)
