@@ -11,6 +11,10 @@ demo:
 test *args:
     uv run pytest -n 2 {{args}}
 
+# kill, fill, cut, flip: the long version of tests/faults, and its table in docs/reliability.md
+faults *args:
+    TOOLKIT_FAULTS_LONG=1 TOOLKIT_FAULTS_PAGE=docs/reliability.md uv run --no-sync pytest -n 2 tests/faults {{args}}
+
 # lint, types, tests
 check:
     uv run ruff check .

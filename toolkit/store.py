@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +22,7 @@ ROOMS = ("datasets", "embeddings", "members", "ensembles", "reports")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]{0,119}")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
 _TEMPORARY = ".tmp-"
+_SOURCE = "source"  # a data set's own images, perhaps a million
 
 
 def safe_name(name: str, what: str = "name") -> str:
@@ -95,6 +96,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     unless the process is killed (see :func:`sweep`).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent, of=path.name)
     temporary = temporary_beside(path)
     try:
         yield temporary
@@ -153,21 +155,38 @@ def process_alive(pid: int) -> bool:
     return True
 
 
-def sweep(folder: Path) -> int:
-    """Remove temporaries that killed processes left directly in ``folder``; return how many."""
+def sweep(folder: Path, depth: int = 0, of: str | None = None) -> int:
+    """Remove temporaries that killed processes of this machine left; return how many.
+
+    Args:
+        folder: where to look; nothing happens where it is not there or may not be changed.
+        depth: how many levels of folders below it to look into, links and sources left out.
+        of: only temporaries of the file or folder of this name.
+    """
     removed = 0
-    if not folder.is_dir():
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except OSError:
         return 0
-    for entry in folder.iterdir():
-        if entry.name.startswith(_TEMPORARY):
-            pid = entry.name[len(_TEMPORARY) :].split("-", 1)[0]
-            if pid.isdecimal() and not process_alive(int(pid)):
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry, ignore_errors=True)
-                else:
-                    entry.unlink(missing_ok=True)
-                removed += 1
+    for entry in entries:
+        inside = entry.is_dir(follow_symlinks=False)
+        if not entry.name.startswith(_TEMPORARY):
+            if inside and depth and entry.name != _SOURCE:
+                removed += sweep(Path(entry.path), depth - 1, of)
+        elif (of is None or entry.name.endswith(f"-{of}")) and _orphan(entry.name):
+            if inside:
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    os.unlink(entry)
+            removed += 1
     return removed
+
+
+def _orphan(name: str) -> bool:
+    pid = name[len(_TEMPORARY) :].split("-", 1)[0]
+    return pid.isdecimal() and not process_alive(int(pid))
 
 
 def locked(path: Path, timeout: float = -1) -> FileLock:

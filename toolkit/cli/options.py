@@ -160,7 +160,7 @@ class Run:
         from toolkit.store import ROOMS, sweep
 
         for room in ROOMS:
-            sweep(self.artifacts / room)
+            sweep(self.artifacts / room, depth=3)
 
     def _show_warning(self, message: Warning | str, *args: Any, **kwargs: Any) -> None:
         self.say(f"warning: {message}")

@@ -142,7 +142,7 @@ def save_dataset(dataset: Dataset, artifacts: Path) -> Path:
         "provenance": dataset.provenance,
     }
     write_table(path, columns, meta)
-    write_json(_pointer(artifacts), {"name": dataset.name})
+    write_json(_pointer(artifacts), {"name": dataset.name, "digest": digest_of(dataset.name)})
     return path
 
 
@@ -205,6 +205,8 @@ def last_dataset(artifacts: Path) -> str | None:
     note = read_json(pointer, "the note of the last data set")
     try:
         name = str(note["name"])
+        if note["digest"] != digest_of(name):
+            raise KeyError(name)
         return name if dataset_file(artifacts, name).is_file() else None
     except (KeyError, TypeError, UsageError) as error:
         raise ArtifactError(

@@ -15,6 +15,7 @@ from toolkit.store import (
     digest_of,
     read_json,
     replace_folder,
+    sweep,
     temporary_beside,
     write_json,
 )
@@ -62,6 +63,7 @@ def export_bundle(
         raise UsageError(f"{place} is there already: {ask}")
     place = place.absolute()
     place.parent.mkdir(parents=True, exist_ok=True)
+    sweep(place.parent, of=place.name)
     building = temporary_beside(place)
     try:
         members: dict[str, Any] = {}
@@ -129,7 +131,9 @@ def _add(find: Find, name: str, building: Path, members: dict[str, Any]) -> None
     parts = find(name)
     members[name] = {"kind": parts.kind, "source": parts.source, "predictions": parts.digest}
     folder = building / "members" / name
-    shutil.copytree(parts.folder, folder / "model")
+    (folder / "model").mkdir(parents=True)
+    for file in parts.folder.iterdir():  # one by one: copytree's error hides that a disk is full
+        shutil.copyfile(file, folder / "model" / file.name)
     recipe = dict(parts.recipe)
     asked = str(recipe.get("weights", "default"))
     if asked not in ("default", "none"):

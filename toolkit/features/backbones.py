@@ -142,12 +142,13 @@ def _noted(note: Path) -> Backbone | None:
     try:
         known = read_json(note, "the note on a backbone")
         fresh = (
-            known["format"] == _NOTE_FORMAT
+            known.pop("digest") == digest_of(known)
+            and known["format"] == _NOTE_FORMAT
             and known["versions"] == _versions()
             and _same_file(known["file"])
         )
         return Backbone.from_facts(known["backbone"]) if fresh else None
-    except (ArtifactError, KeyError, TypeError, ValueError):
+    except (ArtifactError, AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
@@ -161,7 +162,7 @@ def _load_and_note(request: Request, note: Path) -> Loaded:
         "file": _file_facts(file),
         "backbone": backbone.facts(),
     }
-    write_json(note, facts)
+    write_json(note, facts | {"digest": digest_of(facts)})
     return backbone, module
 
 

@@ -15,9 +15,10 @@ from toolkit.errors import ArtifactError, DataError
 from toolkit.members.head import FitsFolds, OneVsRestHead, Progress
 from toolkit.members.member import load_state, save_state
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
-from toolkit.store import read_json, write_json
+from toolkit.store import digest_file, read_json, write_json
 
 BLOCK = 8192
+_NOTE = "digests.json"
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,13 @@ class Checkpoints:
             write_json(note, inputs)
 
     def load(self, fold: int, head: OneVsRestHead) -> OneVsRestHead | None:
-        """Return a finished fold's model, or None."""
+        """Return a finished fold's model, or None where it is not there whole."""
         place = self.folder / f"fold-{fold}"
-        if not place.is_dir():
+        try:
+            same = read_json(place / _NOTE, "a checkpoint's note") == _digests(place)
+        except ArtifactError:
+            same = False
+        if not same:
             return None
         model: OneVsRestHead = clone(head).restore(load_state(place, "model"))
         return model
@@ -138,6 +143,7 @@ class Checkpoints:
         building = self.folder / f".fold-{fold}"
         shutil.rmtree(building, ignore_errors=True)
         save_state(model.state(), building, "model")
+        write_json(building / _NOTE, _digests(building))
         place = self.folder / f"fold-{fold}"
         shutil.rmtree(place, ignore_errors=True)
         building.rename(place)
@@ -145,3 +151,8 @@ class Checkpoints:
     def clear(self) -> None:
         """Remove all; the member is whole."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(file for file in folder.glob("*") if file.name != _NOTE)
+    return {file.name: digest_file(file).hex() for file in files}

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from toolkit.errors import ArtifactError
-from toolkit.store import write_with
+from toolkit.store import DIGEST_BYTES, digest_bytes, write_with
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint atomically."""
-    write_with(path, lambda file: torch.save({"format": FORMAT, "state": state}, file))
+    """Write a checkpoint atomically, its digest before it: torch's own format has none."""
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, "state": state}, buffer)
+    data = buffer.getbuffer()
+    write_with(path, lambda file: (file.write(digest_bytes(data)), file.write(data)))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -25,7 +29,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         ArtifactError: it is damaged or of another format.
     """
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        data = memoryview(path.read_bytes())
+        if digest_bytes(data[DIGEST_BYTES:]) != data[:DIGEST_BYTES]:
+            raise ValueError("its content is not what was written")
+        found = torch.load(io.BytesIO(data[DIGEST_BYTES:]), map_location="cpu", weights_only=True)
         if found["format"] == FORMAT:
             state: dict[str, Any] = found["state"]
             return state
