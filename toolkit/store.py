@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -85,7 +87,8 @@ def sync_folder(folder: Path) -> None:
 
 def temporary_beside(path: Path) -> Path:
     """Return an unused temporary name in the folder of ``path``."""
-    return path.with_name(f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+    owner = f"{os.getpid()}@{_machine()}"
+    return path.with_name(f"{_TEMPORARY}{owner}-{secrets.token_hex(4)}-{path.name}")
 
 
 @contextmanager
@@ -185,8 +188,15 @@ def sweep(folder: Path, depth: int = 0, of: str | None = None) -> int:
 
 
 def _orphan(name: str) -> bool:
-    pid = name[len(_TEMPORARY) :].split("-", 1)[0]
-    return pid.isdecimal() and not process_alive(int(pid))
+    owner = name[len(_TEMPORARY) :].split("-", 1)[0]
+    pid, _, machine = owner.partition("@")
+    return pid.isdecimal() and machine in ("", _machine()) and not process_alive(int(pid))
+
+
+@cache
+def _machine() -> str:
+    """Return a short name of this machine: on a shared folder, others have processes too."""
+    return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
 
 
 def locked(path: Path, timeout: float = -1) -> FileLock:

@@ -125,9 +125,22 @@ def _pictures(
     known, _ = resolve(wanted, run.artifacts)
     size = request["size"] or known.preprocess.size
     key = PixelKey.of(known.preprocess, size)
+    larger = how.scored_size(size, known.preprocess.size)
+    score_key = PixelKey.of(known.preprocess, larger)
 
     def source() -> tuple[Source, np.ndarray]:
         dataset.require_unchanged()
+        store, rows = decoded(key)
+        scored = None
+        if score_key != key:
+            score_store, also = decoded(score_key)
+            rows = np.intersect1d(rows, also)
+            places = score_store.find(dataset.digests)[rows]
+            scored = Source.of_pixels(score_store, places, device)
+        places = store.find(dataset.digests)[rows]
+        return Source.of_pixels(store, places, device, scored), rows
+
+    def decoded(key: PixelKey) -> tuple[PixelStore, np.ndarray]:
         store = PixelStore(run.artifacts, key)
         images = Images(dataset.ids, dataset.paths, dataset.digests)
         with run.progress("decoding images") as (start, advance):
@@ -139,15 +152,17 @@ def _pictures(
         hexes = [dataset.digests[row].tobytes().hex() for row in missing]
         told = [(dataset.ids[r], reasons[h]) for r, h in zip(missing, hexes, strict=True)]
         _tell_skipped(run, told)
-        return Source.of_pixels(store, places[rows], device), rows
+        return store, rows
 
     def network() -> nn.Module:
         from toolkit.features.loading import load
 
         backbone, trunk, _ = load(wanted)  # anew each time: every fold trains its own
-        return classifier(backbone, trunk, len(dataset.labels), size)
+        return classifier(backbone, trunk, len(dataset.labels), size, larger)
 
     facts = {"backbone": known.facts(), "pixels": key.facts(), "labels": len(dataset.labels)}
+    if score_key != key:
+        facts["score_pixels"] = score_key.facts()
     return Inputs(facts, known.title, source, seeded(network, request["seed"]))
 
 

@@ -67,14 +67,14 @@ class FrozenClassifier(nn.Module):
         return logits
 
 
-def classifier(backbone: Backbone, trunk: nn.Module, labels: int, size: int) -> Classifier:
+def classifier(backbone: Backbone, trunk: nn.Module, labels: int, *sizes: int) -> Classifier:
     """Put a new output layer on a backbone as :func:`toolkit.features.loading.load` gives it.
 
     Args:
         backbone: its facts.
         trunk: its network without classifier; made trainable.
         labels: number of outputs.
-        size: side of the pictures that it will see.
+        sizes: sides of the pictures that it will see.
 
     Raises:
         UsageError: the network does not take pictures of that size.
@@ -84,10 +84,11 @@ def classifier(backbone: Backbone, trunk: nn.Module, labels: int, size: int) -> 
     network.eval()
     try:
         with torch.no_grad():
-            network(torch.zeros(1, 3, size, size))
+            for size in sizes:
+                network(torch.zeros(1, 3, size, size))
     except (RuntimeError, AssertionError) as error:
         raise UsageError(
-            f"{backbone.name} does not take pictures of {size} pixels: leave --size out, its own "
+            f"{backbone.name} takes no pictures of {sizes[0]} pixels: leave --size out, its own "
             f"is {backbone.preprocess.size}"
         ) from error
     return network

@@ -61,6 +61,9 @@ class Settings:
         crop, flip, rotate, colour, trivial: see :class:`~toolkit.members.finetune.augment
             .Augmentation`.
         mixup: alpha of mixup, 0 for none.
+        score_scale: side of the pictures that are scored, relative to those learned from, up to the
+            backbone's own side: random crops show things larger than they are (Touvron et al.
+            2019).
         views: score the mean over the picture and its mirror image.
         pairing: ``published`` trains and measures with labels set beside files by position.
         invert: colours inverted as published.
@@ -98,6 +101,7 @@ class Settings:
     colour: float = 0.0
     trivial: bool = False
     mixup: float = 0.0
+    score_scale: float = 1.5
     views: bool = True
     pairing: str = "by-id"
     invert: bool = False
@@ -127,6 +131,8 @@ class Settings:
         for name in ("averaging", "label_smoothing", "clip", "momentum"):
             if not getattr(self, name) < 1:
                 raise UsageError(f"{name} is below 1, not {getattr(self, name)!r}")
+        if self.score_scale < 1:
+            raise UsageError(f"score_scale is at least 1, not {self.score_scale!r}")
         if not 0 < self.crop <= 1:
             raise UsageError(f"crop is a share above 0 and at most 1, not {self.crop!r}")
 
@@ -145,6 +151,19 @@ class Settings:
     def trains_trunk(self) -> bool:
         """Whether layers below the output layer learn."""
         return self.pretrain == "finetune" and self.epochs > 0
+
+    def scored_size(self, size: int, own: int) -> int:
+        """Return the side of the pictures that are scored, a multiple of 32 where it differs.
+
+        Args:
+            size: side of the pictures that are learned from.
+            own: side that the backbone was trained for.
+
+        >>> Settings().scored_size(128, own=224), Settings().scored_size(224, own=224)
+        (192, 224)
+        """
+        wanted = int(size * self.score_scale) // 32 * 32
+        return max(size, min(wanted, own))
 
     def facts(self) -> dict[str, Any]:
         """Return all settings, JSON-able."""
@@ -213,6 +232,7 @@ def published(found: PaperResult) -> Settings:
         flip=False,
         rotate=25.0 if found.augmentation == "RandomRotation(25)" else 0.0,
         colour=0.2 if found.augmentation == "ColorJitter" else 0.0,
+        score_scale=1.0,
         views=False,
         pairing="published",
         invert=True,

@@ -22,6 +22,7 @@ class Source:
         pixels: whether rows are pictures ``uint8 (S, S, 3)``, else features ``float (d,)``.
         device: where batches go.
         row_bytes: of one row.
+        scored: the same images as they are scored, where that is at another size.
     """
 
     def __init__(
@@ -31,9 +32,11 @@ class Source:
         pixels: bool,
         device: str = "cpu",
         row_bytes: int = 0,
+        scored: Source | None = None,
     ) -> None:
         self.read, self.pixels = read, pixels
         self.device = torch.device(device)
+        self.scored = self if scored is None else scored
         self._held: torch.Tensor | None = None
         if self.device.type == "cuda" and count * row_bytes < _SHARE * _free_memory(self.device):
             blocks = (np.arange(s, min(s + _BLOCK, count)) for s in range(0, count, _BLOCK))
@@ -41,10 +44,16 @@ class Source:
             self._held = torch.cat(parts)
 
     @classmethod
-    def of_pixels(cls, store: PixelStore, places: np.ndarray, device: str = "cpu") -> Source:
+    def of_pixels(
+        cls,
+        store: PixelStore,
+        places: np.ndarray,
+        device: str = "cpu",
+        scored: Source | None = None,
+    ) -> Source:
         """Read pictures; ``places`` ``int64 (n,)`` are the store's rows of the n images."""
         size = int(np.prod(store.shape))
-        return cls(lambda rows: store.read(places[rows]), len(places), True, device, size)
+        return cls(lambda rows: store.read(places[rows]), len(places), True, device, size, scored)
 
     @classmethod
     def of_features(cls, X: np.ndarray, device: str = "cpu") -> Source:

@@ -194,10 +194,10 @@ class Training:
             self.average.load_state_dict(state["average"])
 
     def logits(self, rows: np.ndarray, network: nn.Module | None = None) -> np.ndarray:
-        """Return ``float32 (m, L)`` of some rows, unchanged pictures, as the network's mode is."""
+        """Return ``float32 (m, L)`` of some rows, as they are scored and the network's mode is."""
         return logits_of(
             network or self.network,
-            self.source,
+            self.source.scored,
             rows,
             views=self.settings.views,
             precision=self.precision,
