@@ -234,10 +234,13 @@ def test_sweep_takes_only_what_dead_processes_left(tmp_path: Path) -> None:
     (folder / f".tmp-{pid}-ab-file").write_bytes(b"x")
     (folder / f".tmp-{10**30}-ab-absurd").write_bytes(b"x")
     (folder / f".tmp-{pid}-ab-link").symlink_to(outside)
-    kept = {f".tmp-{mine}-ab-file", ".tmp-", ".tmp-x-y", "file", f"tmp-{pid}-ab-file"}
+    here = store.temporary_beside(tmp_path / "x").name.split("-")[1].partition("@")[2]
+    (folder / f".tmp-{pid}@{here}-ab-file").write_bytes(b"x")
+    elsewhere = f".tmp-{pid}@elsewhere-ab-file"  # a live process of another machine, perhaps
+    kept = {f".tmp-{mine}-ab-file", elsewhere, ".tmp-", ".tmp-x-y", "file", f"tmp-{pid}-ab-file"}
     for name in kept:
         (folder / name).write_bytes(b"x")
-    assert store.sweep(folder) == 4
+    assert store.sweep(folder) == 5
     assert set(os.listdir(folder)) == kept
     assert (outside / "kept").is_dir()
     assert store.sweep(tmp_path / "absent") == 0

@@ -73,6 +73,22 @@ def test_out_of_fold_scores_come_from_a_model_that_never_saw_the_row() -> None:
     assert not same[FOLDED.fold == 0].any()
 
 
+def test_scores_come_from_the_pictures_that_are_to_be_scored() -> None:
+    """Trained on one source and scored on another, which is larger, as if it alone were given."""
+    X, Y = pictures()
+    larger = X.repeat(2, axis=1).repeat(2, axis=2)
+    scored = Source(lambda rows: larger[rows], len(X), pixels=True)
+    source = Source(lambda rows: X[rows], len(X), pixels=True, scored=scored)
+    found = fit(tiny, source, Y, ONE, SHORT)
+    plain = fitted(ONE)
+    for key, value in plain.states["model"].items():
+        np.testing.assert_array_equal(found.states["model"][key], value)
+    assert not np.array_equal(found.scores, plain.scores)
+    untrained = fit(tiny, scored, Y, ONE, replace(SHORT, epochs=0))
+    again = fit(tiny, source, Y, ONE, replace(SHORT, epochs=0))
+    np.testing.assert_array_equal(untrained.scores, again.scores)
+
+
 def test_without_training_rows_there_is_an_error() -> None:
     with pytest.raises(DataError, match="no training images"):
         fitted(Parts(AT[:0], AT[:10], AT[10:]))
