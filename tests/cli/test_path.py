@@ -139,6 +139,7 @@ def test_a_recipe_runs_its_steps(toolkit: Drive, fitted: Path, tmp_path: Path) -
         (["ovr", "--name", "../out"], 2, "cannot be used"),
         (["compare", "--members", "nobody"], 2, "no member named"),
         (["compare", "--sort", "luck"], 2, "--sort is one of"),
+        (["compare", "--on", "training"], 2, "--on is one of"),
         (["data", "info", "--data", "nothing"], 2, "no data set named"),
         (["data", "import", "nowhere", "--name", "x"], 1, "neither a folder nor a CSV"),
         (["data", "fetch", "imagenet"], 2, "mirflickr25k"),

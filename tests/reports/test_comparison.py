@@ -1,5 +1,6 @@
 """The comparison: reference rows are what they say, and members are scored by id."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,39 @@ def test_scores_are_joined_by_id(dataset: Dataset) -> None:
         assert pair is not None
         assert value is not None
         assert pair[0] <= value <= pair[1]
+
+
+def test_out_of_fold_scores_are_compared_without_a_look_at_the_test_images(
+    dataset: Dataset,
+) -> None:
+    split = paper_split(dataset.ids)
+    made = member(dataset)
+    rows = compare(dataset, split, [made], on="development", resamples=50)
+    truth = dataset.Y.copy()
+    truth[split.test] = 1 - truth[split.test]
+    blinded = replace(dataset, Y=truth)
+    ids = [dataset.ids[r] for r in np.sort(split.development)]
+    by_hand = score(truth[np.sort(split.development)], made.predictions.for_ids(ids), labels=LABELS)
+    row = rows[-1]
+    assert row.metrics == by_hand.metrics
+    assert row.images == len(split.development)
+    assert row.tuned is None
+    none, chance, _ = (each for each in rows if each.kind == "reference")
+    assert none.images == len(split.development)
+    assert none.metrics["accuracy"] == pytest.approx(1 - dataset.Y[split.development].mean())
+    assert chance.metrics == reference_rows(blinded, split, "development")[1].metrics
+
+
+def test_rows_learned_from_are_no_out_of_fold_scores(dataset: Dataset) -> None:
+    split = paper_split(dataset.ids)
+    made = member(dataset)
+    seen = {dataset.ids[row] for row in split.development[:30]}
+    origin = made.predictions.origin.copy()
+    origin[[i for i, image in enumerate(made.predictions.ids) if image in seen]] = IN_SAMPLE
+    fold = np.where(origin == OUT_OF_FOLD, 0, -1).astype(np.int16)
+    learned = member(dataset, origin=origin, fold=fold)
+    row = member_row(dataset, split, learned, on="development", resamples=0)
+    assert row.images == len(split.development) - 30
 
 
 def test_chance_is_what_a_blind_predictor_scores(dataset: Dataset) -> None:

@@ -29,6 +29,7 @@ def choose_rows(
     wanted: str,
     *,
     kinds: tuple[str, ...],
+    on: str = "test",
     resamples: int,
     seed: int,
 ) -> Chosen:
@@ -43,7 +44,7 @@ def choose_rows(
     from toolkit.errors import MemberError, UsageError, listed
     from toolkit.members.member import list_members, load_member
     from toolkit.reports.comparison import compare
-    from toolkit.reports.held_out import held_out
+    from toolkit.reports.held_out import developed, held_out
 
     patterns = [pattern.strip() for pattern in wanted.split(",") if pattern.strip()]
     there = list_members(run.artifacts)
@@ -60,6 +61,8 @@ def choose_rows(
             continue
         try:
             held_out(dataset, split, member)
+            if on == "development" and not len(developed(dataset, split, member).rows):
+                raise MemberError(f"member {name} has no scores of development images")
         except MemberError:
             if name in patterns:
                 raise
@@ -67,10 +70,13 @@ def choose_rows(
         else:
             chosen.append(member)
     if others:
-        run.say(f"left out, made on another data set or split: {listed(others)}")
+        lack = "" if on == "test" else ", or without development scores"
+        run.say(f"left out, made on another data set or split{lack}: {listed(others)}")
     with run.progress("scoring") as (start, advance):
         start(len(chosen))
-        rows = compare(dataset, split, chosen, resamples=resamples, seed=seed, on_member=advance)
+        rows = compare(
+            dataset, split, chosen, on=on, resamples=resamples, seed=seed, on_member=advance
+        )
     least = 2 * len(chosen) / (1 + resamples)
     if resamples and least > 0.05:
         run.say(

@@ -57,8 +57,14 @@ def compare(
         Path | None,
         typer.Option("--svg", metavar="FILE", help="Write the table as a picture, too."),
     ] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            "--on", help="test, or development for out-of-fold scores to make choices by."
+        ),
+    ] = "test",
     resamples: Annotated[
-        int, typer.Option("--resamples", help="Bootstrap resamples of the test images; 0 for none.")
+        int, typer.Option("--resamples", help="Bootstrap resamples of the images; 0 for none.")
     ] = 1000,
     split: SplitOption = "paper",
     seed: SeedOption = 0,
@@ -67,31 +73,36 @@ def compare(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Compare the paper's rows, predictors that ignore the image, and ours on the test images."""
+    """Compare the paper's rows, predictors that ignore the image, and ours on held-out images."""
     from toolkit.cli.chosen_rows import choose_rows
     from toolkit.cli.compare_table import compare_table, label_table, svg_width, write_svg
     from toolkit.data.shelf import get_split
     from toolkit.errors import UsageError
-    from toolkit.reports.comparison import document
+    from toolkit.reports.comparison import PARTS, document
     from toolkit.reports.selection import check_sort, ordered, parse_kinds
     from toolkit.reports.table import LEGEND
 
     if form not in _FORMATS:
         raise UsageError(f"--format is one of {', '.join(_FORMATS)}, not {form!r}")
+    if on not in PARTS:
+        raise UsageError(f"--on is one of {', '.join(PARTS)}, not {on!r}")
     run = Run.start(artifacts, json or form == "json", quiet)
     kinds = parse_kinds(kind)
     check_sort(sort)
     dataset = run.dataset(data)
     part = get_split(dataset, split, run.artifacts)
-    chosen = choose_rows(run, dataset, part, members, kinds=kinds, resamples=resamples, seed=seed)
+    chosen = choose_rows(
+        run, dataset, part, members, kinds=kinds, on=on, resamples=resamples, seed=seed
+    )
     rows = ordered(chosen.rows, sort, kinds)
-    title = f"{dataset.name}, split {split}: {len(part.test):,} test images"
+    images = part.test if on == "test" else part.development
+    title = f"{dataset.name}, split {split}: {len(images):,} {on} images"
     table = label_table if per_label else compare_table
     if svg is not None:
         write_svg(table(rows, title, svg_width()), f"toolkit compare --data {dataset.name}", svg)
         run.say(f"picture: {svg}")
     if run.json:
-        run.emit(document(dataset, split, rows))
+        run.emit(document(dataset, split, rows, on))
     elif form != "rich":
         run.put(_plain(form, per_label)(rows))
     else:
@@ -99,7 +110,7 @@ def compare(
         run.show(
             LEGEND
             if not per_label
-            else "pos: positives among the test images; AP with its "
+            else f"pos: positives among the {on} images; AP with its "
             "95 % interval over resampled images; chance: AP of a random ranking."
         )
 

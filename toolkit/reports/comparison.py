@@ -18,7 +18,7 @@ from toolkit.members.member import Member
 from toolkit.metrics import METRICS, score
 from toolkit.paper import RESULTS
 from toolkit.reports.differences import PAPER, REFERENCE, Blind, adjust, from_paper
-from toolkit.reports.held_out import held_out
+from toolkit.reports.held_out import developed, held_out
 
 Metrics = dict[str, float | None]
 GROUPS = {
@@ -28,6 +28,7 @@ GROUPS = {
     "finetuned": "Fine-tuned",
     "ensemble": "Ensembles",
 }
+PARTS = ("test", "development")
 KINDS = ("paper", *GROUPS)
 NONE, CHANCE, FREQUENCY = (
     "always no",
@@ -96,6 +97,7 @@ def compare(
     split: Split,
     members: Sequence[Member],
     *,
+    on: str = "test",
     resamples: int = 1000,
     seed: int = 0,
     on_member: Callable[[int], None] | None = None,
@@ -104,8 +106,9 @@ def compare(
 
     Args:
         dataset: gives the truth.
-        split: its test images are scored on.
+        split: its images are scored on.
         members: to be compared; each must have held-out scores for the test images.
+        on: ``test``; or ``development`` for out-of-fold scores, which choices may be made by.
         resamples: of the bootstrap; 0 leaves intervals out.
         seed: of the bootstrap; every row sees the same resamples.
         on_member: told 1 for each member scored.
@@ -113,7 +116,7 @@ def compare(
     Raises:
         MemberError: a member is of another data set or lacks scores.
     """
-    references = reference_rows(dataset, split)
+    references = reference_rows(dataset, split, on)
     rate = dataset.Y[split.development].mean(axis=0)
     blind = Blind(
         {NONE: np.zeros(len(rate)), FREQUENCY: rate},
@@ -124,16 +127,18 @@ def compare(
     )
     ours = []
     for member in members:
-        ours.append(member_row(dataset, split, member, resamples=resamples, seed=seed, blind=blind))
+        row = member_row(dataset, split, member, on=on, resamples=resamples, seed=seed, blind=blind)
+        ours.append(row)
         if on_member is not None:
             on_member(1)
     adjust(row.versus[REFERENCE] for row in ours)
     return [*paper_rows(), *references, *ours]
 
 
-def document(dataset: Dataset, split: str, rows: Sequence[Row]) -> dict[str, Any]:
+def document(dataset: Dataset, split: str, rows: Sequence[Row], on: str = "test") -> dict[str, Any]:
     """Return what ``compare --json`` prints, and what a report holds."""
-    return {"dataset": dataset.name, "split": split, "rows": [row.facts() for row in rows]}
+    facts = [row.facts() for row in rows]
+    return {"dataset": dataset.name, "split": split, "on": on, "rows": facts}
 
 
 def paper_rows() -> Iterable[Row]:
@@ -148,14 +153,14 @@ def paper_rows() -> Iterable[Row]:
         yield Row(result.name, "paper", result.source, metrics, images=result.test_rows)
 
 
-def reference_rows(dataset: Dataset, split: Split) -> list[Row]:
-    """Return what predictors that ignore the image score on the test images.
+def reference_rows(dataset: Dataset, split: Split, on: str = "test") -> list[Row]:
+    """Return what predictors that ignore the image score on the test or development images.
 
     Always no; chance at the label's own rate (expected values of a predictor that says yes to each
     label at random as often as it is true among the development images); and the label's frequency
     given to every image as its score.
     """
-    truth = dataset.Y[split.test]
+    truth = dataset.Y[split.test if on == "test" else split.development]
     rate = dataset.Y[split.development].mean(axis=0)
     prevalence = truth.mean(axis=0)
     constant = np.broadcast_to(rate, truth.shape)
@@ -196,17 +201,20 @@ def member_row(
     member: Member,
     thresholds: np.ndarray | float = 0.5,
     *,
+    on: str = "test",
     resamples: int = 1000,
     seed: int = 0,
     blind: Blind | None = None,
 ) -> Row:
-    """Score one member on the test images; ``blind`` are predictors to hold it against.
+    """Score one member; ``blind`` are predictors to hold it against.
+
+    Out of fold there are no tuned thresholds: they are tuned on the very same scores.
 
     Raises:
         MemberError: the member belongs to another data set, or to another split: some test images
             have no held-out score.
     """
-    scored = held_out(dataset, split, member)
+    scored = (held_out if on == "test" else developed)(dataset, split, member)
     truth, scores = scored.truth, scored.scores
     found = score(truth, scores, thresholds, dataset.labels)
     drawn = (
@@ -226,7 +234,7 @@ def member_row(
         intervals,
         found.per_label,
         len(truth),
-        _tuned(dataset, split, member, truth, scores),
+        _tuned(dataset, split, member, truth, scores) if on == "test" else None,
         {}
         if drawn is None
         else {name: _pair(each) for name, each in zip(dataset.labels, drawn.ap.T, strict=True)},
