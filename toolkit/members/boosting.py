@@ -175,7 +175,7 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
         counted = (weight > 0).any(1)
         if not counted.all():
             X, Y, weight = X[counted], Y[counted], weight[counted]
-        self.normalised_ = normalises(X, self.normalise)
+        self.normalised_ = normalises(X.min(axis=1) >= 0, self.normalise)
         X = self._normalised(X)
         start = self._find_start(X, Y, weight)
         problems = [

@@ -99,13 +99,14 @@ class LinearHead(NormalisedInput, OneVsRestHead):
         folds = int(fold.max()) + 1
         clones = [clone(self) for _ in range(folds)]
         shared = np.ones(Y.shape[1], bool)
+        non_negative = X.min(axis=1) >= 0
         for f, each in enumerate(clones):
             rows = fold != f
             each.classes_, each.n_features_in_ = self.classes_, self.n_features_in_
             each.levels_ = self.levels_
             open_ = each._find_constant(Y[rows], weight[rows])
             shared &= np.isin(np.arange(Y.shape[1]), open_)
-            each.normalised_ = normalises(X[rows], self.normalise)
+            each.normalised_ = normalises(non_negative[rows], self.normalise)
         if not shared.all() or len({each.normalised_ for each in clones}) > 1:
             # a label with one class in some fold cannot share the passes: fit fold by fold
             for f, each in enumerate(clones):
@@ -128,7 +129,7 @@ class LinearHead(NormalisedInput, OneVsRestHead):
     def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:
         grid = self._grid()
         self.C_ = np.full(Y.shape[1], grid[0])
-        self.normalised_ = normalises(X, self.normalise)
+        self.normalised_ = normalises(X.min(axis=1) >= 0, self.normalise)
         X = self._normalised(X)
         if Y.shape[1] == 0:
             return

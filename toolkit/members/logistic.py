@@ -122,9 +122,7 @@ def _tensor(values: np.ndarray, device: str) -> torch.Tensor:
 @dataclass(frozen=True)
 class _Point:
     strength: float
-    w: torch.Tensor
-    bias: torch.Tensor
-    z: torch.Tensor
+    parts: tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # w, bias and z
 
 
 class _Problems:
@@ -184,7 +182,7 @@ class _Problems:
                 self._continue_along(solutions[0], solutions[1], everywhere)
             solved = self.minimise(everywhere, tol)
             self.z = self._forward(self.w, self.bias)  # free of what the updates rounded off
-            here = _Point(float(strength), self.w.clone(), self.bias.clone(), self.z.clone())
+            here = _Point(float(strength), (self.w.clone(), self.bias.clone(), self.z.clone()))
             solutions = [*solutions[-1:], here]
             coef, intercept = self.in_units_of_x()
             coefs.append(coef)
@@ -222,15 +220,13 @@ class _Problems:
         lowest = self._objective(self.z, self.w, strength)
         for stretch in _STRETCHES:
             along = 1 + stretch * ratio
-            w = torch.lerp(before.w, last.w, along)
-            bias = torch.lerp(before.bias, last.bias, along)
-            z = torch.lerp(before.z, last.z, along)
+            both = zip(before.parts, last.parts, strict=True)
+            w, bias, z = (torch.lerp(here, there, along) for here, there in both)
             objective = self._objective(z, w, strength)
             better = objective < lowest
             lowest = torch.where(better, objective, lowest)
-            self.w = torch.where(better, w, self.w)
-            self.bias = torch.where(better, bias, self.bias)
-            self.z = torch.where(better, z, self.z)
+            for part, new in ((self.w, w), (self.bias, bias), (self.z, z)):
+                torch.where(better, new, part, out=part)
 
     def _label_curvature(self, strength: torch.Tensor) -> LabelCurvature | None:
         p = torch.sigmoid(self.z)
@@ -247,21 +243,18 @@ class _Problems:
         shift = (v * self._per_problem(self.mean)).sum(0)
         raw = v / self.spread[:, None]
         bias = self.bias - shift - (raw * self.centre[:, None]).sum(0)
-        shape = (self.folds, self.labels)
-        return (
-            raw.T.reshape(*shape, -1).contiguous().cpu().numpy(),
-            bias.reshape(shape).cpu().numpy(),
-        )
+        coef = raw.T.reshape(self.folds, self.labels, -1).contiguous()
+        return coef.cpu().numpy(), bias.reshape(self.folds, self.labels).cpu().numpy()
 
     def _newton_step(
         self, at: torch.Tensor, strength: torch.Tensor, objective: torch.Tensor, tol: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        C = strength[at]
-        p = torch.sigmoid(self.z[:, at])
-        weight = self.weight[:, at]
-        residual = weight * (p - self.Y[:, at]) * C
+        C, columns = strength[at], self._columns(at)
+        p = torch.sigmoid(self.z[:, columns])
+        weight = self.weight[:, columns]
+        residual = weight * (p - self.Y[:, columns]) * C
         gradient_w, gradient_b = self._backward(residual, at)
-        gradient_w += self.w[:, at]
+        gradient_w += self.w[:, columns]
         curvature = weight * p * (1 - p) * C
         apply = self._preconditioner(curvature.sum(0), at)
         toward_w, toward_b = apply(gradient_w, gradient_b)
@@ -269,8 +262,10 @@ class _Problems:
         going = decrement / 2 > tol * objective.abs().clamp_min(1e-12)
         if not going.any():
             return going, objective
-        k = going.nonzero().squeeze(1)
-        better = objective.clone()
+        if going.all():
+            gradient = gradient_w, gradient_b
+            return going, self._move(at, strength, objective, gradient, curvature, tol)
+        k, better = going.nonzero().squeeze(1), objective.clone()
         gradient = gradient_w[:, k], gradient_b[k]
         better[k] = self._move(at[k], strength, objective[k], gradient, curvature[:, k], tol)
         return going, better
@@ -286,6 +281,7 @@ class _Problems:
     ) -> torch.Tensor:
         """Take one Newton step of some problems; return their objectives after it."""
         gradient_w, gradient_b = gradient
+        columns = self._columns(at)
         step_w, step_b, step_z = self._conjugate_gradients(*gradient, curvature, at)
         slope = (gradient_w * step_w).sum(0) + gradient_b * step_b
         slope = (gradient_w * step_w).sum(0) + gradient_b * step_b
@@ -296,15 +292,15 @@ class _Problems:
         length = torch.ones_like(objective)
         better = objective
         for _ in range(20):
-            z = self.z[:, at] + length * step_z
-            w = self.w[:, at] + length * step_w
+            z = self.z[:, columns] + length * step_z
+            w = self.w[:, columns] + length * step_w
             better = self._objective(z, w, strength, at)
             bad = better > objective + 1e-4 * length * slope + 1e-6 * objective.abs()
             if not bad.any():
                 break
             length = torch.where(bad, length / 2, length)
-        self.w[:, at] = w
-        self.z[:, at] = z
+        self.w[:, columns] = w
+        self.z[:, columns] = z
         self.bias[at] += length * step_b
         return better
 
@@ -385,6 +381,10 @@ class _Problems:
             return per_fold.T.repeat_interleave(self.labels, 1)
         return per_fold[at // self.labels].T
 
+    def _columns(self, at: torch.Tensor | None) -> slice | torch.Tensor:
+        """Return an index of some problems that copies nothing where they are all."""
+        return slice(None) if at is None or len(at) == len(self.bias) else at
+
     def _objective(
         self,
         z: torch.Tensor,
@@ -392,7 +392,7 @@ class _Problems:
         strength: torch.Tensor,
         at: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        columns = slice(None) if at is None else at
+        columns = self._columns(at)
         loss = torch.nn.functional.softplus(z) - self.Y[:, columns] * z
         data = strength[columns] * (self.weight[:, columns] * loss).sum(0)
         return 0.5 * w.square().sum(0) + data

@@ -25,15 +25,19 @@ def power_normalised(X: np.ndarray, rooted: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def normalises(X: np.ndarray, normalise: bool | str) -> bool:
+def normalises(non_negative: np.ndarray, normalise: bool | str) -> bool:
     """Tell whether to normalise; ``auto`` does if no training row has a feature below 0.
+
+    Args:
+        non_negative: ``bool (n,)``, whether all of a training row's features are at least 0.
+        normalise: True, False or ``auto``.
 
     Raises:
         ValueError: ``normalise`` is none of True, False and ``auto``.
     """
     if not isinstance(normalise, bool) and normalise != "auto":
         raise ValueError(f"normalise is True, False or 'auto', not {normalise!r}")
-    return bool((X >= 0).all()) if normalise == "auto" else bool(normalise)
+    return bool(non_negative.all()) if normalise == "auto" else bool(normalise)
 
 
 class NormalisedInput:
