@@ -44,6 +44,8 @@ def smoke_step(step: dict[str, Any]) -> dict[str, Any]:
         small["name"] = step.get("name") or f"{command}-{'-'.join(_identity(step))}"
     if command == "ovr":
         small["set"] = _SMALL_HEADS.get(step.get("head", "linear"), [])
+    if command == "ensemble":
+        small["folds"] = 2  # those of its members
     if command == "multitask":
         small["set"] = ["epochs=1"]
     if command == "finetune":
