@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from toolkit.members.head import FitsFolds, OneClassWarning
+from toolkit.members.head import OneClassWarning
 from toolkit.members.losses import binary_cross_entropy, focal
 from toolkit.members.mlp import MLPHead
 from toolkit.members.mlp_training import (
@@ -24,6 +25,7 @@ from toolkit.members.mlp_training import (
     steps_per_epoch,
     train,
 )
+from toolkit.members.ovr import Checkpoints, cross_fit
 from toolkit.metrics import average_precision
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -126,17 +128,38 @@ def test_batches_cover_every_row_once() -> None:
         assert len(parts) == steps_per_epoch(n, size)
 
 
-def test_the_models_of_the_folds_are_fits_without_them(problem: Arrays) -> None:
+def test_folds_are_fitted_one_by_one_and_kept_as_they_end(
+    problem: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     X, Y = problem
     fold = np.arange(len(X)) % 3
-    weight = np.random.default_rng(2).uniform(size=len(X))
     head = small(early_stopping=True)
-    assert isinstance(head, FitsFolds)
-    seen: list[int] = []
-    for f, model in enumerate(head.fit_folds(X, Y, fold, weight, seen.append)):
-        alone = clone(head).fit(X[fold != f], Y[fold != f], weight[fold != f])
-        assert model.predict_proba(X).tobytes() == alone.predict_proba(X).tobytes()
-    assert sum(seen) == 3
+    whole = cross_fit(head, X, Y, fold)
+    fits: list[int] = []
+    fit = MLPHead.fit
+
+    def dying(self: MLPHead, *data: np.ndarray) -> MLPHead:
+        if len(fits) == 2:
+            raise KeyboardInterrupt
+        fits.append(1)
+        return fit(self, *data)
+
+    def counted(self: MLPHead, *data: np.ndarray) -> MLPHead:
+        fits.append(1)
+        return fit(self, *data)
+
+    monkeypatch.setattr(MLPHead, "fit", dying)
+    with pytest.raises(KeyboardInterrupt):
+        cross_fit(head, X, Y, fold, checkpoints=Checkpoints(tmp_path / "kept", "x"))
+    fits.clear()
+    monkeypatch.setattr(MLPHead, "fit", counted)
+    again = cross_fit(head, X, Y, fold, checkpoints=Checkpoints(tmp_path / "kept", "x"))
+    assert len(fits) == 1
+    assert again.scores.tobytes() == whole.scores.tobytes()
+
+
+def by_fold(head: MLPHead, X: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> list[MLPHead]:
+    return [clone(head).fit(X[fold != f], Y[fold != f]) for f in range(int(fold.max()) + 1)]
 
 
 def test_a_fold_is_not_learned_from(problem: Arrays) -> None:
@@ -146,7 +169,7 @@ def test_a_fold_is_not_learned_from(problem: Arrays) -> None:
     other_x[fold == 0] = 1e3
     other_y[fold == 0] = 1 - other_y[fold == 0]
     head = small(early_stopping=True)
-    before, after = (head.fit_folds(*each, fold) for each in ((X, Y), (other_x, other_y)))
+    before, after = (by_fold(head, *each, fold) for each in ((X, Y), (other_x, other_y)))
     assert before[0].predict_proba(X).tobytes() == after[0].predict_proba(X).tobytes()
     assert before[1].predict_proba(X).tobytes() != after[1].predict_proba(X).tobytes()
 
@@ -157,7 +180,7 @@ def test_random_labels_give_chance_out_of_fold() -> None:
     Y = (random.random((400, 40)) < 0.3).astype(np.uint8)
     fold = np.arange(400) % 4
     scores = np.zeros(Y.shape)
-    for f, model in enumerate(small(early_stopping=True).fit_folds(X, Y, fold)):
+    for f, model in enumerate(by_fold(small(early_stopping=True), X, Y, fold)):
         scores[fold == f] = model.predict_proba(X[fold == f])
     gaps = average_precision(Y, scores) - Y.mean(0)
     assert abs(gaps.mean()) < 3 * gaps.std() / np.sqrt(len(gaps)) + 0.01
@@ -326,7 +349,7 @@ def test_a_label_may_have_one_class_in_one_fold_only(problem: Arrays) -> None:
     Y[:, 1] = 0
     Y[np.flatnonzero(fold == 0)[:2], 1] = 1  # all positives lie in fold 0
     with pytest.warns(OneClassWarning, match=r"\[1\]"):
-        models = small(early_stopping=True).fit_folds(X, Y, fold)
+        models = by_fold(small(early_stopping=True), X, Y, fold)
     assert (models[0].predict_proba(X)[:, 1] == 0).all()
     assert (models[1].predict_proba(X)[:, 1] > 0).all()
 

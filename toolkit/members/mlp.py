@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import clone
 
 from toolkit.data.stratify import iterative_stratification
 from toolkit.features.engines import choose_device, choose_precision
-from toolkit.members.head import OneVsRestHead, Progress, State, label_weights
+from toolkit.members.head import OneVsRestHead, State, label_weights
 from toolkit.members.standardise import StandardisedInput
 
 if TYPE_CHECKING:
@@ -117,36 +116,6 @@ class MLPHead(StandardisedInput, OneVsRestHead):
         self.normalise = normalise
         self.precision = precision
         self.device = device
-
-    def fit_folds(
-        self,
-        X: np.ndarray,
-        Y: np.ndarray,
-        fold: np.ndarray,
-        sample_weight: np.ndarray | None = None,
-        on_progress: Progress | None = None,
-    ) -> list[Self]:
-        """Fit one model a fold; see :class:`toolkit.members.head.FitsFolds`.
-
-        Folds are trained one after another, each exactly as :meth:`fit` on its rows would: the
-        product over one fold's labels is wide enough to keep a processor busy, and one over all
-        folds would spend a part of it on the rows that each fold leaves out.
-
-        Args:
-            X: ``float32 (n, d)``.
-            Y: ``uint8 (n, L)``.
-            fold: ``int (n,)``, at least 0.
-            sample_weight: ``(n,)`` or ``(n, L)``.
-            on_progress: called with 1 after each fold.
-        """
-        models = []
-        for f in range(int(fold.max()) + 1):
-            rows = fold != f
-            weight = None if sample_weight is None else sample_weight[rows]
-            models.append(clone(self).fit(X[rows], Y[rows], weight))
-            if on_progress is not None:
-                on_progress(1)
-        return models
 
     def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:
         how, loss = self._training(), self._loss()
