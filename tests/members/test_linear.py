@@ -68,6 +68,14 @@ def test_inner_products_in_bf16_lead_to_the_same_minimum(problem: Arrays) -> Non
         np.testing.assert_allclose(quick.logits, exact.logits, atol=5e-3)
 
 
+def test_a_strength_given_twice_counts_once(problem: Arrays) -> None:
+    X, Y = problem
+    once, twice = (
+        LinearHead(Cs=Cs).fit(X, Y) for Cs in ([1e-3, 1e-2, 1.0], [1e-3, 1e-2, 1e-2, 1.0, 1e-3])
+    )
+    assert once.predict_proba(X).tobytes() == twice.predict_proba(X).tobytes()
+
+
 def test_a_weight_counts_rows(problem: Arrays) -> None:
     """Weight 2 is a row given twice, up to its share in the standardisation; 0 is no label."""
     X, Y = problem

@@ -150,7 +150,7 @@ class LinearHead(NormalisedInput, OneVsRestHead):
         )
 
     def _grid(self) -> list[float]:
-        grid = sorted(float(C) for C in np.atleast_1d(self.Cs))
+        grid = sorted({float(C) for C in np.atleast_1d(self.Cs)})
         if not grid or grid[0] <= 0:
             raise ValueError(f"Cs must be positive numbers, got {self.Cs!r}")
         if self.criterion not in ("log_loss", "average_precision"):

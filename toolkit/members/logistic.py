@@ -73,7 +73,7 @@ def solve(
         weight: ``float32 (n, L)``, s above.
         fold: ``int (n,)``, the fold that leaves a row out; -1 for a row that no model is fitted on.
             With no fold at all (one model on all rows) give zeros and see :func:`solve_once`.
-        strengths: values of C, ascending.
+        strengths: values of C, ascending, each once.
         tol: a problem is solved when half the squared Newton decrement, as the preconditioner
             estimates it, is below ``tol`` of its objective.
         device: ``cpu`` or ``cuda``.
