@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.ensembles.ensemble_fakes import changed, world
+from toolkit.ensembles import ensemble
 from toolkit.ensembles.alignment import Aligned, align
 from toolkit.ensembles.ensemble import METHODS, fit_ensemble, restore
 from toolkit.ensembles.evidence import add_one, error_correlation, gather_evidence
@@ -66,6 +67,14 @@ def test_auto_takes_the_best_and_says_what_it_considered(aligned: Aligned) -> No
     assert set(made.considered) == {"mean", "rank", "greedy", "stack", "stack, cross-label"}
     best = max(made.considered, key=lambda name: made.considered[name])
     assert best.startswith(made.combiner.name)
+
+
+def test_auto_does_not_let_very_many_labels_see_each_other(
+    aligned: Aligned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ensemble, "MANY_LABELS", aligned.Y.shape[1] - 1)
+    made = fit_ensemble(aligned, "auto")
+    assert set(made.considered) == {"mean", "rank", "greedy", "stack"}
 
 
 def test_options_belong_to_their_method(aligned: Aligned) -> None:

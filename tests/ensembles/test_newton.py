@@ -1,10 +1,13 @@
 """Small logistic regressions against independent solvers."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
+from toolkit.ensembles import newton
 from toolkit.ensembles.newton import solve_small
 
 RNG = np.random.default_rng(0)
@@ -50,6 +53,16 @@ def test_signs_hold_at_the_constrained_minimum() -> None:
         assert objective(ours, rows, 1.0, m, s) <= best.fun + 1e-6
     free = solve_small(X, Y, FOLD, KEEP, np.full(3, 1.0), prior=m, scale=s)
     assert (free.coef[:, bounded] < 0).any()  # else the bounds would not have been tried
+
+
+def test_many_columns_have_the_same_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
+    how: dict[str, Any] = {"prior": np.zeros(D), "scale": np.ones(D), "tol": 1e-13}
+    how["nonnegative"] = np.array([True, False, False, True])
+    few = solve_small(X, Y, FOLD, KEEP, np.full(3, 1.0), **how)
+    monkeypatch.setattr(newton, "_NARROW", 1)
+    many = solve_small(X, Y, FOLD, KEEP, np.full(3, 1.0), **how)
+    np.testing.assert_allclose(many.coef, few.coef, atol=1e-9)
+    np.testing.assert_allclose(many.intercept, few.intercept, atol=1e-9)
 
 
 def test_one_class_leaves_the_prior() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,18 +30,29 @@ def test_four_make_one_member(
 
 @pytest.mark.skipif(not LONG, reason="in the long version")
 def test_different_members_at_once(
-    toolkit: CommandLine, steps: dict[str, Stage], copied: Path, whole: dict[str, str], tried: Tried
+    toolkit: CommandLine, steps: dict[str, Stage], copied: Path, tmp_path: Path, tried: Tried
 ) -> None:
-    names = ("embed", "ovr linear", "ovr mlp", "ovr lightgbm")
+    commands: dict[str, Sequence[object]] = {
+        # heads embed with the engine that is fastest, which is then embed's too
+        name: arguments(steps[name], copied)
+        for name in ("embed", "ovr linear", "ovr mlp", "ovr lightgbm")
+    }
+    at = commands["embed"].index("--engine")
+    commands["embed"] = [*commands["embed"][:at], *commands["embed"][at + 2 :]]
+    for name in commands:
+        steps[name].undo(copied)
+    alone = Path(shutil.copytree(copied, tmp_path / "alone"))
+    for argv in commands.values():
+        assert toolkit(alone, *argv).code == 0
     for _ in range(TIMES):
-        for name in names:
+        for name in commands:
             steps[name].undo(copied)
-        wanted: list[Wanted] = [(copied, arguments(steps[name], copied), {}) for name in names]
+        wanted: list[Wanted] = [(copied, argv, {}) for argv in commands.values()]
         ended = toolkit.at_once(wanted)
         assert [each.code for each in ended] == [0] * 4, [each.err for each in ended]
-        assert content(copied) == whole
+        assert content(copied) == content(alone)
     fault = "embed and three heads that need its store, at once"
-    tried("concurrency", "embed, ovr", fault, TIMES, _SAME)
+    tried("concurrency", "embed, ovr", fault, TIMES, "as one after another")
 
 
 def test_embedding_against_predicting(

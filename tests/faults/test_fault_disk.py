@@ -17,7 +17,7 @@ from tests.faults.stages import Stage, arguments
 
 STAGES = ("import", "embed", "ovr linear", "ovr mlp", "ovr lightgbm", "finetune", "ensemble")
 STAGES += ("report", "export")  # type: ignore[assignment]
-SIZES = (0, 100, 1000, 4000, 20_000) if LONG else (1000,)
+SIZES = (300, 1000, 4000, 20_000) if LONG else (1000,)
 ROOMS = (16, 64, 256) if LONG else (16,)
 _AFTER = "one sentence and exit code 1; earlier artifacts intact; a later run gave the same result"
 

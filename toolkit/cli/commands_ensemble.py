@@ -100,7 +100,7 @@ def ensemble(
         "any_sign": any_sign,
         "per_label": per_label,
     }
-    own = safe_name(name or _name(method, options, split), "ensemble name")
+    own = safe_name(_name(method, options, split) if name is None else name, "ensemble name")
     chosen = _members(run, members, own, dataset, fold)
     digests = {member.name: member.predictions.digest for member in chosen}
     recipe: dict[str, Any] = {

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ import typer
 from toolkit.cli.commands_embed import CropOption, WeightsOption
 from toolkit.cli.epochs import EpochTable
 from toolkit.cli.finetune_inputs import inputs_of
-from toolkit.cli.frozen_member import made_before
+from toolkit.cli.making import making
 from toolkit.cli.options import (
     ArtifactsOption,
     DataOption,
@@ -152,8 +153,12 @@ def finetune(
     asked = backbone or (backbone_of(result(row)) if row is not None else DEFAULT)
     if row is not None and result(row).pretrain == "scratch":
         weights = "none"
+    if weights == "none":  # nothing to probe
+        how = how.changed({"head_start": "none"})
     tasks = _tasks(aux, weighting, how)
-    member = safe_name(name or _name(protocol, row, asked, how, tasks), "member name")
+    member = safe_name(
+        _name(protocol, row, asked, how, tasks) if name is None else name, "member name"
+    )
     part = get_split(dataset, split, run.artifacts)
     fold = get_folds(dataset, part, run.artifacts, folds, seed=0) if folds else None
     chosen_device = choose_device(device)
@@ -180,86 +185,87 @@ def finetune(
     inputs = digest_of(
         dataset.digest, part.digest, fold and fold.digest, made_from.facts, facts, version
     )
-    if (there := made_before(run, member, inputs, overwrite)) is not None:
-        _report(run, there, dataset)
-        return
-    started = time.perf_counter()
-    source, rows = made_from.source()
-    Y = dataset.Y
-    if how.pairing == "published":
-        Y = Y[published_order(dataset.files)]
-        run.say("warning: labels are paired by position, as published; this is a known fault")
-    place = {row: at for at, row in enumerate(rows.tolist())}
-    train, validation, test = (
-        np.array([place[row] for row in wanted.tolist() if row in place], np.int64)
-        for wanted in (part.train, part.validation, part.test)
-    )
-    parts = Parts(train, validation, test, None if fold is None else fold.fold[rows])
-    pos_weight = positive_weights(Y, how, part.train)
-    material = task_material(run, dataset, tasks, taught, rows, chosen_device)
     folder = run.artifacts / "reports" / "training" / member
-    prepare_folder(folder, inputs, resume)
-    with stop_signal() as stop, EpochTable(run, member) as table, saved_on_stop(run):
-        fitted = fit(
-            made_from.network,
-            source,
-            Y[rows],
-            parts,
-            how,
-            pos_weight=pos_weight,
-            auxiliary=Auxiliary(tasks, weighting, aux_weight, material),
-            seed=seed,
-            precision=chosen,
-            device=chosen_device,
-            watch=Watch(
-                folder=folder,
-                tensorboard=tensorboard,
-                stop=stop,
-                on_run=table.begin,
-                on_step=table.advance,
-                on_epoch=table.add,
-            ),
+    clear = partial(end_folder, folder)
+    with making(run, member, inputs, overwrite, folder, clear, "*/checkpoint.pt") as there:
+        if there is not None:
+            _report(run, there, dataset)
+            return
+        started = time.perf_counter()
+        source, rows = made_from.source()
+        Y = dataset.Y
+        if how.pairing == "published":
+            Y = Y[published_order(dataset.files)]
+            run.say("warning: labels are paired by position, as published; this is a known fault")
+        place = {row: at for at, row in enumerate(rows.tolist())}
+        train, validation, test = (
+            np.array([place[row] for row in wanted.tolist() if row in place], np.int64)
+            for wanted in (part.train, part.validation, part.test)
         )
-    at = rows[fitted.rows]
-    predictions = Predictions(
-        ids=tuple(dataset.ids[each] for each in at),
-        labels=dataset.labels,
-        scores=fitted.scores,
-        origin=fitted.origin,
-        fold=fitted.fold,
-        folds_digest=fold.digest if fold is not None else "",
-        dataset_digest=dataset.digest,
-        recipe=facts,
-    )
-    tested = np.isin(at, part.test)
-    found = answers(row) if row is not None else []
-    measured = measure(found, how, Y[at[tested]], fitted.scores[tested], dataset.labels)
-    saved = save_member(
-        run.artifacts,
-        member,
-        kind="finetuned",
-        source=_source(protocol, made_from.backbone, how),
-        inputs=inputs,
-        predictions=predictions,
-        recipe=recipe,
-        provenance=provenance(
-            time.perf_counter() - started,
-            seed=seed,
-            device=chosen_device,
-            dataset=dataset.name,
-            dataset_digest=dataset.digest,
+        parts = Parts(train, validation, test, None if fold is None else fold.fold[rows])
+        pos_weight = positive_weights(Y, how, part.train)
+        material = task_material(run, dataset, tasks, taught, rows, chosen_device)
+        prepare_folder(folder, inputs, resume)
+        with stop_signal() as stop, EpochTable(run, member) as table, saved_on_stop(run):
+            fitted = fit(
+                made_from.network,
+                source,
+                Y[rows],
+                parts,
+                how,
+                pos_weight=pos_weight,
+                auxiliary=Auxiliary(tasks, weighting, aux_weight, material),
+                seed=seed,
+                precision=chosen,
+                device=chosen_device,
+                watch=Watch(
+                    folder=folder,
+                    tensorboard=tensorboard,
+                    stop=stop,
+                    on_run=table.begin,
+                    on_step=table.advance,
+                    on_epoch=table.add,
+                ),
+            )
+        at = rows[fitted.rows]
+        predictions = Predictions(
+            ids=tuple(dataset.ids[each] for each in at),
+            labels=dataset.labels,
+            scores=fitted.scores,
+            origin=fitted.origin,
+            fold=fitted.fold,
             folds_digest=fold.digest if fold is not None else "",
-            history=fitted.histories,
-        ),
-        states=fitted.states,
-        notes={
-            "protocol": protocol,
-            "measured": measured,
-            "settings": how.facts(),
-            "trunk": made_from.facts,
-        },
-    )
-    end_folder(folder)
+            dataset_digest=dataset.digest,
+            recipe=facts,
+        )
+        tested = np.isin(at, part.test)
+        found = answers(row) if row is not None else []
+        measured = measure(found, how, Y[at[tested]], fitted.scores[tested], dataset.labels)
+        saved = save_member(
+            run.artifacts,
+            member,
+            kind="finetuned",
+            source=_source(protocol, made_from.backbone, how),
+            inputs=inputs,
+            predictions=predictions,
+            recipe=recipe,
+            provenance=provenance(
+                time.perf_counter() - started,
+                seed=seed,
+                device=chosen_device,
+                dataset=dataset.name,
+                dataset_digest=dataset.digest,
+                folds_digest=fold.digest if fold is not None else "",
+                history=fitted.histories,
+            ),
+            states=fitted.states,
+            notes={
+                "protocol": protocol,
+                "measured": measured,
+                "settings": how.facts(),
+                "trunk": made_from.facts,
+            },
+        )
     _report(run, saved, dataset)
 
 

@@ -113,7 +113,7 @@ def multitask(
     if ablate:
         _ablate(run, dataset, asked, estimator, material, seeds)
         return
-    member = safe_name(name or asked.member_name("multitask"), "member name")
+    member = safe_name(asked.member_name("multitask") if name is None else name, "member name")
     make_frozen_member(
         *(run, dataset, member, "multitask", estimator, asked),
         kind="multitask",

@@ -81,7 +81,7 @@ def ovr(
         *(features, weights, views, pooling, crop, split, folds),
         *(device, precision, seed, overwrite),
     )
-    member = safe_name(name or asked.member_name(head), "member name")
+    member = safe_name(asked.member_name(head) if name is None else name, "member name")
     options = _options(head, class_weight, loss, seeds, seed, choose_device(device))
     estimator = make_head(head, **(options | parse_options(setting or [])))
     make_frozen_member(run, dataset, member, head, estimator, asked)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolkit.cli.commands_embed import fill, finish, make_key
+from toolkit.cli.making import making
 from toolkit.cli.options import Run
 
 if TYPE_CHECKING:
@@ -127,75 +128,58 @@ def make_frozen_member(
     }
     version = importlib.metadata.version("toolkit")
     inputs = digest_of(dataset.digest, fold.digest, [k.hex for k in keys], facts, version)
-    if (there := made_before(run, name, inputs, asked.overwrite)) is not None:
-        report_member(run, there, dataset)
-        return
-    started = time.perf_counter()
-    matrix = gather(dataset.digests, keys, run.artifacts)
     checkpoints = Checkpoints(run.artifacts / "members" / f".partial-{name}", inputs)
-    Y = dataset.Y.copy()
-    Y[part.test] = 0  # fitting has no business with the test labels
-    with run.progress(f"fitting {name}") as (_, advance):
-        fitted = cross_fit(
-            estimator,
-            matrix.X,
-            Y[matrix.rows],
-            fold.fold[matrix.rows],
-            aux=None if material is None else material(matrix),
-            checkpoints=checkpoints,
-            on_progress=advance,
-        )
-    predictions = Predictions(
-        ids=tuple(dataset.ids[row] for row in matrix.rows),
-        labels=dataset.labels,
-        scores=fitted.scores,
-        origin=fitted.origin,
-        fold=fold.fold[matrix.rows].astype(np.int16),
-        folds_digest=fold.digest,
-        dataset_digest=dataset.digest,
-        recipe=facts,
-    )
-    saved = save_member(
-        run.artifacts,
-        name,
-        kind=kind,
-        source=f"{head} on {matrix.title}",
-        inputs=inputs,
-        predictions=predictions,
-        recipe=recipe,
-        provenance=provenance(
-            time.perf_counter() - started,
-            seed=asked.seed,
-            device=choose_device(asked.device),
-            dataset=dataset.name,
-            dataset_digest=dataset.digest,
+    with making(run, name, inputs, asked.overwrite, checkpoints.folder, checkpoints.clear) as there:
+        if there is not None:
+            report_member(run, there, dataset)
+            return
+        started = time.perf_counter()
+        matrix = gather(dataset.digests, keys, run.artifacts)
+        Y = dataset.Y.copy()
+        Y[part.test] = 0  # fitting has no business with the test labels
+        with run.progress(f"fitting {name}") as (_, advance):
+            fitted = cross_fit(
+                estimator,
+                matrix.X,
+                Y[matrix.rows],
+                fold.fold[matrix.rows],
+                aux=None if material is None else material(matrix),
+                checkpoints=checkpoints,
+                on_progress=advance,
+            )
+        predictions = Predictions(
+            ids=tuple(dataset.ids[row] for row in matrix.rows),
+            labels=dataset.labels,
+            scores=fitted.scores,
+            origin=fitted.origin,
+            fold=fold.fold[matrix.rows].astype(np.int16),
             folds_digest=fold.digest,
-            stores=[key.hex for key in keys],
-        ),
-        states={f"fold-{f}": model.state() for f, model in enumerate(fitted.models)},
-        notes={"head": head, "keys": [key.facts() for key in keys]},
-    )
-    checkpoints.clear()
+            dataset_digest=dataset.digest,
+            recipe=facts,
+        )
+        saved = save_member(
+            run.artifacts,
+            name,
+            kind=kind,
+            source=f"{head} on {matrix.title}",
+            inputs=inputs,
+            predictions=predictions,
+            recipe=recipe,
+            provenance=provenance(
+                time.perf_counter() - started,
+                seed=asked.seed,
+                device=choose_device(asked.device),
+                dataset=dataset.name,
+                dataset_digest=dataset.digest,
+                folds_digest=fold.digest,
+                stores=[key.hex for key in keys],
+            ),
+            states={f"fold-{f}": model.state() for f, model in enumerate(fitted.models)},
+            notes={"head": head, "keys": [key.facts() for key in keys]},
+        )
     report_member(run, saved, dataset)
     for result in results:
         finish(run, result)
-
-
-def made_before(run: Run, member: str, inputs: str, overwrite: bool) -> Member | None:
-    """Return a member that need not be made again, or None; another of its name is an error."""
-    from toolkit.errors import UsageError
-    from toolkit.members.member import list_members, load_member
-
-    if overwrite or member not in list_members(run.artifacts):
-        return None
-    there = load_member(run.artifacts, member)
-    if there.inputs != inputs:
-        raise UsageError(
-            f"a member named {member!r} was made from another recipe or data set: choose another "
-            "--name, or replace it with --overwrite"
-        )
-    run.say(f"member {member} is up to date (--overwrite makes it again)")
-    return there
 
 
 def report_member(run: Run, member: Member, dataset: Dataset) -> None:

@@ -47,7 +47,8 @@ def export_bundle(
     Args:
         find: gives the parts of members by name.
         name: the member or ensemble.
-        place: the folder to write; it must not exist, unless it is a bundle and ``overwrite``.
+        place: the folder to write; it must not exist, unless it is a bundle, of the same model or
+            with ``overwrite``.
         thresholds: label to tuned threshold.
         card: the model card, Markdown.
         overwrite: replace a bundle.
@@ -58,9 +59,8 @@ def export_bundle(
     Raises:
         UsageError: the folder is in the way.
     """
-    if place.exists() and not (is_bundle(place) and overwrite):
-        ask = "replace it with --overwrite" if is_bundle(place) else "choose another folder"
-        raise UsageError(f"{place} is there already: {ask}")
+    if place.exists() and not is_bundle(place):
+        raise UsageError(f"{place} is there already: choose another folder")
     place = place.absolute()
     place.parent.mkdir(parents=True, exist_ok=True)
     sweep(place.parent, of=place.name)
@@ -79,7 +79,12 @@ def export_bundle(
             "members": members,
             "files": {file: digest_file(building / file).hex() for file in files},
         }
-        write_json(building / _MANIFEST, manifest | {"digest": digest_of(manifest)})
+        digest = digest_of(manifest)
+        if place.exists() and not overwrite:
+            if not _holds(place, digest):
+                raise UsageError(f"{place} is there already: replace it with --overwrite")
+            return list(members)
+        write_json(building / _MANIFEST, manifest | {"digest": digest})
         (building / CARD).write_text(card, encoding="utf-8")
         replace_folder(building, place)
     finally:
@@ -123,6 +128,16 @@ def open_bundle(folder: Path) -> tuple[Find, str, dict[str, float]]:
         )
 
     return find, str(manifest["model"]), dict(manifest["thresholds"])
+
+
+def _holds(folder: Path, digest: str) -> bool:
+    """Tell whether a bundle is whole and of that digest."""
+    try:
+        open_bundle(folder)
+    except ArtifactError:
+        return False
+    found: dict[str, Any] = read_json(folder / _MANIFEST, f"the exported model {folder}")
+    return bool(found["digest"] == digest)
 
 
 def _add(find: Find, name: str, building: Path, members: dict[str, Any]) -> None:

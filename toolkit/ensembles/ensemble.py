@@ -20,6 +20,7 @@ from toolkit.metrics import mean_average_precision
 
 COMBINERS: dict[str, type[Combiner]] = {each.name: each for each in (Mean, Rank, Greedy, Stack)}
 METHODS = (*COMBINERS, "auto")
+MANY_LABELS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,9 @@ def fit_ensemble(
 
     Args:
         aligned: see :func:`toolkit.ensembles.alignment.align`.
-        method: one of ``METHODS``; ``auto`` takes the best by nested mAP.
+        method: one of ``METHODS``; ``auto`` takes the best by nested mAP. It tries the stack in
+            which labels see each other for up to ``MANY_LABELS`` labels: the time of that one grows
+            with the cube of their number.
         options: of the stack (``cross_label``, ``cardinality``, ``any_sign``) and of greedy
             selection (``per_label``).
         calibration: see :class:`toolkit.ensembles.calibration.Calibration`.
@@ -107,7 +110,7 @@ def fit_ensemble(
     Raises:
         UsageError: the method or an option is unknown.
     """
-    candidates = _candidates(method, dict(options or {}), seed)
+    candidates = _candidates(method, dict(options or {}), seed, aligned.Y.shape[1])
     mapping = Calibration(calibration)
     fitted = {
         title: candidate.cross_fit(aligned.Z, aligned.Y, aligned.fold)
@@ -154,7 +157,9 @@ def _chosen_without(aligned: Aligned, scores: dict[str, np.ndarray]) -> np.ndarr
     return out
 
 
-def _candidates(method: str, options: dict[str, Any], seed: int) -> dict[str, Combiner]:
+def _candidates(
+    method: str, options: dict[str, Any], seed: int, labels: int
+) -> dict[str, Combiner]:
     if method not in METHODS:
         raise UsageError(f"--method is one of {', '.join(METHODS)}, not {method!r}")
     wider: dict[str, Any] = {
@@ -179,6 +184,6 @@ def _candidates(method: str, options: dict[str, Any], seed: int) -> dict[str, Co
     }
     if method != "auto":
         return {method: made[method]}
-    if not any(wider.values()):
+    if not any(wider.values()) and labels <= MANY_LABELS:
         made["stack, cross-label"] = Stack(True, True, not signed)
     return made

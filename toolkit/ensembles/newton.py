@@ -8,6 +8,7 @@ import numpy as np
 
 _STEPS = 40
 _BLOCK = 8192
+_NARROW = 64
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def solve_small(
 
     With few columns the Hessians of all problems are one product of the weights ``(n, P)`` with the
     columns' pairwise products, so all problems take each Newton step together (Nocedal & Wright
-    2006, chapter 3). Where weights may not be negative the step is the constrained minimum of the
+    2006, chapter 3); with many the pairs would not fit in memory and each problem has its own
+    product. Where weights may not be negative the step is the constrained minimum of the
     same quadratic (projected Newton; the quadratic is solved as least squares). A step that does
     not descend is halved.
 
@@ -131,7 +133,12 @@ def _passes(
         truth = y[rows, None]
         value += (used * (np.log1p(tail) + np.maximum(z, 0) - truth * z)).sum(axis=0)
         slope += (used * (p - truth)).T @ block
-        bend += (used * p * (1 - p)).T @ (block[:, at] * block[:, across])
+        curvature = used * p * (1 - p)
+        if block.shape[1] <= _NARROW:
+            bend += curvature.T @ (block[:, at] * block[:, across])
+            continue
+        for problem, each in enumerate(curvature.T):
+            bend[problem] += ((block * each[:, None]).T @ block)[at, across]
     return value, slope, bend
 
 
@@ -142,12 +149,16 @@ def _bounded_step(
     from scipy.linalg import solve_triangular
     from scipy.optimize import nnls
 
-    root = np.linalg.cholesky(H)
-    target = solve_triangular(root, H @ theta - slope, lower=True)
-    # a free coordinate is the difference of two that are not negative
-    wide = np.hstack([root.T, -root.T[:, ~bounded]])
-    found, _ = nnls(wide, target)
-    point = found[: len(theta)].copy()
-    point[~bounded] -= found[len(theta) :]
+    # with the free coordinates first, the factor's last block is that of the problem that is left
+    # when they are eliminated: least squares in the bounded ones alone
+    order = np.argsort(bounded, kind="stable")
+    free = len(order) - int(bounded.sum())
+    root = np.linalg.cholesky(H[np.ix_(order, order)])
+    target = solve_triangular(root, (H @ theta - slope)[order], lower=True)
+    point = np.empty_like(theta)
+    held, _ = nnls(root[free:, free:].T, target[free:])
+    rest = target[:free] - root[free:, :free].T @ held
+    point[order[free:]] = held
+    point[order[:free]] = solve_triangular(root[:free, :free].T, rest, lower=False)
     step: np.ndarray = point - theta
     return step

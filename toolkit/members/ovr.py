@@ -74,6 +74,8 @@ def cross_fit(
         models = head.fit_folds(X[inside], Y[inside], fold[inside], weight, on_progress)
     else:
         models = []
+        if checkpoints is not None:
+            checkpoints.open()
         for f in range(folds):
             model = checkpoints.load(f, head) if checkpoints is not None else None
             if model is None:
@@ -116,15 +118,18 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, inputs: str) -> None:
-        self.folder = folder
-        note = folder / "inputs.json"
+        self.folder, self.inputs = folder, inputs
+
+    def open(self) -> None:
+        """Make the folder ready, for one maker of the member at a time."""
+        note = self.folder / "inputs.json"
         try:
-            same = note.is_file() and read_json(note, "a checkpoint's note") == inputs
+            same = note.is_file() and read_json(note, "a checkpoint's note") == self.inputs
         except ArtifactError:
             same = False
         if not same:
-            shutil.rmtree(folder, ignore_errors=True)
-            write_json(note, inputs)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            write_json(note, self.inputs)
 
     def load(self, fold: int, head: OneVsRestHead) -> OneVsRestHead | None:
         """Return a finished fold's model, or None where it is not there whole."""

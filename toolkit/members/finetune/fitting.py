@@ -13,8 +13,10 @@ import torch
 from torch import nn
 
 from toolkit.errors import ArtifactError, DataError
+from toolkit.members.finetune.head_start import start_head
 from toolkit.members.finetune.inference import COUNT
 from toolkit.members.finetune.journal import Journal
+from toolkit.members.finetune.networks import Classifier
 from toolkit.members.finetune.settings import Settings
 from toolkit.members.finetune.source import Source
 from toolkit.members.finetune.tasks import Auxiliary
@@ -129,8 +131,12 @@ def fit(
     for name, train, validation, scored in runs:
         if not len(train):
             raise DataError("there are no training images: check the split")
+        began = _checkpoint(watch, name)
+        start = network()
+        if settings.probes and isinstance(start, Classifier) and not (began and began.is_file()):
+            start_head(start, source, Y, train, pos_weight=pos_weight, precision=precision)
         training = Training(
-            network(),
+            start,
             source,
             Y,
             train,
@@ -177,6 +183,10 @@ def _runs(parts: Parts) -> list[tuple[str, np.ndarray, np.ndarray, Scored]]:
     ]
 
 
+def _checkpoint(watch: Watch, name: str) -> Path | None:
+    return None if watch.folder is None else watch.folder / name / "checkpoint.pt"
+
+
 def _train(training: Training, name: str, watch: Watch) -> nn.Module:
     journal = None
     if watch.folder is not None:
@@ -192,7 +202,7 @@ def _train(training: Training, name: str, watch: Watch) -> nn.Module:
 
     try:
         return training.run(
-            None if watch.folder is None else watch.folder / name / "checkpoint.pt",
+            _checkpoint(watch, name),
             stop=watch.stop,
             save_every=watch.save_every,
             on_step=watch.on_step,

@@ -14,6 +14,7 @@ from toolkit.paper import RESULTS, PaperResult, result
 PROTOCOLS = ("published", "corrected", "modern")
 CHOICES: dict[str, tuple[str, ...]] = {
     "pretrain": ("none", "feature-extract", "finetune"),
+    "head_start": ("none", "probe"),
     "optimiser": ("sgd", "adam", "adamw", "rmsprop"),
     "schedule": ("constant", "cosine"),
     "loss": ("bce", "focal", "asl"),
@@ -39,6 +40,8 @@ class Settings:
     Attributes:
         pretrain: ``finetune`` trains all layers, ``feature-extract`` the output layer alone,
             ``none`` nothing: the new output layer stays as it was drawn.
+        head_start: ``probe`` begins with logistic regressions on the trunk's features as output
+            layer (see :mod:`toolkit.members.finetune.head_start`), ``none`` with a drawn one.
         epochs: passes over the training images.
         batch_size: images a step.
         optimiser: one of ``CHOICES``.
@@ -77,6 +80,7 @@ class Settings:
     """
 
     pretrain: str = "finetune"
+    head_start: str = "probe"
     epochs: int = 6
     batch_size: int = 64
     optimiser: str = "adamw"
@@ -152,6 +156,11 @@ class Settings:
         """Whether layers below the output layer learn."""
         return self.pretrain == "finetune" and self.epochs > 0
 
+    @property
+    def probes(self) -> bool:
+        """Whether the output layer begins as a linear probe of the trunk."""
+        return self.trains_trunk and self.head_start == "probe"
+
     def scored_size(self, size: int, own: int) -> int:
         """Return the side of the pictures that are scored, a multiple of 32 where it differs.
 
@@ -214,6 +223,7 @@ def published(found: PaperResult) -> Settings:
     optimiser = (found.optimiser or "SGD").lower()
     return Settings(
         pretrain="finetune" if found.pretrain in ("scratch", None) else found.pretrain,
+        head_start="none",
         epochs=0 if found.pretrain == "none" else found.epochs or 10,
         batch_size=32,
         optimiser=optimiser,

@@ -1,0 +1,73 @@
+"""Head start: the output layer begins as a linear probe of the trunk that it is put on.
+
+A drawn output layer sends the trunk gradients that undo what it knows, before they teach it
+anything; probing first and training all layers after it keeps more of the trunk (Kumar et al. 2022,
+"Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution").
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from toolkit.members.finetune.inference import autocast, prepared
+from toolkit.members.finetune.networks import Classifier
+from toolkit.members.finetune.source import Source
+from toolkit.members.linear import LinearHead
+
+_BATCH = 256
+
+
+def start_head(
+    network: Classifier,
+    source: Source,
+    Y: np.ndarray,
+    train: np.ndarray,
+    *,
+    pos_weight: np.ndarray | None = None,
+    precision: str = "fp32",
+) -> None:
+    """Replace the output layer by logistic regressions on the trunk's features.
+
+    Strengths are chosen per label on the training rows (:class:`~toolkit.members.linear
+    .LinearHead`). A label without both classes among them gets its log odds, one positive and one
+    negative added, whatever the picture.
+
+    Args:
+        network: is moved to the source's device; its output layer is written to.
+        source: pictures at the size that is learned from; they are seen unchanged.
+        Y: ``uint8 (n, L)``, of which only training rows are looked at.
+        train: ``int64 (m,)``.
+        pos_weight: ``float (L,)``, weight of a positive, or None.
+        precision: ``bf16`` or ``fp32``.
+    """
+    X, targets = _features(network.eval().to(source.device), source, train, precision), Y[train]
+    positives, count = targets.sum(0, dtype=np.int64), len(targets)
+    weight = None
+    if pos_weight is not None:
+        weight = np.where(targets == 1, pos_weight, 1.0).astype(np.float32)
+    varied = np.flatnonzero((positives > 0) & (positives < count))
+    coef = np.zeros((Y.shape[1], X.shape[1]), np.float32)
+    intercept = np.log((positives + 1) / (count - positives + 1)).astype(np.float32)
+    if len(varied):
+        head = LinearHead(normalise=False, device=_device(source))
+        head.fit(X, targets[:, varied], None if weight is None else weight[:, varied])
+        coef[varied], intercept[varied] = head.coef_, head.intercept_
+    with torch.no_grad():
+        network.head.weight.copy_(torch.from_numpy(coef))
+        network.head.bias.copy_(torch.from_numpy(intercept))
+
+
+@torch.no_grad()
+def _features(network: Classifier, source: Source, rows: np.ndarray, precision: str) -> np.ndarray:
+    found = []
+    for start in range(0, len(rows), _BATCH):
+        batch = prepared(source.batch(rows[start : start + _BATCH]), source)
+        with autocast(source.device, precision):
+            found.append(network.features(batch).float().cpu())
+    joined: np.ndarray = torch.cat(found).numpy()
+    return joined
+
+
+def _device(source: Source) -> str:
+    return "cuda" if source.device.type == "cuda" else "cpu"
