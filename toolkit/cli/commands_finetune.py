@@ -120,6 +120,7 @@ def finetune(
     from toolkit.data.shelf import get_folds, get_split
     from toolkit.features.backbones import DEFAULT
     from toolkit.features.engines import choose_device, choose_precision
+    from toolkit.heap import keep_freed_memory
     from toolkit.members.finetune.fitting import (
         Parts,
         Watch,
@@ -191,6 +192,7 @@ def finetune(
         if there is not None:
             _report(run, there, dataset)
             return
+        keep_freed_memory()
         started = time.perf_counter()
         source, rows = made_from.source()
         Y = dataset.Y

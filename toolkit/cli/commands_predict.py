@@ -63,6 +63,7 @@ def predict(
     from toolkit.ensembles.prediction import predict as predict_images
     from toolkit.ensembles.scorers import in_artifacts, open_scorer
     from toolkit.features.engines import choose_device
+    from toolkit.heap import keep_freed_memory
     from toolkit.members.member import load_member
 
     run = Run.start(artifacts, json, quiet)
@@ -76,6 +77,8 @@ def predict(
         if decided:
             cuts = _cuts(*_tuned(run, load_member(run.artifacts, name)))
     scorer = open_scorer(find, name)
+    if scorer.pictures:  # networks trained on pictures run here
+        keep_freed_memory()
     at = np.array([cuts[label] for label in scorer.labels]) if decided else None
     with (
         open_output(out, scorer.labels, thresholds=at, course=course_tsv) as write,

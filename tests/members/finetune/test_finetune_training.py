@@ -30,6 +30,7 @@ from toolkit.members.finetune.networks import FrozenClassifier
 from toolkit.members.finetune.settings import Settings
 from toolkit.members.finetune.source import Source
 from toolkit.members.finetune.training import StoppedError, Training
+from toolkit.metrics import mean_average_precision
 
 __all__ = ["one_thread"]
 ROOT = Path(__file__).parents[3]
@@ -98,7 +99,7 @@ def test_labels_of_other_rows_are_not_looked_at() -> None:
 
 def test_published_validation_runs_in_training_mode() -> None:
     """With statistics of the batch, which then also learn from validation pictures."""
-    plain = replace(QUICK, averaging=0.0, epochs=1, views=False)
+    plain = replace(QUICK, head_start="none", averaging=0.0, epochs=1, views=False)
     published = replace(plain, validation_mode="train")
     one, other = training(plain), training(published)
     one.run(), other.run()
@@ -118,7 +119,8 @@ def test_published_validation_runs_in_training_mode() -> None:
     ],
 )
 def test_the_weights_kept_are_those_of_the_best_epoch(keep: str, metric: str) -> None:
-    settings = replace(QUICK, keep=keep, epochs=6, learning_rate=0.2, averaging=0.0, mixup=0.0)
+    plain = replace(QUICK, head_start="none", averaging=0.0, mixup=0.0)
+    settings = replace(plain, keep=keep, epochs=6, learning_rate=0.2)
     run = training(settings)
     each: list[bytes] = []
     end = run.run(on_epoch=lambda metrics: each.append(weights(run.network)))
@@ -127,12 +129,31 @@ def test_the_weights_kept_are_those_of_the_best_epoch(keep: str, metric: str) ->
     assert weights(end) == each[int(np.argmax(values))]
 
 
+def test_what_counts_lies_between_where_training_began_and_where_it_ended() -> None:
+    start = tiny().state_dict()
+    end = training(replace(QUICK, interpolate=1.0)).run().state_dict()
+    between = training(replace(QUICK, interpolate=0.25)).run().state_dict()
+    for name, value in start.items():
+        if value.is_floating_point():
+            want = value + 0.25 * (end[name] - value)
+            torch.testing.assert_close(between[name], want, rtol=1e-4, atol=1e-6)
+    assert not torch.equal(start["trunk.1.running_mean"], end["trunk.1.running_mean"])
+
+
+def test_the_kept_weights_are_those_that_were_validated() -> None:
+    run = training(QUICK)
+    kept = run.run()
+    truth = run.Y[torch.from_numpy(run.validation)].numpy()
+    again = mean_average_precision(truth.astype(np.uint8), run.logits(run.validation, kept))
+    assert again == run.history[-1]["validation_map"]
+
+
 def test_sgd_without_momentum_is_the_plain_rule() -> None:
     """One step: w - 0.001 * gradient of the mean loss; with momentum the second step differs."""
     settings = Settings(
         epochs=1, batch_size=4, optimiser="sgd", learning_rate=0.001, momentum=0.0, loss="bce",
         schedule="constant", warm_up=0.0, averaging=0.0, gradient_norm=0.0, crop=1.0, flip=False,
-        weight_decay=0.0,
+        weight_decay=0.0, head_start="none", mixup=0.0,
     )  # fmt: skip
     random = np.random.default_rng(0)
     X = random.normal(size=(4, 3)).astype(np.float32)

@@ -10,12 +10,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from toolkit.members.finetune.inference import autocast, prepared
+from toolkit.members.finetune.inference import autocast, batches
 from toolkit.members.finetune.networks import Classifier
 from toolkit.members.finetune.source import Source
 from toolkit.members.linear import LinearHead
-
-_BATCH = 256
 
 
 def start_head(
@@ -61,8 +59,7 @@ def start_head(
 @torch.no_grad()
 def _features(network: Classifier, source: Source, rows: np.ndarray, precision: str) -> np.ndarray:
     found = []
-    for start in range(0, len(rows), _BATCH):
-        batch = prepared(source.batch(rows[start : start + _BATCH]), source)
+    for batch in batches(source, rows):
         with autocast(source.device, precision):
             found.append(network.features(batch).float().cpu())
     joined: np.ndarray = torch.cat(found).numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from toolkit.members.finetune.source import Source
 from toolkit.members.member import load_state
 
 COUNT = "num_batches_tracked"
-_SCORED = 256
+# more pictures at a time than this leave the processor's caches
+_ON_PROCESSOR, _ELSEWHERE = 32, 256
 
 
 def logits_of(
@@ -36,8 +37,7 @@ def logits_of(
     """
     found = []
     with torch.no_grad():
-        for start in range(0, max(len(rows), 1), _SCORED):
-            batch = prepared(source.batch(rows[start : start + _SCORED]), source)
+        for batch in batches(source, rows):
             with autocast(source.device, precision):
                 part = network(batch).float()
                 if views and source.pixels:
@@ -45,6 +45,19 @@ def logits_of(
             found.append(part.float().cpu())
     joined: np.ndarray = torch.cat(found).numpy()
     return joined
+
+
+def batches(source: Source, rows: np.ndarray) -> Iterator[torch.Tensor]:
+    """Yield some rows, unchanged and as networks take them; one empty batch where there are none.
+
+    Args:
+        source: pictures or features.
+        rows: ``int64 (m,)``.
+    """
+    on_processor = source.pixels and source.device.type == "cpu"
+    size = _ON_PROCESSOR if on_processor else _ELSEWHERE
+    for start in range(0, max(len(rows), 1), size):
+        yield prepared(source.batch(rows[start : start + size]), source)
 
 
 def prepared(batch: torch.Tensor, source: Source) -> torch.Tensor:

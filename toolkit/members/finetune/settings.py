@@ -53,6 +53,8 @@ class Settings:
         schedule: ``cosine`` to 0, or ``constant``.
         warm_up: share of the steps in which the rate rises linearly.
         averaging: decay a step of an exponential moving average of the weights, 0 for none.
+        interpolate: after a head start, the weights that are judged and kept lie so far from those
+            it began with towards the trained ones (see :mod:`toolkit.members.finetune.averaging`).
         loss: see :mod:`toolkit.members.losses`.
         gamma: focusing of ``focal``, and of negatives in ``asl``.
         clip: the shift of ``asl``.
@@ -81,30 +83,31 @@ class Settings:
 
     pretrain: str = "finetune"
     head_start: str = "probe"
-    epochs: int = 6
+    epochs: int = 4
     batch_size: int = 64
     optimiser: str = "adamw"
-    learning_rate: float = 2e-3
-    trunk_rate: float = 0.25
+    learning_rate: float = 1e-3
+    trunk_rate: float = 0.3
     layer_decay: float = 0.85
     momentum: float = 0.9
     weight_decay: float = 0.02
     schedule: str = "cosine"
     warm_up: float = 0.1
     averaging: float = 0.995
-    loss: str = "asl"
+    interpolate: float = 0.6
+    loss: str = "bce"
     gamma: float = 2.0
     clip: float = 0.05
     label_smoothing: float = 0.0
     pos_weight: str = "none"
     unfreeze: float = 0.0
     gradient_norm: float = 1.0
-    crop: float = 0.5
+    crop: float = 0.35
     flip: bool = True
     rotate: float = 0.0
     colour: float = 0.0
     trivial: bool = False
-    mixup: float = 0.0
+    mixup: float = 0.2
     score_scale: float = 1.5
     views: bool = True
     pairing: str = "by-id"
@@ -137,6 +140,8 @@ class Settings:
                 raise UsageError(f"{name} is below 1, not {getattr(self, name)!r}")
         if self.score_scale < 1:
             raise UsageError(f"score_scale is at least 1, not {self.score_scale!r}")
+        if self.interpolate > 1:
+            raise UsageError(f"interpolate is at most 1, not {self.interpolate!r}")
         if not 0 < self.crop <= 1:
             raise UsageError(f"crop is a share above 0 and at most 1, not {self.crop!r}")
 
@@ -160,6 +165,11 @@ class Settings:
     def probes(self) -> bool:
         """Whether the output layer begins as a linear probe of the trunk."""
         return self.trains_trunk and self.head_start == "probe"
+
+    @property
+    def interpolation(self) -> float:
+        """How far kept weights lie from the first towards the trained ones."""
+        return self.interpolate if self.probes else 1.0
 
     def scored_size(self, size: int, own: int) -> int:
         """Return the side of the pictures that are scored, a multiple of 32 where it differs.

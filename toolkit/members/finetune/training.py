@@ -7,7 +7,6 @@ if nothing had happened (on a processor with the same number of threads).
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ import torch
 from torch import nn
 
 from toolkit.members import losses
+from toolkit.members.finetune.averaging import Averaging
 from toolkit.members.finetune.checkpoint import load_checkpoint, save_checkpoint
 from toolkit.members.finetune.depthwise import MixedDepthwise
 from toolkit.members.finetune.inference import autocast, logits_of, prepared
@@ -90,7 +90,7 @@ class Training:
             self.tasks = auxiliary.heads(network, Y, train, seed).to(self.device)
         self.groups = depth_groups(self.network)
         self.optimiser = _optimiser(self.groups, self.tasks, settings)
-        self.average = copy.deepcopy(self.network).eval() if settings.averaging else None
+        self.averaging = Averaging(self.network, settings.averaging, settings.interpolation)
         self._compiled: Any = None
         self.steps = -(-len(train) // settings.batch_size)
         self.epoch, self.step, self.taken = 0, 0, 0
@@ -160,8 +160,8 @@ class Training:
         """Return the network with the weights that the settings keep, in evaluation mode."""
         if self.best is not None:
             self.network.load_state_dict(self.best["network"])
-        elif self.average is not None and self.taken:
-            self.network.load_state_dict(self.average.state_dict())
+        elif self.taken:
+            self.network.load_state_dict(self.averaging.judged(self.network).state_dict())
         return self.network.eval()
 
     def state_dict(self) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class Training:
             "network": self.network.state_dict(),
             "tasks": None if self.tasks is None else self.tasks.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "average": None if self.average is None else self.average.state_dict(),
+            "averaging": self.averaging.state_dict(),
             "best": self.best,
             "history": self.history,
         }
@@ -190,8 +190,7 @@ class Training:
         if self.tasks is not None:
             self.tasks.load_state_dict(state["tasks"])
         self.optimiser.load_state_dict(state["optimiser"])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
+        self.averaging.load_state_dict(state["averaging"])
 
     def logits(self, rows: np.ndarray, network: nn.Module | None = None) -> np.ndarray:
         """Return ``float32 (m, L)`` of some rows, as they are scored and the network's mode is."""
@@ -233,7 +232,7 @@ class Training:
             beside_it = [] if self.tasks is None else self.tasks.parameters()
             nn.utils.clip_grad_norm_([*self.network.parameters(), *beside_it], how.gradient_norm)
         self.optimiser.step()
-        self._update_average()
+        self.averaging.update(self.network, self.taken)
         with torch.no_grad():
             # summed on the device: reading a number would wait for it at every step
             right = ((logits >= 0) == (y > 0.5)).float().mean(1).sum()
@@ -273,7 +272,8 @@ class Training:
             "seconds": round(seconds, 3),
             "images_per_second": round(rows / max(seconds, 1e-9), 1),
         }
-        metrics |= self._validated()
+        judged = self.averaging.judged(self.network)
+        metrics |= self._validated(judged)
         metrics |= {} if self.tasks is None else self.tasks.told(tasks, rows)
         self.history.append(metrics)
         score = {
@@ -281,17 +281,15 @@ class Training:
             "best-validation-map": metrics["validation_map"],
         }.get(how.keep)
         if score is not None and (self.best is None or score > self.best["score"]):
-            network = self.network if self.average is None else self.average
-            weights = {name: value.clone() for name, value in network.state_dict().items()}
+            weights = {name: value.clone() for name, value in judged.state_dict().items()}
             self.best = {"score": score, "epoch": self.epoch + 1, "network": weights}
         self.epoch, self.step = self.epoch + 1, 0
         self.running, self.seconds = self._no_sums(), 0.0
 
-    def _validated(self) -> Metrics:
+    def _validated(self, network: nn.Module) -> Metrics:
         if not len(self.validation):
             return {}
         torch.manual_seed(self._seed_of("validation", self.epoch))
-        network = self.network if self.average is None else self.average
         # as published: dropout at work, and normalisation by, and learning from, the batch at hand
         network.train(self.settings.validation_mode == "train")
         logits = self.logits(self.validation, network)
@@ -327,18 +325,6 @@ class Training:
         factor = rise * (fall if how.schedule == "cosine" else 1.0)
         for group in self.optimiser.param_groups:
             group["lr"] = group["base_rate"] * factor
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        if self.average is None:
-            return
-        # early on, an average over the few steps so far
-        decay = min(self.settings.averaging, (self.taken + 1) / (self.taken + 10))
-        mean, now = self.average.state_dict(), self.network.state_dict()
-        floats = [name for name, value in mean.items() if value.is_floating_point()]
-        torch._foreach_lerp_([mean[n] for n in floats], [now[n] for n in floats], 1 - decay)
-        for name in mean.keys() - set(floats):
-            mean[name].copy_(now[name])
 
     def _batch_rows(self, step: int) -> np.ndarray:
         """Return the rows of a step of this epoch; the order is the epoch's own."""
