@@ -126,7 +126,10 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     bundle = tmp_path / "bundle"
     exported = made("export", "e", bundle, "--json").document
     assert exported["members"] == ["e", "strong", "weak"]
-    assert made("export", "e", bundle).code == 2
+    stamp = (bundle / "bundle.json").stat().st_mtime_ns
+    assert made("export", "e", bundle).code == 0  # the same again: nothing is written
+    assert (bundle / "bundle.json").stat().st_mtime_ns == stamp
+    assert made("export", "strong", bundle).code == 2  # another model is in its way
     assert made("export", "e", bundle, "--overwrite").code == 0
     files = [file.name for file in bundle.rglob("*") if file.is_file()]
     assert not [name for name in files if re.search(r"\.(pkl|pickle|pt|pth|joblib)$", name)]

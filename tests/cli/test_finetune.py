@@ -30,7 +30,7 @@ def test_a_fine_tuned_member_is_an_ordinary_member(toolkit: Drive, course: Path)
     again = toolkit("finetune", *TINY)
     assert again.code == 0
     assert "up to date" in again.err
-    other = toolkit("finetune", *TINY, "--loss", "bce")
+    other = toolkit("finetune", *TINY, "--loss", "asl")
     assert other.code == 2
     assert "--overwrite" in other.err
     folded = toolkit("finetune", *TINY, "--folds", 2, "--name", "folded", "--json")

@@ -25,6 +25,7 @@ _KINDS = ("Convolution", "GroupConvolution")
 _POSITIONS = 32
 _WIDEST = 1600
 _DAMPING = 1e-3
+_COLUMNS = 96
 
 Rounded = tuple[np.ndarray, np.ndarray | None]
 
@@ -210,16 +211,31 @@ def round_jointly(weights: np.ndarray, moments: np.ndarray, first: int = 0) -> n
     each = np.arange(len(weights))[:, None]
     damped = damped[each[:, :, None], order[:, :, None], order[:, None, :]]
     left = np.take_along_axis(weights, order[:, None, :], axis=2)
-    # row k of the upper Cholesky factor of the inverse tells how later weights answer an error in k
-    upper = np.linalg.cholesky(np.linalg.inv(damped)).transpose(0, 2, 1)
-    done = np.empty(weights.shape, np.float32)
-    for k in range(width):
-        done[:, :, k] = to_bf16(left[:, :, k].astype(np.float32))
-        error = (left[:, :, k] - done[:, :, k]) / upper[:, k, k, None]
-        left[:, :, k + 1 :] -= error[:, :, None] * upper[:, None, k, k + 1 :]
+    upper = _factor_of_inverse(damped)
+    done, error = np.empty(weights.shape, np.float32), np.empty_like(left)
+    for start in range(0, width, _COLUMNS):
+        end = min(start + _COLUMNS, width)
+        for k in range(start, end):
+            done[:, :, k] = to_bf16(left[:, :, k].astype(np.float32))
+            error[:, :, k] = (left[:, :, k] - done[:, :, k]) / upper[:, k, k, None]
+            left[:, :, k + 1 : end] -= error[:, :, k, None] * upper[:, None, k, k + 1 : end]
+        # the columns after these are met once for all of them
+        left[:, :, end:] -= error[:, :, start:end] @ upper[:, start:end, end:]
     rounded = np.empty_like(done)
     np.put_along_axis(rounded, order[:, None, :], done, axis=2)
     return rounded
+
+
+def _factor_of_inverse(moments: np.ndarray) -> np.ndarray:
+    """Return U with ``inv(moments) = U' U``, upper triangular; both ``float64 (groups, w, w)``.
+
+    Row k tells how later weights answer an error in weight k. With the order of rows and columns
+    turned round, it is the inverse of the lower Cholesky factor.
+    """
+    from scipy.linalg.lapack import dtrtri
+
+    lower = np.linalg.cholesky(moments[:, ::-1, ::-1])
+    return np.stack([dtrtri(each, lower=1)[0][::-1, ::-1] for each in lower])
 
 
 def to_bf16(values: np.ndarray) -> np.ndarray:
