@@ -197,6 +197,25 @@ def test_a_head_predicts_alone_from_a_local_weights_file(
     assert toolkit("predict", listing, "--model", bundle, "--out", out).code == 1
 
 
+def test_a_head_sees_two_crops_of_a_picture_side_by_side(made: Drive, course: Path) -> None:
+    both = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "whole, own", "--json")
+    assert both.code == 0, both.err
+    member = load_member(artifacts(), f"linear-{NETWORK.replace('/', '-')}-own+whole")
+    assert member.source.endswith("(own + whole)")
+    again = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "own,whole")
+    assert "up to date" in again.err
+    keys = json.loads((member.folder / "model" / "notes.json").read_text())["keys"]
+    assert len({str(key) for key in keys}) == 2
+    out = course / "two.csv"
+    assert made("predict", course / "images", "--model", member.name, "--out", out).code == 0
+    found = read(out)
+    for image in images_held_out(member):
+        np.testing.assert_allclose(found[image], member.predictions.for_ids([image])[0], atol=1e-5)
+    refused = made("ovr", *SMALL, "--crop", "own,half")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "--crop is own, whole or own,whole" in refused.err
+
+
 def test_a_member_made_again_is_not_mistaken_for_the_old_one(made: Drive, course: Path) -> None:
     assert made("ensemble", "--method", "mean", "--folds", 3, "--name", "e").code == 0
     assert made("ovr", *SMALL, "--set", "Cs=[1.0]", "--name", "weak", "--overwrite").code == 0

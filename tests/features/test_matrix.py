@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from tests.features.feature_fakes import key_of
 from toolkit.errors import ArtifactError
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.key import CacheKey, store_folder
-from toolkit.features.matrix import gather
+from toolkit.features.matrix import FeatureMatrix, gather
 
 DIGESTS = np.arange(6 * 16, dtype=np.uint8).reshape(6, 16)
 NARROW, WIDE = key_of(2), key_of(3, precision="bf16")
@@ -31,10 +32,20 @@ def test_stores_stand_side_by_side_for_the_images_that_all_have(tmp_path: Path) 
     assert (matrix.X[:, 0] == [1, 2, 5]).all()
     assert (matrix.X[:, 2] == [101, 102, 105]).all()
     assert matrix.X.shape == (3, 5)
-    assert matrix.title == "fake (random weights) + fake (random weights)"
+    assert matrix.title == "fake (random weights)"
     repeated = gather(DIGESTS[[2, 2, 4, 1]], [NARROW], tmp_path)
     assert repeated.rows.tolist() == [0, 1, 3]
     assert (repeated.X[:, 0] == [2, 2, 1]).all()
+
+
+def test_the_title_tells_crops_apart_where_a_backbone_has_several() -> None:
+    whole = replace(NARROW.backbone.preprocess, resize=NARROW.backbone.preprocess.size)
+    other = replace(NARROW, backbone=replace(NARROW.backbone, preprocess=whole))
+    own = replace(whole, resize=whole.size + 1)
+    keys = (replace(NARROW, backbone=replace(NARROW.backbone, preprocess=own)), other)
+    X, rows = np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
+    assert FeatureMatrix(X, rows, keys).title == "fake (random weights) (own + whole)"
+    assert FeatureMatrix(X, rows, keys[1:]).title == "fake (random weights)"
 
 
 def test_the_digest_depends_on_the_stores_and_their_order(tmp_path: Path) -> None:

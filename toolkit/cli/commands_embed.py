@@ -43,6 +43,9 @@ PoolingOption = Annotated[
 CropOption = Annotated[
     str, typer.Option("--crop", help="own transform of the backbone, or whole: cut nothing off.")
 ]
+CropsOption = Annotated[
+    str, typer.Option("--crop", help="own, whole (cut nothing off), or own,whole: side by side.")
+]
 EngineOption = Annotated[str, typer.Option("--engine", help="auto, openvino or torch.")]
 StoreOption = Annotated[str, typer.Option("--store", help="fp16 or fp32 rows on disk.")]
 

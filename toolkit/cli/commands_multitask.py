@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit.cli.commands_embed import (
-    CropOption,
+    CropsOption,
     PoolingOption,
     ViewsOption,
     WeightsOption,
@@ -73,7 +73,7 @@ def multitask(
     weights: WeightsOption = "default",
     views: ViewsOption = "original",
     pooling: PoolingOption = "default",
-    crop: CropOption = "own",
+    crop: CropsOption = "own",
     split: SplitOption = "paper",
     folds: FoldsOption = 5,
     name: NameOption = None,

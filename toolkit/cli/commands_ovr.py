@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from toolkit.cli.commands_embed import (
-    CropOption,
+    CropsOption,
     PoolingOption,
     ViewsOption,
     WeightsOption,
@@ -57,7 +57,7 @@ def ovr(
     weights: WeightsOption = "default",
     views: ViewsOption = "original",
     pooling: PoolingOption = "default",
-    crop: CropOption = "own",
+    crop: CropsOption = "own",
     split: SplitOption = "paper",
     folds: FoldsOption = 5,
     name: NameOption = None,

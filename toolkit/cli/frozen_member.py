@@ -48,21 +48,35 @@ class FrozenOptions:
             raise UsageError("--features names no backbone")
         return named
 
+    @property
+    def crops(self) -> list[str]:
+        """The crops in ``--crop``, each once, in the order of ``CROPS``."""
+        from toolkit.errors import UsageError
+        from toolkit.features.preprocess import CROPS
+
+        named = {crop.strip() for crop in self.crop.split(",")}
+        if not named <= set(CROPS):
+            choices = f"{', '.join(CROPS)} or {','.join(CROPS)}"
+            raise UsageError(f"--crop is {choices}, not {self.crop!r}")
+        return [crop for crop in CROPS if crop in named]
+
     def member_name(self, head: str) -> str:
         """Return a member's name made from the options."""
         name = f"{head}-{'+'.join(each.replace('/', '-') for each in self.backbones)}"
+        name += "" if self.crops == ["own"] else f"-{'+'.join(self.crops)}"
         name += "-hflip" if "hflip" in self.views else ""
         return name if self.split == "paper" else f"{name}-{self.split}"
 
     def keys(self, run: Run) -> list[Any]:
-        """Return, for each backbone, the key of its store and what loads its network."""
+        """Return, for each backbone and crop, the key of its store and what loads its network."""
         return [
             make_key(
-                *(run, each, self.weights, self.views, self.pooling, self.crop),
+                *(run, each, self.weights, self.views, self.pooling, crop),
                 *(self.device, self.precision),
                 seed=self.seed,
             )
             for each in self.backbones
+            for crop in self.crops
         ]
 
 
@@ -115,7 +129,7 @@ def make_frozen_member(
         "weights": asked.weights,
         "views": asked.views,
         "pooling": asked.pooling,
-        "crop": asked.crop,
+        "crop": ",".join(asked.crops),
         "precision": keys[0].precision,
         "split": asked.split,
         "folds": asked.folds,

@@ -30,8 +30,14 @@ class FeatureMatrix:
 
     @property
     def title(self) -> str:
-        """The backbones' names, for tables."""
-        return " + ".join(key.backbone.title for key in self.keys)
+        """The backbones' names, for tables; of one that is there in two crops, these too."""
+        crops: dict[str, list[str]] = {}
+        for key in self.keys:
+            crops.setdefault(key.backbone.title, []).append(key.backbone.preprocess.crop)
+        return " + ".join(
+            f"{title} ({' + '.join(each)})" if len(set(each)) > 1 else title
+            for title, each in crops.items()
+        )
 
     @property
     def digest(self) -> str:

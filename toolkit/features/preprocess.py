@@ -50,6 +50,11 @@ class Preprocess:
         """Rebuild from :meth:`facts`."""
         return cls(**(facts | {"mean": tuple(facts["mean"]), "std": tuple(facts["std"])}))
 
+    @property
+    def crop(self) -> str:
+        """``whole`` where nothing is cut off a square image, else ``own``."""
+        return "whole" if self.resize <= self.size else "own"
+
     def resized(self, width: int, height: int) -> tuple[int, int]:
         """Return (height, width) in pixels after resizing, rounded as torchvision does.
 

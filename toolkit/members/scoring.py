@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -155,6 +156,7 @@ def stores_of(parts: Parts) -> tuple[Store, ...]:
     recipe = parts.recipe
     weights = weights_of(parts)
     keys = [CacheKey.from_facts(facts) for facts in parts.notes["keys"]]
+    asked = itertools.product(recipe["features"], str(recipe.get("crop", "own")).split(","))
     return tuple(
         Store(
             key,
@@ -162,11 +164,11 @@ def stores_of(parts: Parts) -> tuple[Store, ...]:
                 name,
                 weights,
                 str(recipe.get("pooling", "default")),
-                str(recipe.get("crop", "own")),
+                crop,
                 int(recipe.get("seed", 0)),
             ),
         )
-        for key, name in zip(keys, recipe["features"], strict=True)
+        for key, (name, crop) in zip(keys, asked, strict=True)
     )
 
 
