@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from toolkit.errors import ArtifactError, DataError
-from toolkit.members.finetune.head_start import start_head
 from toolkit.members.finetune.inference import COUNT
 from toolkit.members.finetune.journal import Journal
 from toolkit.members.finetune.networks import Classifier
+from toolkit.members.finetune.probe import probe
 from toolkit.members.finetune.settings import Settings
 from toolkit.members.finetune.source import Source
 from toolkit.members.finetune.tasks import Auxiliary
@@ -134,7 +134,7 @@ def fit(
         began = _checkpoint(watch, name)
         start = network()
         if settings.probes and isinstance(start, Classifier) and not (began and began.is_file()):
-            start_head(start, source, Y, train, pos_weight=pos_weight, precision=precision)
+            probe(start, source, Y, train, pos_weight=pos_weight, precision=precision)
         training = Training(
             start,
             source,
@@ -149,6 +149,8 @@ def fit(
             device=device,
         )
         model = _train(training, name, watch)
+        if settings.ends_probing and isinstance(model, Classifier):
+            probe(model, source.scored, Y, train, pos_weight=pos_weight, precision=precision)
         for rows, share in scored:
             if len(rows):
                 scores[rows] += share / (1 + np.exp(-training.logits(rows, model).clip(-80, 80)))

@@ -15,6 +15,7 @@ PROTOCOLS = ("published", "corrected", "modern")
 CHOICES: dict[str, tuple[str, ...]] = {
     "pretrain": ("none", "feature-extract", "finetune"),
     "head_start": ("none", "probe"),
+    "head_end": ("none", "probe"),
     "optimiser": ("sgd", "adam", "adamw", "rmsprop"),
     "schedule": ("constant", "cosine"),
     "loss": ("bce", "focal", "asl"),
@@ -41,7 +42,9 @@ class Settings:
         pretrain: ``finetune`` trains all layers, ``feature-extract`` the output layer alone,
             ``none`` nothing: the new output layer stays as it was drawn.
         head_start: ``probe`` begins with logistic regressions on the trunk's features as output
-            layer (see :mod:`toolkit.members.finetune.head_start`), ``none`` with a drawn one.
+            layer (see :mod:`toolkit.members.finetune.probe`), ``none`` with a drawn one.
+        head_end: ``probe`` ends such a run the same way, on training pictures as they are scored:
+            at another size features are of other lengths, and scores too low or too high.
         epochs: passes over the training images.
         batch_size: images a step.
         optimiser: one of ``CHOICES``.
@@ -83,6 +86,7 @@ class Settings:
 
     pretrain: str = "finetune"
     head_start: str = "probe"
+    head_end: str = "probe"
     epochs: int = 4
     batch_size: int = 64
     optimiser: str = "adamw"
@@ -165,6 +169,11 @@ class Settings:
     def probes(self) -> bool:
         """Whether the output layer begins as a linear probe of the trunk."""
         return self.trains_trunk and self.head_start == "probe"
+
+    @property
+    def ends_probing(self) -> bool:
+        """Whether the output layer is at last fitted again, to pictures as they are scored."""
+        return self.probes and self.head_end == "probe"
 
     @property
     def interpolation(self) -> float:

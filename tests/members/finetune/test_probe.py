@@ -1,4 +1,4 @@
-"""The output layer that training begins with: a linear probe, of training rows only."""
+"""The output layer that training begins and ends with: a linear probe, of training rows only."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.members.finetune.finetune_fakes import LABELS, QUICK, SIDE, Tiny, one
 from toolkit.features.preprocess import Preprocess
 from toolkit.members.finetune import fitting
 from toolkit.members.finetune.fitting import Fitted, Parts, Watch, fit, seeded
-from toolkit.members.finetune.head_start import start_head
 from toolkit.members.finetune.networks import Classifier
+from toolkit.members.finetune.probe import probe
 from toolkit.members.finetune.settings import settings_for
 from toolkit.members.finetune.source import Source
 from toolkit.members.finetune.training import StoppedError
@@ -32,14 +32,14 @@ network = seeded(lambda: Classifier(Tiny().trunk, 6, LABELS, PREPROCESS), 0)
 def started(Y: np.ndarray, **options: np.ndarray) -> Classifier:
     made = network()
     assert isinstance(made, Classifier)
-    start_head(made, SOURCE, Y, TRAIN, **options)  # type: ignore[arg-type]
+    probe(made, SOURCE, Y, TRAIN, **options)  # type: ignore[arg-type]
     return made
 
 
 @torch.no_grad()
-def outputs(made: Classifier) -> tuple[np.ndarray, np.ndarray]:
+def outputs(made: Classifier, shown: np.ndarray = X) -> tuple[np.ndarray, np.ndarray]:
     made.eval()
-    pixels = torch.from_numpy(X).permute(0, 3, 1, 2).float()
+    pixels = torch.from_numpy(shown).permute(0, 3, 1, 2).float()
     return made.features(pixels).numpy(), torch.sigmoid(made(pixels)).numpy()
 
 
@@ -76,14 +76,14 @@ def test_a_run_that_goes_on_does_not_begin_anew(
 ) -> None:
     probed: list[int] = []
 
-    def probe(*arguments: object, **options: object) -> None:
+    def counted(*arguments: object, **options: object) -> None:
         probed.append(1)
-        start_head(*arguments, **options)  # type: ignore[arg-type]
+        probe(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fitting, "start_head", probe)
+    monkeypatch.setattr(fitting, "probe", counted)
 
     def run(watch: Watch | None = None, head_start: str = "probe") -> Fitted:
-        how = replace(QUICK, head_start=head_start)
+        how = replace(QUICK, head_start=head_start, head_end="none")
         parts = Parts(TRAIN, np.zeros(0, np.int64), REST)
         return fit(network, SOURCE, Y, parts, how, watch=watch)
 
@@ -98,7 +98,38 @@ def test_a_run_that_goes_on_does_not_begin_anew(
     assert len(probed) == 2
 
 
+def test_training_ends_with_a_probe_of_pictures_as_they_are_scored() -> None:
+    # the scored ones are a quarter as bright, so that a layer fitted to the others is wrong
+    dim = Source(lambda rows: X[rows] // 4, len(X), pixels=True)
+    both = Source(lambda rows: X[rows], len(X), pixels=True, scored=dim)
+
+    def run(head_end: str) -> tuple[np.ndarray, np.ndarray]:
+        how = replace(QUICK, head_end=head_end, interpolate=1.0, views=False)
+        done = fit(network, both, Y, Parts(TRAIN, np.zeros(0, np.int64), REST), how)
+        assert done.rows.tolist() == REST.tolist()
+        made = network()
+        assert isinstance(made, Classifier)
+        kept = {name: torch.from_numpy(array) for name, array in done.states["model"].items()}
+        made.load_state_dict(kept, strict=False)
+        features, scores = outputs(made, X // 4)
+        np.testing.assert_allclose(scores[REST], done.scores, atol=1e-5)
+        return features, scores
+
+    features, scores = run("probe")
+    want = LinearHead(normalise=False).fit(features[TRAIN], Y[TRAIN]).predict_proba(features)
+    np.testing.assert_allclose(scores, want, atol=1e-4)
+    other, unfitted = run("none")
+    np.testing.assert_array_equal(features, other)
+
+    def loss(scores: np.ndarray) -> float:
+        return float(-np.log(np.where(Y == 1, scores, 1 - scores))[REST].mean())
+
+    assert loss(scores) < loss(unfitted)
+
+
 @pytest.mark.parametrize("protocol", ["published", "corrected"])
 def test_the_papers_output_layers_are_drawn(protocol: str) -> None:
     assert not settings_for(protocol, "table3/5").probes
+    assert not settings_for(protocol, "table3/5").ends_probing
     assert settings_for("modern", None).probes
+    assert settings_for("modern", None).ends_probing

@@ -1,8 +1,11 @@
-"""Head start: the output layer begins as a linear probe of the trunk that it is put on.
+"""Probe: the output layer as logistic regressions on the features of the trunk below it.
 
-A drawn output layer sends the trunk gradients that undo what it knows, before they teach it
-anything; probing first and training all layers after it keeps more of the trunk (Kumar et al. 2022,
-"Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution").
+Training begins with one: a drawn output layer sends the trunk gradients that undo what it knows
+before they teach it anything; probing first and training all layers after it keeps more of the
+trunk (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform
+Out-of-Distribution"). And it ends with one, on training pictures of the size that is scored: the
+same things on larger pictures give features of other lengths, to which the layer above has to be
+fitted (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from toolkit.members.finetune.source import Source
 from toolkit.members.linear import LinearHead
 
 
-def start_head(
+def probe(
     network: Classifier,
     source: Source,
     Y: np.ndarray,
@@ -33,7 +36,7 @@ def start_head(
 
     Args:
         network: is moved to the source's device; its output layer is written to.
-        source: pictures at the size that is learned from; they are seen unchanged.
+        source: pictures, which are seen unchanged.
         Y: ``uint8 (n, L)``, of which only training rows are looked at.
         train: ``int64 (m,)``.
         pos_weight: ``float (L,)``, weight of a positive, or None.
