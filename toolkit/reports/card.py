@@ -101,8 +101,9 @@ def model_card(
         backbone = store.key.backbone
         lines.append(
             f"- `{backbone.title}`, weights `{backbone.weights}` (SHA-256 "
-            f"`{backbone.digest[:16]}…`), {backbone.preprocess.size} pixels, views "
-            f"{', '.join(store.key.views)}, {store.key.precision}"
+            f"`{backbone.digest[:16]}…`), {backbone.preprocess.size} pixels, "
+            f"crop {backbone.preprocess.crop}, views {', '.join(store.key.views)}, "
+            f"{store.key.precision}"
         )
     for each in pictures:
         backbone = each.backbone
