@@ -30,6 +30,7 @@ from toolkit.cli.options import (
     SplitOption,
 )
 from toolkit.cli.task_material import parse_tasks, task_material, teachers_of
+from toolkit.denormals import flushed_denormals
 
 if TYPE_CHECKING:
     from toolkit.data.dataset import Dataset
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(finetune)
+    app.command()(flushed_denormals()(finetune))
 
 
 def finetune(
@@ -127,7 +128,6 @@ def finetune(
         end_folder,
         fit,
         measure,
-        positive_weights,
         prepare_folder,
     )
     from toolkit.members.finetune.settings import answers, backbone_of, canonical, settings_for
@@ -205,7 +205,6 @@ def finetune(
             for wanted in (part.train, part.validation, part.test)
         )
         parts = Parts(train, validation, test, None if fold is None else fold.fold[rows])
-        pos_weight = positive_weights(Y, how, part.train)
         material = task_material(run, dataset, tasks, taught, rows, chosen_device)
         prepare_folder(folder, inputs, resume)
         with stop_signal() as stop, EpochTable(run, member) as table, saved_on_stop(run):
@@ -215,7 +214,6 @@ def finetune(
                 Y[rows],
                 parts,
                 how,
-                pos_weight=pos_weight,
                 auxiliary=Auxiliary(tasks, weighting, aux_weight, material),
                 seed=seed,
                 precision=chosen,

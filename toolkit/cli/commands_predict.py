@@ -17,6 +17,7 @@ from toolkit.cli.options import (
     QuietOption,
     Run,
 )
+from toolkit.denormals import flushed_denormals
 
 if TYPE_CHECKING:
     from toolkit.data.dataset import Dataset
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(predict)
+    app.command()(flushed_denormals()(predict))
     app.command()(export)
 
 

@@ -58,16 +58,18 @@ def test_training_rows_are_left_out_and_rows_chosen_by_are_marked() -> None:
     assert (early.origin[:10] == IN_SAMPLE).all()
 
 
-def test_out_of_fold_scores_come_from_a_model_that_never_saw_the_row() -> None:
+@pytest.mark.parametrize("pos_weight", ["none", "train"])
+def test_out_of_fold_scores_come_from_a_model_that_never_saw_the_row(pos_weight: str) -> None:
     _, Y = pictures()
-    plain = fitted(FOLDED)
+    how = replace(SHORT, pos_weight=pos_weight)
+    plain = fitted(FOLDED, how)
     assert plain.rows.tolist() == AT.tolist()
     assert (plain.origin == np.where(AT < 50, OUT_OF_FOLD, HELD_OUT)).all()
     assert sorted(plain.states) == ["fold-0", "fold-1", "fold-2"]
     turned = Y.copy()
     turned[FOLDED.fold == 1] ^= 1  # labels of fold 1, and of the test rows
     turned[50:] ^= 1
-    other = fitted(FOLDED, Y=turned)
+    other = fitted(FOLDED, how, turned)
     same = (plain.scores == other.scores).all(1)
     assert same[FOLDED.fold == 1].all()
     assert not same[FOLDED.fold == 0].any()
@@ -153,6 +155,12 @@ def test_table_two_compares_logits_only_as_published() -> None:
 
     assert recalls(published(result("table2/1"))) == [0, 0, 0, 1, 1]
     assert recalls(corrected(result("table2/1"))) == [1, 1, 1, 1, 1]
+    # the fault is a switch of its own
+    mended = corrected(result("table2/1")).changed({"threshold_scale": "logit"})
+    assert recalls(mended) == [0, 0, 0, 1, 1]
+    found = answers("table3/2")  # at 0.5
+    assert recalls(Settings()) == [1]
+    assert recalls(Settings(threshold_scale="logit")) == [0]
 
 
 def test_a_result_of_single_labels_is_measured_on_them() -> None:

@@ -111,6 +111,20 @@ def test_published_validation_runs_in_training_mode() -> None:
     assert torch.equal(one.network.state_dict()[key], other.network.state_dict()[key])
 
 
+def test_training_accuracy_of_a_blend_is_that_of_its_larger_part() -> None:
+    """A unit that tells bright from dark is always right, whatever a blend is mostly made of."""
+    X = np.repeat(np.array([[-1.0], [1.0]], np.float32), 40, axis=0)
+    Y = (X > 0).astype(np.uint8)
+    network = FrozenClassifier(1, 1)
+    torch.nn.init.ones_(network.head.weight)
+    torch.nn.init.zeros_(network.head.bias)
+    settings = Settings(mixup=1.0, learning_rate=0.0, epochs=3, batch_size=8, averaging=0.0)
+    rows = np.arange(80)
+    run = Training(network, Source.of_features(X), Y, rows, rows[:0], settings)
+    run.run()
+    assert [line["train_accuracy"] for line in run.history] == [1.0, 1.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("keep", "metric"),
     [

@@ -96,7 +96,6 @@ def fit(
     parts: Parts,
     settings: Settings,
     *,
-    pos_weight: np.ndarray | None = None,
     auxiliary: Auxiliary | None = None,
     seed: int = 0,
     precision: str = "fp32",
@@ -108,12 +107,12 @@ def fit(
     Args:
         network: gives a new network, the same one each time.
         source: pictures or features of n images.
-        Y: ``uint8 (n, L)``; labels of test rows are not looked at.
+        Y: ``uint8 (n, L)``; labels of rows that a run scores are not looked at, except by
+            ``pos_weight = "all"``.
         parts: see :class:`Parts`. With folds there is no validation part: every development image
             is learned from in all runs but one, so weights are not chosen by it, and settings that
             would choose keep the last epoch's.
         settings: see :class:`~toolkit.members.finetune.settings.Settings`.
-        pos_weight: ``float (L,)``, see :func:`positive_weights`.
         auxiliary: tasks to learn beside the labels.
         seed: of everything random.
         precision: ``bf16`` or ``fp32``.
@@ -132,6 +131,7 @@ def fit(
         if not len(train):
             raise DataError("there are no training images: check the split")
         began = _checkpoint(watch, name)
+        pos_weight = positive_weights(Y, settings, train)
         start = network()
         if settings.probes and isinstance(start, Classifier) and not (began and began.is_file()):
             probe(start, source, Y, train, pos_weight=pos_weight, precision=precision)
@@ -264,8 +264,8 @@ def measure(
     """
     measured = {}
     for each in found:
-        scale = settings.threshold_scale if each.threshold_scale == "logit" else "probability"
-        cut = each.threshold if scale == "probability" else 1 / (1 + np.exp(-each.threshold))
+        probability = settings.threshold_scale == "probability"
+        cut = each.threshold if probability else 1 / (1 + np.exp(-each.threshold))
         told = score(Y, scores, float(cut), labels)
         label = {
             name: told.per_label[name] for name in each.label_precision if name in told.per_label

@@ -79,8 +79,8 @@ class Settings:
             published.
         keep: which weights are kept; ``best-validation-map`` makes validation images in-sample.
         patience: stop after so many epochs without a better validation mAP; 0 for never.
-        threshold: decision threshold.
-        threshold_scale: what it is compared with; table 2 compares raw logits.
+        threshold_scale: what the threshold of each of the paper's results is compared with; table
+            2 compares raw logits.
         compile: let torch compile the network.
     """
 
@@ -119,7 +119,6 @@ class Settings:
     validation_mode: str = "eval"
     keep: str = "last"
     patience: int = 0
-    threshold: float = 0.5
     threshold_scale: str = "probability"
     compile: bool = False
 
@@ -243,6 +242,7 @@ def published(found: PaperResult) -> Settings:
     return Settings(
         pretrain="finetune" if found.pretrain in ("scratch", None) else found.pretrain,
         head_start="none",
+        head_end="none",
         epochs=0 if found.pretrain == "none" else found.epochs or 10,
         batch_size=32,
         optimiser=optimiser,
@@ -254,20 +254,25 @@ def published(found: PaperResult) -> Settings:
         schedule="constant",
         warm_up=0.0,
         averaging=0.0,
+        interpolate=1.0,
         loss="bce",
+        label_smoothing=0.0,
         pos_weight="all" if found.weighted else "none",
+        unfreeze=0.0,
         gradient_norm=0.0,
         crop=1.0,
         flip=False,
         rotate=25.0 if found.augmentation == "RandomRotation(25)" else 0.0,
         colour=0.2 if found.augmentation == "ColorJitter" else 0.0,
+        trivial=False,
+        mixup=0.0,
         score_scale=1.0,
         views=False,
         pairing="published",
         invert=True,
         validation_mode="train",
         keep="best-training-accuracy",
-        threshold=found.threshold,
+        patience=0,
         threshold_scale=found.threshold_scale,
     )
 

@@ -235,7 +235,8 @@ class Training:
         self.averaging.update(self.network, self.taken)
         with torch.no_grad():
             # summed on the device: reading a number would wait for it at every step
-            right = ((logits >= 0) == (y > 0.5)).float().mean(1).sum()
+            # of a blend the picture counts that is the larger part of it
+            right = ((logits >= 0) == (targets[:, : y.shape[1]] > 0.5)).float().mean(1).sum()
             sums = [loss.detach() * len(at), right, *(each.detach() * len(at) for each in beside)]
             self.running += torch.stack(sums)
         self.step += 1
