@@ -2,14 +2,19 @@
 
 import os
 import signal
+import sys
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.cli.conftest import Drive
+from toolkit.cli import commands_reproduce
 from toolkit.cli.epochs import EpochTable
-from toolkit.members.member import load_member
+from toolkit.members.member import list_members, load_member
 from toolkit.members.predictions import HELD_OUT
 from toolkit.paper import RESULTS
 
@@ -149,9 +154,13 @@ def test_the_paper_s_recipes_walk_to_the_comparison(toolkit: Drive, course: Path
     assert rows["table3/7"]["published"] is None
     assert rows["table1/1"]["paper"]["accuracy"] == RESULTS["table1/1"].accuracy
     assert len(done.document["future"]) == 7
+    # neither the row's network nor its epochs
+    assert {tuple(row["exact"]) for row in rows.values()} == {()}
+    assert list_members(artifacts()) == []  # all of it is in a folder of its own
     again = toolkit("reproduce", *recipes[:1], "--smoke", "--data", "small")
     assert "up to date" in again.err
     assert "T3/8" in again.out
+    assert "*†" in again.out
     assert max(map(len, again.out.splitlines())) <= 100
     assert "50.94 0.07/0.51" in again.out
     assert done.err.count("up to date") == 4  # table 2 and the VGGs of the prose share their runs
@@ -176,6 +185,78 @@ def test_a_failed_step_stops_no_other_and_is_told_by_the_exit_code(
     assert "a fault of ours" in done.err
 
 
+def test_a_stand_in_has_a_name_of_its_own_and_is_told_from_the_row(
+    toolkit: Drive, course: Path, tmp_path: Path
+) -> None:
+    toolkit("data", "import", course, "--name", "small")
+    asked = ("finetune", "--protocol", "published", "--row", "table3/2", "--precision", "fp32")
+    stand_in = toolkit(*asked, *TINY[:4], "--epochs", 1)
+    assert stand_in.code == 0, stand_in.err
+    assert list_members(artifacts()) == ["published-table3-2-timm-test_efficientnet"]
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[[step]]\ncommand = "finetune"\nloss = "none"\n')
+
+    def row() -> tuple[dict[str, Any], str]:
+        done = toolkit("reproduce", recipe, "--json")
+        rows = {row["key"]: row for row in done.document["reproduced"]}
+        return rows["table3/2"], done.err
+
+    assert row()[0]["exact"] == []
+    assert row()[0]["published"] is not None
+    assert "test_efficientnet" in row()[0]["made_from"]["published"]
+    # one that is damaged is told of, and loses nothing but itself
+    name = "published-table3-2-timm-test_efficientnet"
+    (artifacts() / "members" / name / "predictions.parquet").write_bytes(b"damaged")
+    shown, told = row()
+    assert shown["published"] is None
+    assert f"left out: member {name}" in told
+
+
+def test_a_request_to_end_is_for_the_step_which_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = tmp_path / "saved"
+    step = tmp_path / "step"
+    step.write_text(
+        f"#!{sys.executable}\n"
+        "import pathlib, signal, sys, time\n"
+        "def save(*_):\n"
+        "    time.sleep(1.0)  # longer than Python waits for a child before it kills it\n"
+        f"    pathlib.Path({str(saved)!r}).touch()\n"
+        "    sys.exit(143)\n"
+        "signal.signal(signal.SIGTERM, save)\n"
+        f"pathlib.Path({str(tmp_path / 'ready')!r}).touch()\n"
+        "time.sleep(30)\n"
+    )
+    step.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(step))
+
+    def ask() -> None:
+        while not (tmp_path / "ready").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert commands_reproduce._run_apart(["finetune"], silent=True) == (143, signal.SIGTERM)
+    asking.join()
+    assert saved.exists()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_unfinished_training_is_not_thrown_away_unasked(toolkit: Drive, course: Path) -> None:
+    toolkit("data", "import", course, "--name", "small")
+    begun = artifacts() / "reports" / "training" / "finetuned-timm-test_efficientnet" / "model"
+    begun.mkdir(parents=True)
+    (begun / "checkpoint.pt").write_bytes(b"of other options")
+    refused = toolkit("finetune", *TINY)
+    assert refused.code == 2
+    assert "--no-resume" in refused.err
+    assert (begun / "checkpoint.pt").is_file()
+    assert toolkit("finetune", *TINY, "--no-resume").code == 0
+
+
 def test_every_row_of_the_paper_has_a_recipe_with_both_protocols() -> None:
     from toolkit.recipe import load_toml
 
@@ -198,6 +279,13 @@ def test_every_row_of_the_paper_has_a_recipe_with_both_protocols() -> None:
         (["--aux", "colours"], "--aux is one or more of"),
         (["--aux", "any", "--weighting", "even"], "--weighting is one of"),
         (["--aux", "any", "--pretrain", "feature-extract"], "a trunk that learns"),
+        (["--epochs", "2", "--set", "epochs=1"], "leave one out"),
+        (["--weights", "none", "--set", "head_start=probe"], "leave it out"),
+        (["--set", "learning_rate=1e999"], "learning_rate is a number"),
+        (
+            ["--protocol", "published", "--row", "prose/basic-cnn", "--weights", "a.pth"],
+            "begins with a random network",
+        ),
     ],
 )
 def test_a_wrong_option_is_one_sentence(

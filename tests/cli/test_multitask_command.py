@@ -49,5 +49,9 @@ def test_the_ablation_tells_each_task_s_effect(toolkit: Drive, course: Path) -> 
         *("any beside the others", "colour beside the others"),
     ]
     none = toolkit("multitask", *SMALL, "--aux", "none", "--ablate")
-    assert none.code == 1
+    assert none.code == 2
+    named = toolkit("multitask", *SMALL, "--ablate", "--name", "a")
+    assert (named.code, named.err.count("\n")) == (2, 1)
+    wrong = toolkit("multitask", *SMALL, "--set", "hidden=abc")
+    assert (wrong.code, wrong.err.count("\n")) == (2, 1)
     assert "at least one task" in none.err

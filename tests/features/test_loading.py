@@ -112,6 +112,12 @@ def test_without_a_network_timm_s_weights_end_in_three_ways_on(
     assert str(caught.value).startswith(f"the pretrained weights of {SMALL_TIMM} cannot be had")
 
 
+def test_a_network_with_side_classifiers_gives_features_in_training_mode_too() -> None:
+    _, network, _ = load(Request("googlenet", "none"))
+    features = network.train()(torch.zeros(2, 3, 64, 64))
+    assert features.shape == (2, 1024)
+
+
 def test_nobody_published_weights_of_the_basic_cnn() -> None:
     with pytest.raises(WeightsError, match=THREE_WAYS):
         load(Request("basic_cnn"))

@@ -41,10 +41,16 @@ PoolingOption = Annotated[
     str, typer.Option("--pooling", help="default, or avgmax: average and maximum side by side.")
 ]
 CropOption = Annotated[
-    str, typer.Option("--crop", help="own transform of the backbone, or whole: cut nothing off.")
+    str,
+    typer.Option(
+        "--crop", help="own transform of the backbone, or whole: cut nothing off square images."
+    ),
 ]
 CropsOption = Annotated[
-    str, typer.Option("--crop", help="own, whole (cut nothing off), or own,whole: side by side.")
+    str,
+    typer.Option(
+        "--crop", help="own, whole (cut nothing off square images), or own,whole: side by side."
+    ),
 ]
 EngineOption = Annotated[str, typer.Option("--engine", help="auto, openvino or torch.")]
 StoreOption = Annotated[str, typer.Option("--store", help="fp16 or fp32 rows on disk.")]

@@ -59,17 +59,29 @@ def finetune(
         str | None,
         typer.Option("--pretrain", help="finetune, feature-extract (frozen trunk), or none."),
     ] = None,
-    loss: Annotated[str | None, typer.Option("--loss", help="bce, focal or asl.")] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            "--loss",
+            help="bce, focal or asl. The last probe of modern is bce: --set head_end=none leaves "
+            "it out.",
+        ),
+    ] = None,
     optimizer: Annotated[
         str | None, typer.Option("--optimizer", help="sgd, adam, adamw or rmsprop.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the images.")] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Images a step.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=0, help="Passes over the images.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="Images a step.")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", help="Of the output layer.")
     ] = None,
     size: Annotated[
-        int | None, typer.Option("--size", help="Side of the pictures. Default: the backbone's.")
+        int | None,
+        typer.Option("--size", min=1, help="Side of the pictures. Default: the backbone's."),
     ] = None,
     setting: Annotated[
         list[str] | None,
@@ -90,7 +102,10 @@ def finetune(
         float, typer.Option("--aux-weight", min=0.0, help="Of each task where weights are fixed.")
     ] = 0.3,
     folds: Annotated[
-        int, typer.Option("--folds", help="Train once a fold for out-of-fold scores; 0 for once.")
+        int,
+        typer.Option(
+            "--folds", min=0, help="Train once a fold for out-of-fold scores; 0 for once."
+        ),
     ] = 0,
     weights: WeightsOption = "default",
     crop: CropOption = "whole",
@@ -119,10 +134,12 @@ def finetune(
 
     from toolkit.data.importer import published_order
     from toolkit.data.shelf import get_folds, get_split
+    from toolkit.errors import UsageError
     from toolkit.features.backbones import DEFAULT
     from toolkit.features.engines import choose_device, choose_precision
     from toolkit.heap import keep_freed_memory
     from toolkit.members.finetune.fitting import (
+        CHECKPOINT,
         Parts,
         Watch,
         end_folder,
@@ -130,6 +147,7 @@ def finetune(
         measure,
         prepare_folder,
     )
+    from toolkit.members.finetune.journal import EXTRA, tensorboard_there
     from toolkit.members.finetune.settings import answers, backbone_of, canonical, settings_for
     from toolkit.members.finetune.tasks import Auxiliary
     from toolkit.members.heads import parse_options
@@ -150,16 +168,30 @@ def finetune(
         "learning_rate": learning_rate,
     }
     changes = {key: value for key, value in given.items() if value is not None}
-    how = settings_for(protocol, row).changed(changes | parse_options(setting or []))
-    asked = backbone or (backbone_of(result(row)) if row is not None else DEFAULT)
+    more = parse_options(setting or [])
+    _refuse_twice(changes, more)
+    how = settings_for(protocol, row).changed(changes | more)
+    own = DEFAULT if row is None else backbone_of(result(row))
+    asked = backbone or own
     if row is not None and result(row).pretrain == "scratch":
+        if weights not in ("default", "none"):
+            raise UsageError(f"{row} begins with a random network: leave --weights out")
         weights = "none"
-    if weights == "none":  # nothing to probe
+    if weights == "none":
+        if more.get("head_start") == "probe":
+            raise UsageError("head_start=probe needs a network that knows something: leave it out")
         how = how.changed({"head_start": "none"})
+    if tensorboard and not tensorboard_there():
+        raise UsageError(f"--tensorboard: {EXTRA}")
     tasks = _tasks(aux, weighting, how)
     member = safe_name(
-        _name(protocol, row, asked, how, tasks) if name is None else name, "member name"
+        _name(protocol, row, asked, own, how, tasks) if name is None else name, "member name"
     )
+    if folds and (how.keep != "last" or how.patience):
+        run.say(
+            "with --folds all but one of the runs learn from an image, so none is left to choose "
+            "weights by: each run keeps its last epoch's"
+        )
     part = get_split(dataset, split, run.artifacts)
     fold = get_folds(dataset, part, run.artifacts, folds, seed=0) if folds else None
     chosen_device = choose_device(device)
@@ -188,7 +220,7 @@ def finetune(
     )
     folder = run.artifacts / "reports" / "training" / member
     clear = partial(end_folder, folder)
-    with making(run, member, inputs, overwrite, folder, clear, "*/checkpoint.pt") as there:
+    with making(run, member, inputs, overwrite, folder, clear, f"*/*{CHECKPOINT}") as there:
         if there is not None:
             _report(run, there, dataset)
             return
@@ -206,8 +238,8 @@ def finetune(
         )
         parts = Parts(train, validation, test, None if fold is None else fold.fold[rows])
         material = task_material(run, dataset, tasks, taught, rows, chosen_device)
-        prepare_folder(folder, inputs, resume)
-        with stop_signal() as stop, EpochTable(run, member) as table, saved_on_stop(run):
+        prepare_folder(folder, inputs, resume, discard=overwrite)
+        with stop_signal(run.say) as stop, EpochTable(run, member) as table, saved_on_stop(run):
             fitted = fit(
                 made_from.network,
                 source,
@@ -270,10 +302,13 @@ def finetune(
 
 
 @contextmanager
-def stop_signal() -> Iterator[Callable[[], bool]]:
+def stop_signal(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     """Yield a function that tells whether the process was asked to end (SIGTERM or SIGINT).
 
     A second request ends it at once.
+
+    Args:
+        say: told at the first request that it was heard.
     """
     asked: list[int] = []
 
@@ -281,6 +316,7 @@ def stop_signal() -> Iterator[Callable[[], bool]]:
         if asked:
             raise SystemExit(128 + number)
         asked.append(number)
+        say("stopping: what is done is being saved")
 
     before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -302,6 +338,15 @@ def saved_on_stop(run: Run) -> Iterator[None]:
         raise typer.Exit(128 + signal.SIGTERM) from stopped
 
 
+def _refuse_twice(given: dict[str, Any], more: dict[str, Any]) -> None:
+    from toolkit.errors import UsageError
+
+    for key in given:
+        if given[key] is not None and key in more:
+            option = key.replace("_", "-").replace("optimiser", "optimizer")
+            raise UsageError(f"--{option} and --set {key} are the same: leave one out")
+
+
 def _tasks(aux: str, weighting: str, how: Settings) -> tuple[str, ...]:
     from toolkit.errors import UsageError
     from toolkit.members.multitask import WEIGHTINGS
@@ -318,11 +363,12 @@ def _tasks(aux: str, weighting: str, how: Settings) -> tuple[str, ...]:
 
 
 def _name(
-    protocol: str, row: str | None, backbone: str, how: Settings, tasks: tuple[str, ...]
+    protocol: str, row: str | None, backbone: str, own: str, how: Settings, tasks: tuple[str, ...]
 ) -> str:
     more = "-aux" if tasks else ""
     if row is not None:
-        return f"{protocol}-{row.replace('/', '-')}{more}"
+        other = "" if backbone == own else f"-{backbone.replace('/', '-')}"
+        return f"{protocol}-{row.replace('/', '-')}{other}{more}"
     kind = {"finetune": "finetuned"}.get(how.pretrain, how.pretrain)
     name = f"{kind}-{backbone.replace('/', '-')}{more}"
     return name if protocol == "modern" else f"{protocol}-{name}"

@@ -87,6 +87,7 @@ def multitask(
     quiet: QuietOption = False,
 ) -> None:
     """Fit one network for all labels with auxiliary tasks beside them, scored out of fold."""
+    from toolkit.errors import UsageError
     from toolkit.features.engines import choose_device
     from toolkit.members.heads import make_head, parse_options
     from toolkit.store import safe_name
@@ -111,6 +112,10 @@ def multitask(
         return task_material(run, dataset, tasks, teachers, matrix.rows, device)
 
     if ablate:
+        if name is not None or overwrite:
+            raise UsageError("--ablate keeps no model: leave --name and --overwrite out")
+        if seeds < 2 or not tasks:
+            raise UsageError("--ablate needs at least one task (--aux) and two runs (--seeds)")
         _ablate(run, dataset, asked, estimator, material, seeds)
         return
     member = safe_name(asked.member_name("multitask") if name is None else name, "member name")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import signal
 import subprocess
 import sys
 import traceback
 from contextlib import redirect_stdout
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 _STEPS = ("embed", "ovr", "finetune", "multitask", "ensemble", "compare")
 _LEFT_OUT = ("artifacts", "data", "json", "quiet", "help")
+# a step that was asked to end: by itself, or killed before it could say so
+_ENDED = {128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGTERM, -signal.SIGINT}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,8 +38,8 @@ def reproduce(
         bool,
         typer.Option(
             "--smoke",
-            help="Walk the whole path on 200 painted images with a tiny network, in a folder of "
-            "its own; the figures mean nothing.",
+            help="Walk the whole path on 200 painted images (or --data) with a tiny network, in a "
+            "folder of its own; the figures mean nothing.",
         ),
     ] = False,
     data: DataOption = None,
@@ -65,9 +69,14 @@ def reproduce(
         # in a smoke run, starting Python for every step would take most of the time
         if smoke:
             with one_thread():
-                code = _run_here(root, [*arguments, *common])
+                code, asked = _run_here(root, [*arguments, *common]), 0
         else:
-            code = _run_apart([*arguments, *common], json)
+            code, asked = _run_apart([*arguments, *common], json)
+        if asked or code in _ENDED:
+            run.say(
+                f"stopped in step {len(outcomes) + 1} of {len(steps)}; the same command goes on"
+            )
+            raise typer.Exit(128 + asked if asked else code)
         outcomes.append({"recipe": str(path), "step": arguments, "exit_code": code})
     failed = [outcome for outcome in outcomes if outcome["exit_code"] not in (0, 3)]
     _report(run, dataset, outcomes, failed)
@@ -114,13 +123,29 @@ def step_arguments(step: dict[str, Any]) -> list[str]:
     return arguments
 
 
-def _run_apart(arguments: list[str], silent: bool) -> int:
-    finished = subprocess.run(
+def _run_apart(arguments: list[str], silent: bool) -> tuple[int, int]:
+    """Run a step in a process of its own; return its exit code and the signal that we got.
+
+    A request to end is for the step: it saves what it has, and we wait for it. Ctrl-C reaches it by
+    itself, as it does every process of the terminal; SIGTERM is passed on.
+    """
+    child = subprocess.Popen(
         [sys.executable, "-m", "toolkit", *arguments],
         stdout=subprocess.DEVNULL if silent else None,
-        check=False,
     )
-    return finished.returncode
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        if number == signal.SIGTERM:
+            child.terminate()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        return child.wait(), asked[0] if asked else 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run_here(root: Any, arguments: list[str]) -> int:
@@ -138,16 +163,21 @@ def _run_here(root: Any, arguments: list[str]) -> int:
 
 
 def _smoke_data(run: Run, name: str | None) -> Dataset:
-    from toolkit.data.dataset import dataset_file, load_dataset
+    """Return the images to walk with; what is made of them goes to a folder of its own."""
+    from toolkit.data.dataset import dataset_file, load_dataset, save_dataset
 
+    apart = run.artifacts / "smoke"
     if name is not None:
-        return load_dataset(run.artifacts, name)
-    run.artifacts = run.artifacts / "smoke"
-    if not dataset_file(run.artifacts, "smoke").is_file():
+        dataset = load_dataset(run.artifacts, name)
+        run.artifacts = apart
+        save_dataset(dataset, apart)
+        return dataset
+    run.artifacts = apart
+    if not dataset_file(apart, "smoke").is_file():
         from toolkit.cli.commands_data import make_synthetic
 
         return make_synthetic(run, "smoke", IMAGES, seed=0)
-    return load_dataset(run.artifacts, "smoke")
+    return load_dataset(apart, "smoke")
 
 
 def _report(
@@ -155,12 +185,18 @@ def _report(
 ) -> None:
     """End in the comparison: the paper, its protocol here, mended, and what goes beyond it."""
     from toolkit.data.shelf import get_split
+    from toolkit.errors import ArtifactError
     from toolkit.members.member import list_members, load_member
     from toolkit.reports.reproduction import future_rows, reproduced
 
     rows, future = [], []
     if any(outcome["step"][0] == "finetune" for outcome in outcomes):
-        members = [load_member(run.artifacts, name) for name in list_members(run.artifacts)]
+        members = []
+        for name in list_members(run.artifacts):
+            try:
+                members.append(load_member(run.artifacts, name))
+            except ArtifactError as error:  # the others are worth seeing
+                run.say(f"left out: {error}")
         split = get_split(dataset, "paper", run.artifacts)
         rows = reproduced(dataset, members)
         future = future_rows(dataset, split, members)

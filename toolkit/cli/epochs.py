@@ -31,7 +31,8 @@ class EpochTable:
         self._run, self._title = run, title
         self._live: Any = None
         self._rows: list[list[str]] = []
-        self._total, self._done, self._began, self._name = 0, 0, 0.0, ""
+        self._epochs, self._images, self._total, self._done = 0, 0, 0, 0
+        self._began, self._name = 0.0, ""
 
     def __enter__(self) -> Self:
         """Take the terminal, if there is one."""
@@ -57,9 +58,10 @@ class EpochTable:
         if self._live is not None:
             self._live.__exit__(kind, error, trace)
 
-    def begin(self, name: str, images: int) -> None:
-        """Take note of a run of so many images over all its epochs."""
-        self._name, self._total, self._done = name, images, 0
+    def begin(self, name: str, epochs: int, images: int) -> None:
+        """Take note of a run of so many epochs and images an epoch."""
+        self._name, self._epochs, self._images = name, epochs, images
+        self._total, self._done = epochs * images, 0
         self._began = time.monotonic()
 
     def advance(self, images: int) -> None:
@@ -70,6 +72,8 @@ class EpochTable:
         """Show an epoch."""
         cells = [_cell(metrics[column]) for column in _COLUMNS]
         self._rows.append([self._name, *cells])
+        if not self._done:  # an epoch of before a stop, told again
+            self._total = (self._epochs - metrics["epoch"]) * self._images
         if self._live is None:
             told = zip(_COLUMNS[1:], cells[1:], strict=True)
             self._run.say(

@@ -123,13 +123,14 @@ def _pictures(
         invert=how.invert,
     )
     known, _ = resolve(wanted, run.artifacts)
-    size = request["size"] or known.preprocess.size
+    size = known.preprocess.size if request["size"] is None else request["size"]
     key = PixelKey.of(known.preprocess, size)
     larger = how.scored_size(size, known.preprocess.size)
     score_key = PixelKey.of(known.preprocess, larger)
 
     def source() -> tuple[Source, np.ndarray]:
         dataset.require_unchanged()
+        network()  # a size that it does not take is told before anything is decoded
         store, rows = decoded(key)
         scored = None
         if score_key != key:

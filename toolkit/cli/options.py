@@ -40,7 +40,7 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of all that is random.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is random.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 PrecisionOption = Annotated[
     str, typer.Option("--precision", help="auto, bf16 or fp32; auto is bf16 where it is native.")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from toolkit.reports.reproduction import Reproduced
 
 
-_WIDE = {"paper": 16, "published": 17, "mended": 17, "mAP": 6}
+_WIDE = {"paper": 16, "published": 18, "mended": 18, "mAP": 6}
 
 
 def reproduction_table(rows: Sequence[Reproduced], width: int = 100) -> Any:
@@ -25,8 +25,9 @@ def reproduction_table(rows: Sequence[Reproduced], width: int = 100) -> Any:
         box=box.SIMPLE_HEAD,
         padding=0,
         show_edge=False,
-        caption="Accuracy %, macro precision/recall, * for random weights; mAP mended. Published "
-        "is measured as published, on labels paired by position.",
+        caption="Accuracy %, macro precision/recall; mAP mended. Published is measured as "
+        "published, on labels paired by position. * random weights, † another network or other "
+        "settings than the row's.",
         caption_justify="left",
     )
     names = max(20, width - sum(_WIDE.values()) - len(_WIDE))
@@ -78,7 +79,10 @@ def future_table(rows: Sequence[Row]) -> Any:
 
 
 def _star(row: Reproduced, protocol: str) -> str:
-    return "*" if "(random weights)" in row.made_from.get(protocol, "") else ""
+    if protocol not in row.made_from:
+        return ""
+    random = "(random weights)" in row.made_from[protocol]
+    return ("*" if random else "") + ("" if protocol in row.exact else "†")
 
 
 def _figures(values: Any, star: str = "") -> str:

@@ -41,6 +41,9 @@ def smoke_step(step: dict[str, Any]) -> dict[str, Any]:
         small |= {"backbone": STAND_IN, "weights": "none"}
     if command in ("ovr", "multitask"):
         small |= {"features": [STAND_IN], "weights": "none", "folds": 2}
+    if small.get("ablate"):
+        small["seeds"] = 2
+    elif command in ("ovr", "multitask"):
         small["name"] = step.get("name") or f"{command}-{'-'.join(_identity(step))}"
     if command == "ovr":
         small["set"] = _SMALL_HEADS.get(step.get("head", "linear"), [])

@@ -47,6 +47,7 @@ def load(request: Request) -> tuple[Backbone, nn.Module, Path | None]:
     if request.invert:
         preprocess = replace(preprocess, invert=True)
     module.eval().requires_grad_(False)
+    _drop_side_classifiers(module)
     module = _headless(module, head, request)
     # the classifier is off: what embeddings do not depend on must not enter their key
     digest = digest_state(module.state_dict())
@@ -156,7 +157,9 @@ def _torchvision(request: Request) -> Built:
         raise _unknown(request.name, [*BUNDLED, "basic_cnn", *PAPER, *classifiers])
     entry: Any = models.get_model_weights(request.name)
     published = getattr(entry, "IMAGENET1K_V1", None) or entry.DEFAULT
-    module: nn.Module = models.get_model(request.name, weights=None)
+    # their own way to draw weights takes half a minute, and torchvision announces its end
+    options = {"init_weights": False} if request.name in ("googlenet", "inception_v3") else {}
+    module: nn.Module = models.get_model(request.name, weights=None, **options)
     head = _last_layer(module)
     transform = published.transforms()
     preprocess = Preprocess(
@@ -224,6 +227,15 @@ def _last_layer(module: nn.Module) -> str:
         if names:
             return names[-1]
     raise WeightsError(f"{type(module).__name__} has no linear layer to take for its classifier")
+
+
+def _drop_side_classifiers(module: nn.Module) -> None:
+    """Take off what torchvision's Inceptions give beside their output in training mode."""
+    if getattr(module, "aux_logits", False):
+        module.aux_logits = False  # type: ignore[assignment]
+        for name in ("aux1", "aux2", "AuxLogits"):
+            if hasattr(module, name):
+                setattr(module, name, None)
 
 
 def _headless(module: nn.Module, head: str, request: Request) -> nn.Module:

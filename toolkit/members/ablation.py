@@ -57,9 +57,9 @@ def ablate(
 ) -> tuple[float, list[Effect]]:
     """Train with and without each task.
 
-    Run s has seed s and holds out fold s modulo the number of folds, the same for every set of
-    tasks, so that differences are paired. Their interval is that of the corrected resampled t test
-    (Nadeau & Bengio 2003): runs share training rows.
+    Run s has the head's seed + s and holds out fold s modulo the number of folds, the same for
+    every set of tasks, so that differences are paired. Their interval is that of the corrected
+    resampled t test (Nadeau & Bengio 2003): runs share training rows.
 
     Args:
         head: an unfitted head; its tasks are those examined.
@@ -92,7 +92,7 @@ def ablate(
         measured[tasks] = []
         for run in range(runs):
             fit, held = (fold >= 0) & (fold != run % folds), fold == run % folds
-            model = clone(head).set_params(tasks=tasks, seed=run)
+            model = clone(head).set_params(tasks=tasks, seed=head.seed + run)
             model.fit(X[fit], Y[fit], aux={name: values[fit] for name, values in aux.items()})
             measured[tasks].append(mean_average_precision(Y[held], model.predict_proba(X[held])))
             if on_progress is not None:

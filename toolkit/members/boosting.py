@@ -162,7 +162,7 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
             del self._on_label
 
     def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:
-        self._check_parameters()
+        self.check()
         labels = Y.shape[1]
         self.boosters_, self.rounds_ = [], np.zeros(labels, np.int64)
         self.base_, self.coef_ = np.zeros(labels), np.zeros((labels, X.shape[1]), np.float32)
@@ -357,7 +357,8 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
             "verbosity": -1,
         }
 
-    def _check_parameters(self) -> None:
+    def check(self) -> None:
+        """See :meth:`OneVsRestHead.check`."""
         for name, least in (
             ("n_estimators", 1),
             ("num_leaves", 2),

@@ -54,6 +54,14 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         self._fit(X, Y[:, open_], weight[:, open_])
         return self
 
+    def check(self) -> None:
+        """Look at the options alone, as ``fit`` does first.
+
+        Raises:
+            ValueError: an option is outside its range.
+            TypeError: an option is of a wrong kind.
+        """
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return ``float32 (n, L)``, P(y = 1) of each label."""
         check_is_fitted(self, "constant_")

@@ -27,7 +27,8 @@ def make_head(name: str, **options: Any) -> OneVsRestHead:
         options: constructor parameters.
 
     Raises:
-        UsageError: the head or an option is unknown; the known ones are listed.
+        UsageError: the head or an option is unknown, and the known ones are listed; or a value is
+            not one that the option takes.
     """
     if name not in HEADS:
         raise UsageError(f"--head is one of {', '.join(HEADS)}, not {name!r}")
@@ -41,11 +42,18 @@ def make_head(name: str, **options: Any) -> OneVsRestHead:
             raise UsageError(
                 f"the {name} head has no option {option!r}; {hint}it takes {', '.join(known)}"
             )
-    return head(**options)
+    made = head(**options)
+    try:
+        made.check()
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the {name} head does not take these options: {error}") from error
+    return made
 
 
 def parse_options(settings: Iterable[str]) -> dict[str, Any]:
     """Read ``key=value`` texts; values are numbers, True, False, None, lists, or plain words.
+
+    ``true`` and ``false`` are True and False, as in TOML.
 
     Raises:
         UsageError: a text has no ``=``.
@@ -61,6 +69,7 @@ def parse_options(settings: Iterable[str]) -> dict[str, Any]:
         try:
             value = ast.literal_eval(text.strip())
         except (ValueError, SyntaxError):
-            value = text.strip()
+            word = text.strip()
+            value = {"true": True, "false": False}.get(word, word)
         options[key.strip()] = value
     return options

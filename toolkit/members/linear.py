@@ -149,6 +149,10 @@ class LinearHead(NormalisedInput, OneVsRestHead):
             X, Y, weight, self.C_, tol=self.tol, device=self.device
         )
 
+    def check(self) -> None:
+        """See :meth:`OneVsRestHead.check`."""
+        self._grid()
+
     def _grid(self) -> list[float]:
         grid = sorted({float(C) for C in np.atleast_1d(self.Cs)})
         if not grid or grid[0] <= 0:

@@ -169,16 +169,23 @@ class MLPHead(StandardisedInput, OneVsRestHead):
         self.rooted_ = np.asarray(state["rooted"]).astype(bool)
         self.normalise = bool(np.asarray(state["normalise"])[0])
 
-    def _training(self) -> Training:
-        """Check the parameters and gather those of training."""
-        from toolkit.members.mlp_training import Training
-
+    def check(self) -> None:
+        """See :meth:`OneVsRestHead.check`."""
         for name in ("hidden", "epochs", "batch_size", "seeds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("dropout", "input_dropout", "clip", "validation_fraction"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        for name in ("learning_rate", "weight_decay", "gamma"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"{name} must be a number from 0, got {getattr(self, name)}")
+        self._loss()
+
+    def _training(self) -> Training:
+        from toolkit.members.mlp_training import Training
+
+        self.check()
         device = choose_device(self.device)
         return Training(
             hidden=self.hidden,

@@ -104,7 +104,7 @@ class MultitaskHead(StandardisedInput, OneVsRestHead):
             ValueError: shapes differ, an option is outside its range, or material is missing.
         """
         X, Y, weight = self._validated(X, y, sample_weight)
-        self._check()
+        self.check()
         open_ = self._find_constant(Y, weight)
         counted = (weight > 0).any(1)
         X, Y, weight = X[counted], Y[counted], weight[counted]
@@ -152,7 +152,8 @@ class MultitaskHead(StandardisedInput, OneVsRestHead):
         self.log_variance_ = np.asarray(state["log_variance"])
         self.network_ = Shared(*(np.asarray(state[part]) for part in _PARTS))
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """See :meth:`OneVsRestHead.check`."""
         check_tasks(self.tasks)
         if self.weighting not in WEIGHTINGS:
             raise ValueError(f"weighting is one of {', '.join(WEIGHTINGS)}, not {self.weighting!r}")
@@ -162,3 +163,6 @@ class MultitaskHead(StandardisedInput, OneVsRestHead):
         for name in ("dropout", "input_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        for name in ("learning_rate", "weight_decay", "gamma", "aux_weight"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"{name} must be a number from 0, got {getattr(self, name)}")

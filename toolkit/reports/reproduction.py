@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.errors import MemberError
+from toolkit.members.finetune.settings import backbone_of, settings_for
 from toolkit.members.member import Member
-from toolkit.paper import RESULTS, PaperResult
+from toolkit.paper import RESULTS, PaperResult, result
 from toolkit.reports.comparison import Row, member_row
 from toolkit.store import read_json
 
@@ -28,12 +29,15 @@ class Reproduced:
             labels as it pairs them; None where it was not run.
         corrected: the same hyperparameters mended, on test images with their own labels.
         made_from: what each of the two was made from; it says so where weights are random.
+        exact: protocols whose network and settings were the row's own. Where no member has them, a
+            member that was asked for the row with others stands in, the first by name.
     """
 
     result: PaperResult
     published: dict[str, Any] | None
     corrected: dict[str, Any] | None
     made_from: dict[str, str]
+    exact: tuple[str, ...]
 
     def facts(self) -> dict[str, Any]:
         """Return the row as JSON-able facts."""
@@ -46,6 +50,7 @@ class Reproduced:
             "published": self.published,
             "corrected": self.corrected,
             "made_from": self.made_from,
+            "exact": list(self.exact),
         }
 
 
@@ -56,8 +61,7 @@ def reproduced(dataset: Dataset, members: Iterable[Member]) -> list[Reproduced]:
         dataset: members of others are passed over.
         members: any; those that ``finetune --row`` made carry measurements.
     """
-    found: dict[str, dict[str, Any]] = {protocol: {} for protocol in PROTOCOLS}
-    sources: dict[str, dict[str, str]] = {protocol: {} for protocol in PROTOCOLS}
+    found: dict[tuple[str, str], _Found] = {}
     for member in members:
         if member.kind != "finetuned" or member.predictions.dataset_digest != dataset.digest:
             continue
@@ -65,18 +69,52 @@ def reproduced(dataset: Dataset, members: Iterable[Member]) -> list[Reproduced]:
             member.folder / "model" / "notes.json", f"the notes of member {member.name}"
         )
         protocol = notes.get("protocol")
-        if protocol in found:
-            found[protocol] |= notes["measured"]
-            sources[protocol] |= dict.fromkeys(notes["measured"], member.source)
-    return [
-        Reproduced(
-            result,
-            found["published"].get(key),
-            found["corrected"].get(key),
-            {protocol: sources[protocol][key] for protocol in PROTOCOLS if key in found[protocol]},
-        )
-        for key, result in RESULTS.items()
-    ]
+        if protocol not in PROTOCOLS:
+            continue
+        exact = bool(notes["measured"]) and _is_exact(member, notes)
+        for key, measured in notes["measured"].items():
+            there = found.get((protocol, key))
+            if there is None or (exact and not there.exact):
+                found[protocol, key] = _Found(measured, member.source, exact)
+    return [_reproduced(key, found) for key in RESULTS]
+
+
+@dataclass(frozen=True)
+class _Found:
+    measured: dict[str, Any]
+    source: str
+    exact: bool
+
+
+def _reproduced(key: str, found: Mapping[tuple[str, str], _Found]) -> Reproduced:
+    mine = {protocol: found[protocol, key] for protocol in PROTOCOLS if (protocol, key) in found}
+    published, corrected = (
+        mine[protocol].measured if protocol in mine else None for protocol in PROTOCOLS
+    )
+    return Reproduced(
+        RESULTS[key],
+        published,
+        corrected,
+        {protocol: each.source for protocol, each in mine.items()},
+        tuple(protocol for protocol, each in mine.items() if each.exact),
+    )
+
+
+def _is_exact(member: Member, notes: Mapping[str, Any]) -> bool:
+    """Tell whether a member is what its row is: network, weights, settings, split, pictures."""
+    recipe = member.recipe()
+    paper = result(recipe["row"])
+    weights = "none" if paper.pretrain == "scratch" else "default"
+    return (
+        recipe["backbone"] == backbone_of(paper)
+        and recipe["weights"] == weights
+        and notes["settings"] == settings_for(notes["protocol"], recipe["row"]).facts()
+        and recipe["split"] == "paper"
+        and recipe["crop"] == "whole"
+        and not recipe["folds"]
+        and recipe.get("size") is None
+        and "aux" not in recipe
+    )
 
 
 def future_rows(dataset: Dataset, split: Split, members: Iterable[Member]) -> list[Row]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.members.finetune.finetune_fakes import QUICK, one_thread, pictures, tiny
-from toolkit.errors import DataError
+from toolkit.errors import DataError, UsageError
 from toolkit.members.finetune.fitting import (
     Fitted,
     Parts,
@@ -114,6 +114,39 @@ def test_folds_that_were_done_before_a_stop_are_not_done_again(tmp_path: Path) -
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
+@pytest.mark.parametrize("asked", [0, 4, 7, 11, 14, 17])
+def test_a_stop_between_training_and_the_end_loses_nothing(tmp_path: Path, asked: int) -> None:
+    """Wherever it comes, in a step or while a fold is scored, the end is the same."""
+    whole = fitted(FOLDED)
+    asks: Iterator[int] = count()
+    with pytest.raises(StoppedError):
+        fitted(FOLDED, watch=Watch(tmp_path, stop=lambda: next(asks) == asked))
+    again = fitted(FOLDED, watch=Watch(tmp_path))
+    np.testing.assert_array_equal(again.scores, whole.scores)
+    assert again.histories.keys() == whole.histories.keys()
+    for name, state in whole.states.items():
+        for key, value in state.items():
+            np.testing.assert_array_equal(again.states[name][key], value)
+
+
+def test_a_fold_that_ended_is_not_even_scored_again(tmp_path: Path) -> None:
+    whole = fitted(FOLDED, watch=Watch(tmp_path))
+    for file in tmp_path.glob("*/checkpoint.pt"):
+        file.unlink()
+    steps: list[int] = []
+    again = fitted(FOLDED, watch=Watch(tmp_path, on_step=steps.append))
+    assert not steps
+    np.testing.assert_array_equal(again.scores, whole.scores)
+    (tmp_path / "fold-1" / "end.pt").unlink()
+    fitted(FOLDED, watch=Watch(tmp_path, on_step=steps.append))
+    assert sum(steps) == (AT[:50] % 3 != 1).sum()
+
+
+def test_training_that_diverges_says_so_and_what_to_do() -> None:
+    with np.errstate(all="ignore"), pytest.raises(UsageError, match="lower the learning rate"):
+        fitted(ONE, replace(SHORT, optimiser="sgd", learning_rate=1e30, gradient_norm=0.0))
+
+
 def test_other_inputs_do_not_go_on_from_a_checkpoint(tmp_path: Path) -> None:
     prepare_folder(tmp_path, "one", resume=True)
     fitted(ONE, watch=Watch(tmp_path))
@@ -123,7 +156,10 @@ def test_other_inputs_do_not_go_on_from_a_checkpoint(tmp_path: Path) -> None:
     prepare_folder(tmp_path, "one", resume=False)
     assert not (tmp_path / "model").exists()
     fitted(ONE, watch=Watch(tmp_path))
-    prepare_folder(tmp_path, "two", resume=True)
+    with pytest.raises(UsageError, match="unfinished training"):
+        prepare_folder(tmp_path, "two", resume=True)
+    assert (tmp_path / "model" / "checkpoint.pt").is_file()
+    prepare_folder(tmp_path, "two", resume=True, discard=True)
     assert not (tmp_path / "model").exists()
 
 

@@ -97,6 +97,21 @@ def test_labels_of_other_rows_are_not_looked_at() -> None:
     assert ends[0] == ends[1]
 
 
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_a_last_image_alone_is_no_batch(mode: str) -> None:
+    """Normalisation in training mode has no statistics of a single vector."""
+    network = FrozenClassifier(3, 2)
+    network.add_module("head", torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 2)))
+    X = np.random.default_rng(0).normal(size=(1000, 3)).astype(np.float32)
+    Y = (X[:, :2] > 0).astype(np.uint8)
+    settings = replace(QUICK, validation_mode=mode, mixup=0.0)
+    train, validation = np.arange(17), np.arange(17, 17 + 257)
+    seen: list[int] = []
+    run = Training(network, Source.of_features(X), Y, train, validation, settings)
+    run.run(on_step=seen.append)
+    assert seen == [8, 9] * settings.epochs
+
+
 def test_published_validation_runs_in_training_mode() -> None:
     """With statistics of the batch, which then also learn from validation pictures."""
     plain = replace(QUICK, head_start="none", averaging=0.0, epochs=1, views=False)

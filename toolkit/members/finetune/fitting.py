@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from toolkit.errors import ArtifactError, DataError
+from toolkit.errors import ArtifactError, DataError, UsageError
+from toolkit.members.finetune.finished import Finished
 from toolkit.members.finetune.inference import COUNT
 from toolkit.members.finetune.journal import Journal
 from toolkit.members.finetune.networks import Classifier
@@ -20,11 +21,14 @@ from toolkit.members.finetune.probe import probe
 from toolkit.members.finetune.settings import Settings
 from toolkit.members.finetune.source import Source
 from toolkit.members.finetune.tasks import Auxiliary
-from toolkit.members.finetune.training import SAVE_EVERY, Metrics, Training
+from toolkit.members.finetune.training import SAVE_EVERY, Metrics, StoppedError, Training
 from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
 from toolkit.metrics import score
 from toolkit.paper import PaperResult
 from toolkit.store import read_json, write_json
+
+CHECKPOINT = ".pt"
+Scored = Sequence[tuple[np.ndarray, float]]
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,9 @@ class Fitted:
         states: the weights by name of the run (``model``, or ``fold-0`` and so on).
         rows: ``int64 (m,)``, the source's rows that are scored, ascending.
         scores: ``float32 (m, L)``.
-        origin: ``int8 (m,)``: held out; out of fold; in sample for validation rows by which the
-            weights were chosen. Rows of training without folds are left out.
+        origin: ``int8 (m,)``: held out; out of fold; in sample for validation rows by which
+            weights were chosen, or from which a network in training mode learned. Rows of training
+            without folds are left out.
         fold: ``int16 (m,)``.
         histories: metrics of each epoch by name of the run.
     """
@@ -74,8 +79,9 @@ class Watch:
         folder: for checkpoints and journals; None keeps nothing.
         tensorboard: see :class:`~toolkit.members.finetune.journal.Journal`.
         save_every: seconds between checkpoints.
-        stop: asked after each step whether to save and end.
-        on_run: called with the name of each run and its number of images to go through.
+        stop: asked after each step whether to save and end, and between batches of what goes before
+            and after the steps.
+        on_run: called with the name of each run, its number of epochs and of images in each.
         on_step: called with the number of images after each step.
         on_epoch: called with the metrics of each epoch.
     """
@@ -84,9 +90,14 @@ class Watch:
     tensorboard: bool | None = False
     save_every: float = SAVE_EVERY
     stop: Callable[[], bool] | None = None
-    on_run: Callable[[str, int], None] | None = None
+    on_run: Callable[[str, int, int], None] | None = None
     on_step: Callable[[int], None] | None = None
     on_epoch: Callable[[Metrics], None] | None = None
+
+    def check(self) -> None:
+        """Raise StoppedError if the run was asked to end; between steps, where nothing is saved."""
+        if self.stop is not None and self.stop():
+            raise StoppedError
 
 
 def fit(
@@ -121,22 +132,26 @@ def fit(
 
     Raises:
         DataError: there is nothing to learn from.
+        UsageError: training diverged.
         StoppedError: the watch said so; what is done is kept.
     """
     watch = watch or Watch()
-    scores = np.zeros(Y.shape, np.float32)
-    states, histories = {}, {}
-    runs = _runs(parts)
-    for name, train, validation, scored in runs:
+
+    def finished(name: str, train: np.ndarray, validation: np.ndarray, scored: Scored) -> Finished:
         if not len(train):
             raise DataError("there are no training images: check the split")
-        began = _checkpoint(watch, name)
+        begun = _checkpoint(watch, name)
         pos_weight = positive_weights(Y, settings, train)
-        start = network()
-        if settings.probes and isinstance(start, Classifier) and not (began and began.is_file()):
-            probe(start, source, Y, train, pos_weight=pos_weight, precision=precision)
+        seen: dict[str, Any] = {
+            "pos_weight": pos_weight,
+            "precision": precision,
+            "on_batch": watch.check,
+        }
+        model = network()
+        if settings.probes and isinstance(model, Classifier) and not (begun and begun.is_file()):
+            probe(model, source, Y, train, **seen)
         training = Training(
-            start,
+            model,
             source,
             Y,
             train,
@@ -150,21 +165,38 @@ def fit(
         )
         model = _train(training, name, watch)
         if settings.ends_probing and isinstance(model, Classifier):
-            probe(model, source.scored, Y, train, pos_weight=pos_weight, precision=precision)
-        for rows, share in scored:
-            if len(rows):
-                scores[rows] += share / (1 + np.exp(-training.logits(rows, model).clip(-80, 80)))
-        states[name] = {
-            key: value.float().cpu().numpy()
-            for key, value in model.state_dict().items()
-            if not key.endswith(COUNT)
-        }
-        histories[name] = training.history
+            probe(model, source.scored, Y, train, **seen)
+        found = [training.logits(rows, model, watch.check) for rows, _ in scored]
+        if not all(np.isfinite(each).all() for each in found):
+            raise training.diverged()
+        return Finished(
+            {
+                key: value.float().cpu().numpy()
+                for key, value in model.state_dict().items()
+                if not key.endswith(COUNT)
+            },
+            [(1 / (1 + np.exp(-each.clip(-80, 80)))).astype(np.float32) for each in found],
+            training.history,
+        )
+
+    scores = np.zeros(Y.shape, np.float32)
+    states, histories = {}, {}
+    runs = _runs(parts)
+    for name, train, validation, scored in runs:
+        kept = None
+        if watch.folder is not None and len(runs) > 1:
+            kept = watch.folder / name / f"end{CHECKPOINT}"
+        if kept is not None and kept.is_file():
+            ended = Finished.load(kept)
+        else:
+            ended = finished(name, train, validation, scored)
+            if kept is not None:
+                ended.save(kept)
+        for (rows, share), part in zip(scored, ended.scores, strict=True):
+            scores[rows] += share * part
+        states[name], histories[name] = ended.state, ended.history
     rows, origin, fold = _scored_rows(parts, len(Y), settings)
     return Fitted(states, rows, scores[rows].clip(0, 1), origin, fold, histories)
-
-
-Scored = Sequence[tuple[np.ndarray, float]]
 
 
 def _runs(parts: Parts) -> list[tuple[str, np.ndarray, np.ndarray, Scored]]:
@@ -186,7 +218,7 @@ def _runs(parts: Parts) -> list[tuple[str, np.ndarray, np.ndarray, Scored]]:
 
 
 def _checkpoint(watch: Watch, name: str) -> Path | None:
-    return None if watch.folder is None else watch.folder / name / "checkpoint.pt"
+    return None if watch.folder is None else watch.folder / name / f"checkpoint{CHECKPOINT}"
 
 
 def _train(training: Training, name: str, watch: Watch) -> nn.Module:
@@ -194,7 +226,7 @@ def _train(training: Training, name: str, watch: Watch) -> nn.Module:
     if watch.folder is not None:
         journal = Journal(watch.folder / name, watch.tensorboard)
     if watch.on_run is not None:
-        watch.on_run(name, training.settings.epochs * len(training.train))
+        watch.on_run(name, training.settings.epochs, len(training.train))
 
     def on_epoch(metrics: Metrics) -> None:
         if journal is not None:
@@ -225,8 +257,13 @@ def _scored_rows(
         origin[parts.fold >= 0] = OUT_OF_FOLD
         fold[:] = parts.fold
     else:
-        chosen = settings.keep == "best-validation-map" or settings.patience > 0
-        origin[parts.validation] = IN_SAMPLE if chosen else HELD_OUT
+        # in training mode, normalisation learns from validation pictures
+        learned = (
+            settings.keep == "best-validation-map"
+            or settings.patience > 0
+            or settings.validation_mode == "train"
+        )
+        origin[parts.validation] = IN_SAMPLE if learned else HELD_OUT
     rows = np.flatnonzero(origin >= 0)
     return rows, origin[rows], fold[rows]
 
@@ -274,19 +311,28 @@ def measure(
     return measured
 
 
-def prepare_folder(folder: Path, inputs: str, resume: bool) -> None:
-    """Make a run's folder ready: what was begun from other inputs is thrown away.
+def prepare_folder(folder: Path, inputs: str, resume: bool, discard: bool = False) -> None:
+    """Make a run's folder ready.
 
     Args:
         folder: a folder of the run's own.
         inputs: digest of recipe and inputs.
-        resume: False throws away what was begun from the same inputs too.
+        resume: False throws away what was begun there.
+        discard: throw away what was begun from other inputs.
+
+    Raises:
+        UsageError: an unfinished run of other inputs is there, and neither says so.
     """
     note = folder / "inputs.json"
     try:
         same = note.is_file() and read_json(note, "a training run's note") == inputs
     except ArtifactError:
         same = False
+    if resume and not same and not discard and any(folder.glob(f"*/*{CHECKPOINT}")):
+        raise UsageError(
+            f"an unfinished training of {folder.name!r} was begun from other options or inputs: "
+            "choose another --name, or throw it away with --no-resume"
+        )
     if not same or not resume:
         shutil.rmtree(folder, ignore_errors=True)
         write_json(note, inputs)
@@ -295,7 +341,7 @@ def prepare_folder(folder: Path, inputs: str, resume: bool) -> None:
 def end_folder(folder: Path) -> None:
     """Remove the checkpoints of a run that is whole; its journals stay until the next one."""
     write_json(folder / "inputs.json", "done")
-    for file in folder.glob("*/checkpoint.pt"):
+    for file in folder.glob(f"*/*{CHECKPOINT}"):
         file.unlink()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,13 @@ _ON_PROCESSOR, _ELSEWHERE = 32, 256
 
 
 def logits_of(
-    network: nn.Module, source: Source, rows: np.ndarray, *, views: bool, precision: str
+    network: nn.Module,
+    source: Source,
+    rows: np.ndarray,
+    *,
+    views: bool,
+    precision: str,
+    on_batch: Callable[[], None] | None = None,
 ) -> np.ndarray:
     """Return ``float32 (m, L)`` of some rows of a source, as the network's mode is.
 
@@ -34,10 +40,11 @@ def logits_of(
         rows: ``int64 (m,)``.
         views: the mean over each picture and its mirror image.
         precision: ``bf16`` or ``fp32``.
+        on_batch: called before each batch.
     """
     found = []
     with torch.no_grad():
-        for batch in batches(source, rows):
+        for batch in batches(source, rows, on_batch):
             with autocast(source.device, precision):
                 part = network(batch).float()
                 if views and source.pixels:
@@ -47,17 +54,35 @@ def logits_of(
     return joined
 
 
-def batches(source: Source, rows: np.ndarray) -> Iterator[torch.Tensor]:
+def batches(
+    source: Source, rows: np.ndarray, on_batch: Callable[[], None] | None = None
+) -> Iterator[torch.Tensor]:
     """Yield some rows, unchanged and as networks take them; one empty batch where there are none.
 
     Args:
         source: pictures or features.
         rows: ``int64 (m,)``.
+        on_batch: called before each batch.
     """
     on_processor = source.pixels and source.device.type == "cpu"
     size = _ON_PROCESSOR if on_processor else _ELSEWHERE
-    for start in range(0, max(len(rows), 1), size):
-        yield prepared(source.batch(rows[start : start + size]), source)
+    starts = batch_starts(len(rows), size) or [0]
+    for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+        if on_batch is not None:
+            on_batch()
+        yield prepared(source.batch(rows[start:end]), source)
+
+
+def batch_starts(count: int, size: int) -> list[int]:
+    """Return where batches of some rows start; a single last row joins the batch before it.
+
+    Of one row, normalisation has no statistics.
+
+    >>> batch_starts(9, 4), batch_starts(8, 4), batch_starts(1, 4), batch_starts(3, 1)
+    ([0, 4], [0, 4], [0], [0, 1, 2])
+    """
+    starts = list(range(0, count, size))
+    return starts[:-1] if size > 1 and count > 1 and count % size == 1 else starts
 
 
 def prepared(batch: torch.Tensor, source: Source) -> torch.Tensor:

@@ -82,15 +82,15 @@ def classifier(backbone: Backbone, trunk: nn.Module, labels: int, *sizes: int) -
     network = Classifier(trunk, backbone.dim, labels, backbone.preprocess)
     network.requires_grad_(True)
     network.eval()
-    try:
-        with torch.no_grad():
-            for size in sizes:
+    for size in sizes:
+        try:
+            with torch.no_grad():
                 network(torch.zeros(1, 3, size, size))
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            f"{backbone.name} takes no pictures of {sizes[0]} pixels: leave --size out, its own "
-            f"is {backbone.preprocess.size}"
-        ) from error
+        except (RuntimeError, AssertionError) as error:
+            raise UsageError(
+                f"{backbone.name} takes no pictures of {size} pixels: leave --size out, its own "
+                f"is {backbone.preprocess.size}"
+            ) from error
     return network
 
 

@@ -10,6 +10,8 @@ fitted (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -27,6 +29,7 @@ def probe(
     *,
     pos_weight: np.ndarray | None = None,
     precision: str = "fp32",
+    on_batch: Callable[[], None] | None = None,
 ) -> None:
     """Replace the output layer by logistic regressions on the trunk's features.
 
@@ -41,8 +44,10 @@ def probe(
         train: ``int64 (m,)``.
         pos_weight: ``float (L,)``, weight of a positive, or None.
         precision: ``bf16`` or ``fp32``.
+        on_batch: called before each batch of pictures.
     """
-    X, targets = _features(network.eval().to(source.device), source, train, precision), Y[train]
+    network.eval().to(source.device)
+    X, targets = _features(network, source, train, precision, on_batch), Y[train]
     positives, count = targets.sum(0, dtype=np.int64), len(targets)
     weight = None
     if pos_weight is not None:
@@ -60,9 +65,15 @@ def probe(
 
 
 @torch.no_grad()
-def _features(network: Classifier, source: Source, rows: np.ndarray, precision: str) -> np.ndarray:
+def _features(
+    network: Classifier,
+    source: Source,
+    rows: np.ndarray,
+    precision: str,
+    on_batch: Callable[[], None] | None,
+) -> np.ndarray:
     found = []
-    for batch in batches(source, rows):
+    for batch in batches(source, rows, on_batch):
         with autocast(source.device, precision):
             found.append(network.features(batch).float().cpu())
     joined: np.ndarray = torch.cat(found).numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -134,7 +135,7 @@ class Settings:
             if each.type in ("int", "float"):
                 numeric = isinstance(value, int if each.type == "int" else int | float)
                 low = least.get(each.name, 0)
-                if not numeric or isinstance(value, bool) or not value >= low:
+                if not numeric or isinstance(value, bool) or not low <= value < math.inf:
                     raise UsageError(f"{each.name} is a number of at least {low}, not {value!r}")
             elif each.type == "bool" and not isinstance(value, bool):
                 raise UsageError(f"{each.name} is True or False, not {value!r}")

@@ -19,11 +19,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from toolkit.errors import UsageError
 from toolkit.members import losses
 from toolkit.members.finetune.averaging import Averaging
 from toolkit.members.finetune.checkpoint import load_checkpoint, save_checkpoint
 from toolkit.members.finetune.depthwise import MixedDepthwise
-from toolkit.members.finetune.inference import autocast, logits_of, prepared
+from toolkit.members.finetune.inference import autocast, batch_starts, logits_of, prepared
 from toolkit.members.finetune.networks import depth_groups, optimiser_groups, thaw
 from toolkit.members.finetune.settings import Settings
 from toolkit.members.finetune.source import Source
@@ -92,7 +93,8 @@ class Training:
         self.optimiser = _optimiser(self.groups, self.tasks, settings)
         self.averaging = Averaging(self.network, settings.averaging, settings.interpolation)
         self._compiled: Any = None
-        self.steps = -(-len(train) // settings.batch_size)
+        self.starts = batch_starts(len(train), settings.batch_size)
+        self.steps = len(self.starts)
         self.epoch, self.step, self.taken = 0, 0, 0
         self.running, self.seconds = self._no_sums(), 0.0
         self.history: list[Metrics] = []
@@ -120,6 +122,7 @@ class Training:
         Raises:
             StoppedError: ``stop`` said so.
             ArtifactError: the checkpoint is damaged.
+            UsageError: training diverged.
         """
         with _own_randomness(self.device):
             if checkpoint is not None and checkpoint.is_file():
@@ -192,7 +195,12 @@ class Training:
         self.optimiser.load_state_dict(state["optimiser"])
         self.averaging.load_state_dict(state["averaging"])
 
-    def logits(self, rows: np.ndarray, network: nn.Module | None = None) -> np.ndarray:
+    def logits(
+        self,
+        rows: np.ndarray,
+        network: nn.Module | None = None,
+        on_batch: Callable[[], None] | None = None,
+    ) -> np.ndarray:
         """Return ``float32 (m, L)`` of some rows, as they are scored and the network's mode is."""
         return logits_of(
             network or self.network,
@@ -200,6 +208,15 @@ class Training:
             rows,
             views=self.settings.views,
             precision=self.precision,
+            on_batch=on_batch,
+        )
+
+    def diverged(self) -> UsageError:
+        """Return the error that says so."""
+        epoch = min(self.epoch + 1, self.settings.epochs)
+        return UsageError(
+            f"training diverged in epoch {epoch}: its scores are no numbers any more; "
+            f"lower the learning rate ({self.settings.learning_rate:g})"
         )
 
     def _one_step(self) -> None:
@@ -261,6 +278,8 @@ class Training:
         loss, right, *tasks = (
             self.running.tolist()
         )  # waits for the device to end what was asked of it
+        if not math.isfinite(loss):
+            raise self.diverged()
         seconds = self.seconds + time.perf_counter() - began
         metrics: Metrics = {
             "epoch": self.epoch + 1,
@@ -295,6 +314,8 @@ class Training:
         network.train(self.settings.validation_mode == "train")
         logits = self.logits(self.validation, network)
         network.eval()
+        if not np.isfinite(logits).all():
+            raise self.diverged()
         at = torch.from_numpy(self.validation).to(self.device)
         loss = self._loss(torch.from_numpy(logits).to(self.device), self.Y[at]).mean()
         truth = self.Y[at].cpu().numpy().astype(np.uint8)
@@ -332,8 +353,8 @@ class Training:
         if getattr(self, "_order_of", None) != self.epoch:
             random = np.random.default_rng((self.seed, self.epoch))
             self._order, self._order_of = random.permutation(self.train), self.epoch
-        size = self.settings.batch_size
-        return self._order[step * size : (step + 1) * size]
+        ends = [*self.starts[1:], len(self.train)]
+        return self._order[self.starts[step] : ends[step]]
 
     def _forward(self) -> Callable[..., Any]:
         if self._compiled is None:
