@@ -60,10 +60,12 @@ def test_no_map_reorders_scores_and_all_survive_the_disk(method: str, tmp_path: 
     assert (mapped >= 0).all()
     assert (mapped <= 1).all()
     assert (np.diff(mapped.astype(np.float64), axis=0) >= 0).all()
-    fresh = sigmoid(RNG.normal(size=(500, 3)))
-    truth = (RNG.random((500, 3)) < fresh).astype(np.uint8)
+    random = np.random.default_rng(1)  # its own: which tests ran before must not matter
+    fresh = sigmoid(random.normal(size=(2000, 3)))
+    truth = (random.random((2000, 3)) < fresh).astype(np.uint8)
+    ties = 5e-3 if method == "isotonic" else 1e-4  # its steps make scores equal
     np.testing.assert_allclose(
-        average_precision(truth, made.apply(fresh)), average_precision(truth, fresh), atol=2e-3
+        average_precision(truth, made.apply(fresh)), average_precision(truth, fresh), atol=ties
     )
     save_state(made.state(), tmp_path, "calibration")
     again = Calibration().restore(load_state(tmp_path, "calibration"))  # type: ignore[arg-type]
