@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +25,7 @@ from toolkit.cli.options import (
     SeedOption,
     SplitOption,
 )
+from toolkit.cli.stopping import saved_on_stop, stop_signal
 from toolkit.cli.task_material import parse_tasks, task_material, teachers_of
 from toolkit.denormals import flushed_denormals
 
@@ -299,43 +296,6 @@ def finetune(
             },
         )
     _report(run, saved, dataset)
-
-
-@contextmanager
-def stop_signal(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether the process was asked to end (SIGTERM or SIGINT).
-
-    A second request ends it at once.
-
-    Args:
-        say: told at the first request that it was heard.
-    """
-    asked: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if asked:
-            raise SystemExit(128 + number)
-        asked.append(number)
-        say("stopping: what is done is being saved")
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def saved_on_stop(run: Run) -> Iterator[None]:
-    """Leave with a remark where a run saved its checkpoint because it was asked to end."""
-    from toolkit.members.finetune.training import StoppedError
-
-    try:
-        yield
-    except StoppedError as stopped:
-        run.say("stopped; the checkpoint is saved, and the same command goes on from there")
-        raise typer.Exit(128 + signal.SIGTERM) from stopped
 
 
 def _refuse_twice(given: dict[str, Any], more: dict[str, Any]) -> None:

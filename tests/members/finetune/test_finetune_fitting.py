@@ -91,6 +91,14 @@ def test_scores_come_from_the_pictures_that_are_to_be_scored() -> None:
     np.testing.assert_array_equal(untrained.scores, again.scores)
 
 
+def test_without_rows_to_score_the_network_is_not_asked() -> None:
+    whole = fitted(Parts(AT, AT[:0], AT[:0]))
+    assert whole.rows.size == 0
+    assert whole.states["model"]
+    folded = fitted(Parts(AT[:0], AT[:0], AT[:0], AT % 3))
+    assert (folded.origin == OUT_OF_FOLD).all()
+
+
 def test_without_training_rows_there_is_an_error() -> None:
     with pytest.raises(DataError, match="no training images"):
         fitted(Parts(AT[:0], AT[:10], AT[10:]))

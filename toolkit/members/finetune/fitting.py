@@ -166,7 +166,11 @@ def fit(
         model = _train(training, name, watch)
         if settings.ends_probing and isinstance(model, Classifier):
             probe(model, source.scored, Y, train, **seen)
-        found = [training.logits(rows, model, watch.check) for rows, _ in scored]
+        nothing = np.zeros((0, Y.shape[1]), np.float32)
+        found = [
+            training.logits(rows, model, watch.check) if len(rows) else nothing
+            for rows, _ in scored
+        ]
         if not all(np.isfinite(each).all() for each in found):
             raise training.diverged()
         return Finished(
