@@ -3,8 +3,9 @@
     python bench/denormals.py [--share 0.46] [--batches 8] [--rounds 3]
 
 The paper's basic CNN at 224 pixels with Adam and weight decay, of whose largest layer a share of
-the weights, and of what Adam remembers of them, is below what float32 can hold in full: so a run of
-the published protocol stood after four epochs. Each way has a process of its own, since threads
+the weights, and of what Adam remembers of them, is below what float32 can hold in full: 46 % of the
+weights, and 54 % of the means Adam keeps of gradients, were so in the sixth epoch of a run that had
+learned to say no to everything. Each way has a process of its own, since threads
 take the switch over from the one that starts them; they work in turns.
 """
 

@@ -11,8 +11,8 @@ def flushed_denormals() -> Iterator[None]:
     """Let arithmetic take numbers below 1.2e-38 for zero.
 
     In a network that learned to say no to everything, units die, and weight decay shrinks their
-    weights without end: a run of the paper's basic CNN had 46 % of its largest layer there after
-    four epochs, and Adam took half of a step (bench/denormals.py).
+    weights without end: a run of the paper's basic CNN had 46 % of its largest layer there in its
+    sixth epoch, and Adam took half of a step (bench/denormals.py).
 
     Threads take this over from the one that starts them, and torch starts its own at the first
     large operation: enter this before. At the end the calling thread is as it was, torch's are not;

@@ -76,7 +76,7 @@ def reproduce(
             run.say(
                 f"stopped in step {len(outcomes) + 1} of {len(steps)}; the same command goes on"
             )
-            raise typer.Exit(128 + asked if asked else code)
+            raise typer.Exit(128 + (asked or abs(code) % 128))
         outcomes.append({"recipe": str(path), "step": arguments, "exit_code": code})
     failed = [outcome for outcome in outcomes if outcome["exit_code"] not in (0, 3)]
     _report(run, dataset, outcomes, failed)

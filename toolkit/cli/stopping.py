@@ -39,11 +39,11 @@ def stop_signal(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def saved_on_stop(run: Run) -> Iterator[None]:
-    """Leave with a remark where a run saved its checkpoint because it was asked to end."""
+    """Leave with a remark where a run stopped because it was asked to end."""
     from toolkit.members.finetune.training import StoppedError
 
     try:
         yield
     except StoppedError as stopped:
-        run.say("stopped; the checkpoint is saved, and the same command goes on from there")
+        run.say("stopped; what was done is kept, and the same command goes on from there")
         raise typer.Exit(128 + signal.SIGTERM) from stopped

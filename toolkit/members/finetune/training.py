@@ -36,7 +36,7 @@ Metrics = dict[str, Any]
 
 
 class StoppedError(Exception):
-    """The run was asked to stop; its checkpoint is saved."""
+    """The run was asked to stop; what was done is kept."""
 
 
 class Training:
