@@ -24,7 +24,6 @@ from toolkit.audit.alignment import NOT_AT_ALL
 from toolkit.audit.duplicates import find_duplicates
 from toolkit.audit.examine import Examination, examine
 from toolkit.audit.label_errors import out_of_fold_probabilities, suspects
-from toolkit.audit.pixels import Survey, survey
 from toolkit.data.dataset import Dataset
 from toolkit.data.importer import import_dataset, published_order
 from toolkit.data.split import make_folds, paper_split
@@ -33,9 +32,10 @@ from toolkit.features.backbones import Request, resolve
 from toolkit.features.cache import CacheKey
 from toolkit.features.embed import embed
 from toolkit.features.engines import choose_precision
-from toolkit.features.images import Images
 from toolkit.features.matrix import gather
-from toolkit.paper import IMAGES, POSITIVES
+from toolkit.images.hashes import Survey, survey
+from toolkit.images.sources import Images
+from toolkit.paper.results import IMAGES, POSITIVES
 
 COPIES = 50
 FLIPPED = 0.05

@@ -30,14 +30,14 @@ def rate(way: str, share: float, batches: int) -> float:
     import torch
     from torch import nn
 
-    from toolkit.denormals import flushed_denormals
     from toolkit.features.backbones import Request
     from toolkit.features.loading import load
-    from toolkit.heap import keep_freed_memory
-    from toolkit.members.finetune.networks import classifier
-    from toolkit.members.finetune.settings import settings_for
-    from toolkit.members.finetune.source import Source
-    from toolkit.members.finetune.training import Training
+    from toolkit.finetune.networks import classifier
+    from toolkit.finetune.settings import settings_for
+    from toolkit.finetune.source import Source
+    from toolkit.finetune.training import Training
+    from toolkit.runtime.denormals import flushed_denormals
+    from toolkit.runtime.heap import keep_freed_memory
 
     keep_freed_memory()
     with flushed_denormals() if way == WAYS[1] else nullcontext():

@@ -37,10 +37,10 @@ from toolkit.features.backbones import Backbone, Request, resolve
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.embed import embed
 from toolkit.features.engines import choose_precision, make_engine
-from toolkit.features.feed import decode_group, threads_restored, use_one_thread
-from toolkit.features.images import Image
 from toolkit.features.key import CacheKey, store_folder
-from toolkit.store import digest_bytes
+from toolkit.images.feed import decode_group, threads_restored, use_one_thread
+from toolkit.images.sources import Image
+from toolkit.storage.files import digest_bytes
 
 
 class Files(Dataset[torch.Tensor]):
@@ -176,7 +176,7 @@ def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 def core_ms(images: list[Image], backbone: Backbone) -> dict[str, float]:
     """Return what reading, decoding and resizing cost one core, in milliseconds an image."""
-    from toolkit.features.decode import decode
+    from toolkit.images.decode import decode
 
     with threads_restored():
         use_one_thread()

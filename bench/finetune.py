@@ -32,18 +32,18 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision import transforms
 
 from toolkit.data.dataset import Dataset, load_dataset
-from toolkit.data.shelf import get_split
+from toolkit.data.split_store import get_split
 from toolkit.features.backbones import Backbone, Request
 from toolkit.features.engines import choose_device, choose_precision
-from toolkit.features.images import Images
 from toolkit.features.loading import load
-from toolkit.features.pixels import PixelKey, PixelStore
-from toolkit.heap import keep_freed_memory
-from toolkit.members.finetune.depthwise import MixedDepthwise
-from toolkit.members.finetune.networks import Classifier, classifier
-from toolkit.members.finetune.settings import Settings
-from toolkit.members.finetune.source import Source
-from toolkit.members.finetune.training import Training
+from toolkit.finetune.depthwise import MixedDepthwise
+from toolkit.finetune.networks import Classifier, classifier
+from toolkit.finetune.settings import Settings
+from toolkit.finetune.source import Source
+from toolkit.finetune.training import Training
+from toolkit.images.pixel_store import PixelKey, PixelStore
+from toolkit.images.sources import Images
+from toolkit.runtime.heap import keep_freed_memory
 
 
 class Files(TorchDataset[tuple[torch.Tensor, torch.Tensor]]):

@@ -27,10 +27,10 @@ import numpy as np
 
 from toolkit.features.backbones import Backbone
 from toolkit.features.embed import embed
-from toolkit.features.images import Images
 from toolkit.features.key import CacheKey
-from toolkit.features.preprocess import Preprocess
-from toolkit.store import digest_bytes
+from toolkit.images.preprocess import Preprocess
+from toolkit.images.sources import Images
+from toolkit.storage.files import digest_bytes
 
 SIDE, DIM = 16, 1280
 GREY = (0.5, 0.5, 0.5)

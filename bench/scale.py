@@ -28,7 +28,7 @@ from bench.memory import bitmap
 from toolkit.features.backbones import Request, resolve
 from toolkit.features.cache import CacheKey, EmbeddingCache
 from toolkit.features.key import store_folder
-from toolkit.store import digest_bytes
+from toolkit.storage.files import digest_bytes
 
 BACKBONE = "efficientnet_lite0"
 FEATURES = ("--features", BACKBONE, "--weights", "none", "--precision", "fp32")

@@ -11,7 +11,7 @@ import pytest
 
 from toolkit.features.backbones import Request
 from toolkit.features.loading import BUILDERS, load
-from toolkit.members.heads import HEADS, make_head
+from toolkit.heads.registry import HEADS, make_head
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -45,7 +45,7 @@ def test_a_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sklearn.base import clone
 
-    from toolkit.metrics import auroc
+    from toolkit.statistics.metrics import auroc
 
     module("centroid_head", BLOCKS[1], tmp_path, monkeypatch)
     monkeypatch.setitem(HEADS, "centroid", ("centroid_head", "CentroidHead"))

@@ -12,7 +12,7 @@ from toolkit.audit.alignment import testable as enough_of_both
 from toolkit.audit.groups import group_alignment, repeated_labels
 from toolkit.audit.probe import Probe, principal_components
 from toolkit.errors import DataError
-from toolkit.intervals import holm
+from toolkit.statistics.intervals import holm
 
 Make = Callable[..., Any]
 

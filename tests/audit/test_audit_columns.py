@@ -16,7 +16,7 @@ from toolkit.audit.columns import (
     swaps_by_scores,
 )
 from toolkit.audit.probe import Probe, principal_components
-from toolkit.metrics import auroc
+from toolkit.statistics.metrics import auroc
 
 Make = Callable[..., Any]
 

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from toolkit.audit.duplicates import Duplicates, find_duplicates
-from toolkit.audit.pixels import Survey, difference_hash, frequency_hash, survey
 from toolkit.audit.verdicts import duplicate_findings
 from toolkit.data.split import stratified_split
 from toolkit.errors import DataError
-from toolkit.store import digest_bytes
+from toolkit.images.hashes import Survey, difference_hash, frequency_hash, survey
+from toolkit.storage.files import digest_bytes
 
 
 def pictures(random: np.random.Generator, n: int, side: int = 32) -> np.ndarray:

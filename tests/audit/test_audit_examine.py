@@ -164,6 +164,6 @@ def test_the_published_scores_are_all_judged() -> None:
 
 
 def test_a_row_that_saw_its_images_would_be_told() -> None:
-    from toolkit.chance import chance_p_values
+    from toolkit.paper.chance import chance_p_values
 
     assert chance_p_values(0.964, 0.70, 0.51, (0.00005, 0.005))[1] < 0.01

@@ -9,10 +9,10 @@ from PIL import Image
 
 from toolkit.audit.drift import drift_findings, drift_p_values
 from toolkit.audit.health import file_health, label_health
-from toolkit.audit.pixels import survey
 from toolkit.data.dataset import Dataset
 from toolkit.data.importer import import_dataset
 from toolkit.data.split import Split
+from toolkit.images.hashes import survey
 
 
 @pytest.fixture

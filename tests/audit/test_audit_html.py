@@ -10,8 +10,8 @@ from toolkit.audit.alignment import enough_permutations
 from toolkit.audit.evidence import evidence_text
 from toolkit.audit.findings import Finding
 from toolkit.audit.html import published_page
-from toolkit.audit.thumbnails import Thumbnails
-from toolkit.intervals import holm
+from toolkit.images.thumbnails import Thumbnails
+from toolkit.statistics.intervals import holm
 
 
 @pytest.fixture

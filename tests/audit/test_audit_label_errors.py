@@ -9,7 +9,7 @@ import pytest
 from toolkit.audit.label_errors import out_of_fold_probabilities, suspects, suspicion
 from toolkit.audit.noise import confident, label_noise, mislabelled
 from toolkit.errors import DataError
-from toolkit.metrics import auroc
+from toolkit.statistics.metrics import auroc
 
 Make = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -25,11 +25,13 @@ import torch
 from torch import nn
 
 from toolkit.cli import main as toolkit
-from toolkit.data import shelf, stratify
-from toolkit.members import heads, member, predictions
-from toolkit.members.finetune import fitting
-from toolkit.members.finetune.training import Training
-from toolkit.store import digest_file
+from toolkit.data import split_store as shelf
+from toolkit.data import stratify
+from toolkit.finetune import fitting
+from toolkit.finetune.training import Training
+from toolkit.heads import registry as heads
+from toolkit.members import member, predictions
+from toolkit.storage.files import digest_file
 
 IMPORTED = (pandas, timm, shelf, stratify, heads, member, predictions, fitting)  # before any fork
 OPTIONS = (

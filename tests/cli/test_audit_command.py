@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.conftest import NETWORK, Drive
 from toolkit.data.dataset import load_dataset
-from toolkit.data.shelf import get_folds, get_split
+from toolkit.data.split_store import get_folds, get_split
 
 SMALL = ("audit", "--features", NETWORK, "--weights", "none", "--permutations", 199)
 

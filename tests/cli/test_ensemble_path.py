@@ -11,10 +11,10 @@ import pytest
 
 from tests.cli.conftest import NETWORK, Drive, copied
 from toolkit.data.dataset import load_dataset
-from toolkit.ensembles.scorers import in_artifacts, open_scorer
 from toolkit.ensembles.thresholds import fit_thresholds
-from toolkit.features.images import Images
-from toolkit.features.pixels import PixelKey, decode_pixels
+from toolkit.images.pixel_store import PixelKey, decode_pixels
+from toolkit.images.sources import Images
+from toolkit.inference.scorers import in_artifacts, open_scorer
 from toolkit.members.member import Member, load_member
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
 
@@ -260,8 +260,8 @@ def shelf(toolkit: Drive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dr
     """Two members without models, which is all that most errors need."""
     from tests.ensembles.ensemble_fakes import world
     from toolkit.data.dataset import save_dataset
-    from toolkit.data.shelf import get_folds, get_split
-    from toolkit.ensembles.alignment import align
+    from toolkit.data.split_store import get_folds, get_split
+    from toolkit.ensembles.join import align
     from toolkit.members.member import provenance, save_member
 
     made = world(120)

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Drive
-from toolkit.cli import commands_reproduce
+from toolkit.cli import reproduce as commands_reproduce
 from toolkit.cli.epochs import EpochTable
 from toolkit.members.member import list_members, load_member
 from toolkit.members.predictions import HELD_OUT
-from toolkit.paper import RESULTS
+from toolkit.paper.results import RESULTS
 
 ROOT = Path(__file__).parents[2]
 TINY = ("--backbone", "timm/test_efficientnet", "--weights", "none", "--size", 32, "--epochs", 1)
@@ -77,10 +77,10 @@ def test_a_run_that_is_asked_to_end_saves_and_goes_on(
 
 def _restored_networks_score_as_the_member_does(name: str) -> None:
     from toolkit.data.dataset import load_dataset
-    from toolkit.features.pixels import PixelKey, PixelStore
-    from toolkit.members.finetune.inference import logits_of, saved_networks
-    from toolkit.members.finetune.source import Source
-    from toolkit.store import read_json
+    from toolkit.finetune.forward import logits_of, saved_networks
+    from toolkit.finetune.source import Source
+    from toolkit.images.pixel_store import PixelKey, PixelStore
+    from toolkit.storage.files import read_json
 
     member = load_member(artifacts(), name)
     notes = read_json(member.folder / "model" / "notes.json", "notes")
@@ -105,7 +105,7 @@ def test_labels_of_test_images_do_not_reach_a_fine_tuned_member(
     toolkit: Drive, course: Path
 ) -> None:
     from toolkit.data.dataset import load_dataset
-    from toolkit.data.shelf import get_split
+    from toolkit.data.split_store import get_split
 
     toolkit("data", "import", course, "--name", "one")
     dataset = load_dataset(artifacts(), "one")
@@ -169,7 +169,7 @@ def test_the_paper_s_recipes_walk_to_the_comparison(toolkit: Drive, course: Path
 def test_a_failed_step_stops_no_other_and_is_told_by_the_exit_code(
     toolkit: Drive, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from toolkit.cli import commands_finetune
+    from toolkit.cli import finetune as commands_finetune
 
     def broken(*arguments: object) -> None:
         raise RuntimeError("a fault of ours")
@@ -260,7 +260,7 @@ def test_an_unfinished_training_is_not_thrown_away_unasked(toolkit: Drive, cours
 
 
 def test_every_row_of_the_paper_has_a_recipe_with_both_protocols() -> None:
-    from toolkit.recipe import load_toml
+    from toolkit.storage.toml import load_toml
 
     for key in RESULTS:
         steps = load_toml(ROOT / "recipes" / "paper" / f"{key.replace('/', '-')}.toml")["step"]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import NETWORK, Drive, copied
 from toolkit.members.member import load_member
-from toolkit.paper import RESULTS
+from toolkit.paper.results import RESULTS
 
 SMALL = ("--features", NETWORK, "--weights", "none", "--set", "Cs=[0.001, 0.1]", "--folds", 3)
 
@@ -67,7 +67,7 @@ def test_a_member_made_again_is_the_same_and_not_made_twice(toolkit: Drive, cour
 def test_test_labels_do_not_reach_a_member(toolkit: Drive, course: Path, tmp_path: Path) -> None:
     """Turning every label of the test images round changes no score."""
     from toolkit.data.dataset import load_dataset
-    from toolkit.data.shelf import get_split
+    from toolkit.data.split_store import get_split
 
     toolkit("data", "import", course, "--name", "one")
     artifacts = Path(os.environ["TOOLKIT_ARTIFACTS"])

@@ -10,8 +10,8 @@ import pytest
 
 from tests.cli.conftest import Drive, copied
 from toolkit.cli.app import app
-from toolkit.recipe import load_recipe
 from toolkit.reports.table import COLUMNS
+from toolkit.reproduce.recipe import load_recipe
 
 FAST = ("--resamples", 60)
 
@@ -159,7 +159,7 @@ def test_the_recipe_of_a_page_is_one_that_reproduce_takes(scored: Drive, tmp_pat
 
     from typer.main import get_command
 
-    from toolkit.cli.commands_reproduce import step_arguments, step_options
+    from toolkit.cli.reproduce import step_arguments, step_options
 
     scored("report", "--out", tmp_path / "page.html", "--resamples", 0, "--members", "*")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -20,8 +20,8 @@ from toolkit.data.dataset import (
 )
 from toolkit.data.split import paper_split, save_split
 from toolkit.errors import ArtifactError, DataError, UsageError
-from toolkit.store import digest_bytes
-from toolkit.tables import write_table
+from toolkit.storage.files import digest_bytes
+from toolkit.storage.tables import write_table
 
 
 def on_disk(root: Path, n: int = 12) -> Dataset:

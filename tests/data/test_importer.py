@@ -15,7 +15,7 @@ from PIL import Image
 from toolkit.data.dataset import Dataset, load_dataset, save_dataset
 from toolkit.data.importer import import_dataset, published_order
 from toolkit.errors import DataError, UsageError
-from toolkit.store import digest_bytes
+from toolkit.storage.files import digest_bytes
 
 steady = settings(derandomize=True, deadline=None, database=None, max_examples=40)
 

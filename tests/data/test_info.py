@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from toolkit.data.dataset import Dataset
 from toolkit.data.info import describe
 from toolkit.data.split import paper_split, stratified_split
-from toolkit.paper import IMAGES, POSITIVES, PRINTED_POS_WEIGHT
+from toolkit.paper.results import IMAGES, POSITIVES, PRINTED_POS_WEIGHT
 
 steady = settings(derandomize=True, deadline=None, database=None, max_examples=40)
 

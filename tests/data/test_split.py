@@ -23,7 +23,7 @@ from toolkit.data.split import (
     stratified_split,
 )
 from toolkit.errors import ArtifactError, DataError, UsageError
-from toolkit.tables import read_table, write_table
+from toolkit.storage.tables import read_table, write_table
 
 # the same examples on every run, and no time limit on a busy machine
 steady = settings(derandomize=True, deadline=None, database=None, max_examples=40)

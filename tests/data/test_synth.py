@@ -17,7 +17,7 @@ from toolkit.data.importer import import_dataset
 from toolkit.data.painter import paint
 from toolkit.data.synth import scenes, synthesise
 from toolkit.errors import DataError, UsageError
-from toolkit.paper import IMAGES, LABELS, POSITIVES
+from toolkit.paper.results import IMAGES, LABELS, POSITIVES
 
 N = 52  # three chunks of work, so that two workers share them
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Folds, Split, make_folds, paper_split
-from toolkit.ensembles.alignment import Aligned, align
+from toolkit.ensembles.join import Aligned, align
 from toolkit.members.member import Member
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD, Predictions
 

@@ -10,7 +10,7 @@ from toolkit.ensembles.combiners import Combiner, Mean, Rank, sigmoid
 from toolkit.ensembles.greedy import Greedy
 from toolkit.ensembles.stack import Stack
 from toolkit.members.member import load_state, save_state
-from toolkit.metrics import mean_average_precision
+from toolkit.statistics.metrics import mean_average_precision
 
 COMBINERS = [
     Mean(),
@@ -119,7 +119,7 @@ def test_labels_help_each_other_where_they_depend() -> None:
     w = world(900, rates=(0.3, 0.3))
     w.truth[:, 1] = 1 - w.truth[:, 0]
     scores = [np.column_stack([w.scores(3, at)[:, 0], w.scores(0, at)[:, 1]]) for at in (1, 2)]
-    from toolkit.ensembles.alignment import align
+    from toolkit.ensembles.join import align
 
     members = [w.member(f"m{at}", each, at) for at, each in enumerate(scores)]
     # the data set's digest is that of the labels as they now stand

@@ -7,13 +7,13 @@ import pytest
 
 from tests.ensembles.ensemble_fakes import changed, world
 from toolkit.ensembles import ensemble
-from toolkit.ensembles.alignment import Aligned, align
 from toolkit.ensembles.ensemble import METHODS, fit_ensemble, restore
 from toolkit.ensembles.evidence import add_one, error_correlation, gather_evidence
+from toolkit.ensembles.join import Aligned, align
 from toolkit.errors import UsageError
-from toolkit.intervals import paired_bootstrap_difference
 from toolkit.members.predictions import OUT_OF_FOLD
-from toolkit.metrics import mean_average_precision
+from toolkit.statistics.intervals import paired_bootstrap_difference
+from toolkit.statistics.metrics import mean_average_precision
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from tests.ensembles.ensemble_fakes import World, world
-from toolkit.ensembles.alignment import Aligned, align
 from toolkit.ensembles.ensemble import fit_ensemble
+from toolkit.ensembles.join import Aligned, align
 from toolkit.errors import ArtifactError
-from toolkit.intervals import bootstrap_metrics
-from toolkit.members.linear import LinearHead
+from toolkit.heads.linear import LinearHead
+from toolkit.members.cross_fit import cross_fit
 from toolkit.members.member import Member, load_member, provenance, save_member
-from toolkit.members.ovr import cross_fit
 from toolkit.members.predictions import load_predictions, save_predictions
-from toolkit.metrics import mean_average_precision
+from toolkit.statistics.intervals import bootstrap_metrics
+from toolkit.statistics.metrics import mean_average_precision
 
 SEEDS = range(20)
 

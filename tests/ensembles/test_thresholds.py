@@ -9,7 +9,7 @@ from tests.ensembles.ensemble_fakes import changed, world
 from toolkit.ensembles.thresholds import Objective, Thresholds, fit_thresholds, tuned_thresholds
 from toolkit.errors import MemberError, UsageError
 from toolkit.members.predictions import IN_SAMPLE
-from toolkit.metrics import binarize, micro_f1, precision_recall_f1
+from toolkit.statistics.metrics import binarize, micro_f1, precision_recall_f1
 
 RNG = np.random.default_rng(1)
 N = 500
@@ -121,7 +121,7 @@ def test_any_member_is_cut_on_its_development_rows() -> None:
 def test_thresholds_kept_with_a_member_are_used(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from toolkit.store import write_json
+    from toolkit.storage.files import write_json
 
     made = world()
     kept = fit_thresholds(made.truth, made.scores(2, 3), np.arange(240) % 4, "f2")

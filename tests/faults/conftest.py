@@ -13,7 +13,7 @@ from filelock import FileLock
 from tests.faults.command_line import CommandLine, content
 from tests.faults.reliability_table import Trial, write_table
 from tests.faults.stages import Stage, arguments, paint, stages
-from toolkit.store import write_json
+from toolkit.storage.files import write_json
 
 LONG = bool(os.environ.get("TOOLKIT_FAULTS_LONG"))
 _PAGE = os.environ.get("TOOLKIT_FAULTS_PAGE")

@@ -16,9 +16,9 @@ from tests.faults.command_line import CommandLine
 from tests.faults.conftest import LONG, Tried
 from tests.faults.hostile import write_hostile
 from tests.faults.stages import FROZEN, paint
-from toolkit.data.annotations import read_references
-from toolkit.data.csv_labels import read_csv
 from toolkit.data.importer import import_dataset
+from toolkit.data.readers.course import read_references
+from toolkit.data.readers.table import read_csv
 from toolkit.data.split import file_split
 from toolkit.errors import DataError, UsageError
 

@@ -13,7 +13,7 @@ import pytest
 from tests.faults.command_line import CommandLine, Ended, content
 from tests.faults.conftest import LONG, Tried
 from tests.faults.stages import Stage, arguments
-from toolkit.store import read_json
+from toolkit.storage.files import read_json
 
 STAGES = ("import", "embed", "ovr linear", "ovr mlp", "ovr lightgbm", "finetune", "ensemble")
 STAGES += ("report", "export")  # type: ignore[assignment]

@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image as Pillow
 
 from toolkit.features.backbones import Backbone, Loaded
-from toolkit.features.images import Image
 from toolkit.features.key import CacheKey
-from toolkit.features.preprocess import Preprocess
-from toolkit.store import digest_bytes
+from toolkit.images.preprocess import Preprocess
+from toolkit.images.sources import Image
+from toolkit.storage.files import digest_bytes
 
 GREY = (0.5, 0.5, 0.5)
 BACKBONE = Backbone(
@@ -62,7 +62,7 @@ def write_images(folder: Path, count: int, broken: tuple[int, ...] = ()) -> list
 
 def row_of(image: Image, key: CacheKey = KEY) -> np.ndarray:
     """Return the row that the fake engine must give for an image, computed by itself."""
-    from toolkit.features.feed import decode_group
+    from toolkit.images.feed import decode_group
 
     pixels = decode_group([image], key.backbone.preprocess)[1]
     row: np.ndarray = FakeEngine(key.backbone).rows(pixels)[0]

@@ -22,11 +22,11 @@ from tests.features.feature_fakes import (
     write_images,
 )
 from toolkit.errors import ArtifactError, DataError
-from toolkit.features import feed
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.embed import EmbedResult, embed
-from toolkit.features.images import Image, Images
 from toolkit.features.key import store_folder
+from toolkit.images import feed
+from toolkit.images.sources import Image, Images
 
 CHUNK = 16
 
@@ -96,7 +96,7 @@ import sys
 from pathlib import Path
 from tests.features.feature_fakes import KEY, no_network
 from toolkit.features.embed import embed
-from toolkit.features.images import Images
+from toolkit.images.sources import Images
 import numpy as np
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.key import store_folder

@@ -26,7 +26,7 @@ from toolkit.features.engines import (
     embedder,
     make_engine,
 )
-from toolkit.features.preprocess import Preprocess
+from toolkit.images.preprocess import Preprocess
 
 SIZE, DIM = 16, 5
 TINY = replace(BACKBONE, preprocess=Preprocess(SIZE, SIZE, "bilinear", GREY, GREY), dim=DIM)

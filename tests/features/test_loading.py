@@ -17,10 +17,10 @@ from toolkit.features.backbones import Backbone, Request
 from toolkit.features.engine_openvino import OpenVINOEngine
 from toolkit.features.engine_torch import TorchEngine
 from toolkit.features.engines import Engine, embedder
-from toolkit.features.feed import decode_group
-from toolkit.features.images import Image
 from toolkit.features.loading import bundled_file, load
-from toolkit.store import digest_bytes
+from toolkit.images.feed import decode_group
+from toolkit.images.sources import Image
+from toolkit.storage.files import digest_bytes
 
 SQUEEZENET = "squeezenet1_0-b66bff10.pth"
 SMALL_TIMM = "timm/test_resnet"

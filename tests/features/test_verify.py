@@ -11,9 +11,9 @@ from tests.features.feature_fakes import KEY, FakeEngine, no_network, row_of, wr
 from toolkit.errors import ArtifactError
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.embed import embed
-from toolkit.features.images import Image
 from toolkit.features.key import store_folder
 from toolkit.features.verify import Verified, verify
+from toolkit.images.sources import Image
 
 
 @pytest.fixture(scope="module")

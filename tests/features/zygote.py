@@ -20,10 +20,10 @@ from typing import Any
 import torch  # noqa: F401  loaded once, here
 
 from tests.features.feature_fakes import KEY, FakeEngine, no_network
-from toolkit.features.decode import fast_jpeg_decoder
 from toolkit.features.embed import embed
-from toolkit.features.images import Image
-from toolkit.store import digest_file
+from toolkit.images.decode import fast_jpeg_decoder
+from toolkit.images.sources import Image
+from toolkit.storage.files import digest_file
 
 CHUNK = 16
 

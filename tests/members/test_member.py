@@ -7,7 +7,7 @@ import pytest
 
 from tests.members.test_predictions import make
 from toolkit.errors import ArtifactError, UsageError
-from toolkit.members.linear import LinearHead
+from toolkit.heads.linear import LinearHead
 from toolkit.members.member import (
     Member,
     list_members,

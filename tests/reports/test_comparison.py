@@ -11,9 +11,9 @@ from toolkit.data.split import paper_split
 from toolkit.errors import MemberError
 from toolkit.members.member import Member
 from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD, Predictions
-from toolkit.metrics import METRICS, score
-from toolkit.paper import RESULTS
+from toolkit.paper.results import RESULTS
 from toolkit.reports.comparison import compare, member_row, paper_rows, reference_rows
+from toolkit.statistics.metrics import METRICS, score
 
 N, LABELS = 200, ("a", "b", "never")
 

@@ -6,12 +6,12 @@ import io
 import pytest
 
 from toolkit.errors import UsageError
-from toolkit.metrics import METRICS
 from toolkit.reports.comparison import KINDS, Row, paper_rows
 from toolkit.reports.differences import adjust, from_paper, paper_best
 from toolkit.reports.label_tables import csv_labels, latex_labels, markdown_labels
 from toolkit.reports.selection import ordered, parse_kinds
 from toolkit.reports.table import COLUMNS, csv_table, latex_table, mark, markdown_table
+from toolkit.statistics.metrics import METRICS
 
 LABEL: dict[str, float | int | None] = {
     "ap": 0.5, "auroc": 0.6, "precision": 0.1, "recall": 0.2, "f1": 0.3, "support": 4,

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from toolkit.audit.probe import Floats, Probe
 from toolkit.errors import DataError
-from toolkit.intervals import holm
-from toolkit.metrics import auroc, defined_mean
+from toolkit.statistics.intervals import holm
+from toolkit.statistics.metrics import auroc, defined_mean
 
 PERMUTATIONS = 1999
 FINEST = 0.001

@@ -11,7 +11,7 @@ from toolkit.audit.alignment import NO_USE, normal_tail, testable
 from toolkit.audit.orders import SHIFTS, Ints, Pairing
 from toolkit.audit.pairing import Explanation, explained
 from toolkit.audit.probe import Floats, Probe
-from toolkit.metrics import auroc, defined_mean
+from toolkit.statistics.metrics import auroc, defined_mean
 
 _LEAST = 20
 

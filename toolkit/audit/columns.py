@@ -22,7 +22,7 @@ import numpy.typing as npt
 from toolkit.audit.alignment import normal_tail
 from toolkit.audit.orders import Ints
 from toolkit.audit.probe import Floats
-from toolkit.metrics import ratio
+from toolkit.statistics.metrics import ratio
 
 FEWEST = 3
 _ALLOWED = 1.645

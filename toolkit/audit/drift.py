@@ -12,7 +12,7 @@ from toolkit.audit.findings import Finding
 from toolkit.audit.probe import Floats
 from toolkit.data.split import Split
 from toolkit.errors import listed
-from toolkit.intervals import holm
+from toolkit.statistics.intervals import holm
 
 DRAWS = 9999
 

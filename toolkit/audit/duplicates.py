@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.audit.pixels import Survey
 from toolkit.audit.probe import Floats, Ints
 from toolkit.errors import DataError
+from toolkit.images.hashes import Survey
 
 SAMPLE = 3000
 EXPECTED = 0.05

@@ -24,7 +24,6 @@ from toolkit.audit.label_errors import Suspect, out_of_fold_probabilities, suspe
 from toolkit.audit.noise import LabelNoise, label_noise
 from toolkit.audit.orders import Groups, directory_listing, pairings
 from toolkit.audit.pairing import Explanation, explain
-from toolkit.audit.pixels import Survey
 from toolkit.audit.probe import Probe, principal_components
 from toolkit.audit.verdicts import (
     alignment_findings,
@@ -37,6 +36,7 @@ from toolkit.audit.verdicts import (
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Folds, Split, make_folds
 from toolkit.errors import DataError
+from toolkit.images.hashes import Survey
 
 Stage = Callable[[str], None]
 _MOST_FOLDERS = 12
@@ -100,7 +100,7 @@ def examine(
         X: ``float (n, d)`` embeddings of its images in order; NaN rows for images without.
         split: its split; the parts are searched for faults of their own.
         folds: over the development rows; made from ``split`` if not given.
-        looks: :func:`~toolkit.audit.pixels.survey` of its paths; None leaves out near duplicates
+        looks: :func:`~toolkit.images.hashes.survey` of its paths; None leaves out near duplicates
             and damaged files.
         prevalence: published share of positives by label name, if the data is a sample of such.
         reference: 0/1 ``(n, L)``, the same labels of the same images had in another way, to name

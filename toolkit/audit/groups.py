@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from toolkit.audit.alignment import normal_tail, testable
 from toolkit.audit.orders import Groups
-from toolkit.metrics import auroc, defined_mean
+from toolkit.statistics.metrics import auroc, defined_mean
 
 _ALIKE = 0.95
 _LEAST = 20

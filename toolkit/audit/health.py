@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from toolkit.audit.drift import drift_findings
 from toolkit.audit.findings import Finding
-from toolkit.audit.pixels import Survey
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.errors import listed
+from toolkit.images.hashes import Survey
 
 TINY = 32
 LONG = 4.0

@@ -11,11 +11,11 @@ from toolkit.audit.evidence import evidence_text
 from toolkit.audit.examine import Examination
 from toolkit.audit.findings import Finding, worst
 from toolkit.audit.label_errors import Suspect
-from toolkit.audit.thumbnails import Thumbnails
 from toolkit.audit.verdicts import p_text
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import PARTS, Split
-from toolkit.pages import page_environment
+from toolkit.images.thumbnails import Thumbnails
+from toolkit.pages.page import page_environment
 
 TEMPLATES = Path(__file__).parent
 FIRST = 50

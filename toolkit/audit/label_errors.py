@@ -17,7 +17,7 @@ from toolkit.audit.alignment import testable
 from toolkit.audit.noise import confident, mislabelled
 from toolkit.audit.probe import Floats, principal_components
 from toolkit.errors import DataError
-from toolkit.metrics import log_loss
+from toolkit.statistics.metrics import log_loss
 
 COMPONENTS = 256
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -49,7 +49,7 @@ def out_of_fold_probabilities(
         strengths: scikit-learn's ``C``, ascending.
         device: ``cpu`` or ``cuda``.
     """
-    from toolkit.members.logistic import solve
+    from toolkit.heads.logistic import solve
 
     labels, folds = np.asarray(Y, np.uint8), np.asarray(fold)
     if folds.shape != (len(labels),) or folds.max() < 1:

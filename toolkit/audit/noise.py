@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.audit.probe import Floats
-from toolkit.intervals import resample_counts
+from toolkit.statistics.intervals import resample_counts
 
 QUANTILES = (0.1, 0.25, 0.5)
 

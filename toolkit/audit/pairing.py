@@ -12,7 +12,7 @@ import numpy.typing as npt
 from toolkit.audit.alignment import Alignment, normal_tail, testable
 from toolkit.audit.orders import Ints, Pairing, shifted
 from toolkit.audit.probe import Floats, Probe
-from toolkit.metrics import auroc, defined_mean
+from toolkit.statistics.metrics import auroc, defined_mean
 
 # mean AUROC must rise by as much for an explanation to be worth a word
 GAIN = 0.02

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit.audit.findings import Finding
-from toolkit.chance import always_no, chance_analysis
-from toolkit.paper import IMAGES, POSITIVES, RESULTS, TEST_ROWS
+from toolkit.paper.chance import always_no, chance_analysis
+from toolkit.paper.results import IMAGES, POSITIVES, RESULTS, TEST_ROWS
 
 ALPHA = 0.05
 
@@ -17,7 +17,7 @@ def published_rows(alpha: float = ALPHA) -> list[dict[str, Any]]:
     Keys: ``key``, ``source``, ``name``, the printed ``accuracy``, ``macro_precision`` and
     ``macro_recall``, the same three under ``blind`` for a predictor that ignores the image at
     ``rate``, the bounds of p before and after Holm over all rows, and ``verdict``. The statistic
-    is macro precision, see :func:`toolkit.chance.chance_p_values`.
+    is macro precision, see :func:`toolkit.paper.chance.chance_p_values`.
     """
     rows = []
     for found in chance_analysis():

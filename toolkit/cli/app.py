@@ -10,20 +10,18 @@ from typing import NoReturn
 
 import typer
 
-from toolkit.cli import (
-    commands_audit,
-    commands_cache,
-    commands_compare,
-    commands_data,
-    commands_embed,
-    commands_ensemble,
-    commands_finetune,
-    commands_multitask,
-    commands_ovr,
-    commands_predict,
-    commands_report,
-    commands_reproduce,
-)
+from toolkit.cli import audit as commands_audit
+from toolkit.cli import cache as commands_cache
+from toolkit.cli import compare as commands_compare
+from toolkit.cli import data as commands_data
+from toolkit.cli import embed as commands_embed
+from toolkit.cli import ensemble as commands_ensemble
+from toolkit.cli import finetune as commands_finetune
+from toolkit.cli import multitask as commands_multitask
+from toolkit.cli import ovr as commands_ovr
+from toolkit.cli import predict as commands_predict
+from toolkit.cli import report as commands_report
+from toolkit.cli import reproduce as commands_reproduce
 from toolkit.errors import ToolkitError
 
 app = typer.Typer(

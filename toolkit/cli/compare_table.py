@@ -48,7 +48,7 @@ def label_table(rows: Sequence[Row], title: str, width: int) -> Any:
     """Return average precision by label and member, the best members where not all fit."""
     from rich.text import Text
 
-    from toolkit.reports.finding import ranked_members
+    from toolkit.reports.headline import ranked_members
     from toolkit.reports.table import number
 
     ours = ranked_members(rows)
@@ -98,7 +98,7 @@ def write_svg(table: Any, title: str, path: Path) -> None:
 
     from rich.console import Console
 
-    from toolkit.store import write_bytes
+    from toolkit.storage.files import write_bytes
 
     console: Console = Console(
         file=io.StringIO(), record=True, width=_SVG_WIDTH, force_terminal=True, highlight=False

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from toolkit.cli.commands_embed import fill, make_key
+from toolkit.cli.embed import fill, make_key
 from toolkit.cli.options import Run
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from toolkit.data.dataset import Dataset
-    from toolkit.members.finetune.settings import Settings
-    from toolkit.members.finetune.source import Source
+    from toolkit.finetune.settings import Settings
+    from toolkit.finetune.source import Source
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ def _features(
 ) -> Inputs:
     from toolkit.errors import UsageError
     from toolkit.features.matrix import gather
-    from toolkit.members.finetune.fitting import seeded
-    from toolkit.members.finetune.networks import FrozenClassifier
-    from toolkit.members.finetune.source import Source
+    from toolkit.finetune.fitting import seeded
+    from toolkit.finetune.networks import FrozenClassifier
+    from toolkit.finetune.source import Source
 
     if request["size"] is not None:
         raise UsageError("--size goes with a trunk that learns: leave it out, or --pretrain too")
@@ -109,11 +109,11 @@ def _pictures(
     import numpy as np
 
     from toolkit.features.backbones import Request, resolve
-    from toolkit.features.images import Images
-    from toolkit.features.pixels import PixelKey, PixelStore
-    from toolkit.members.finetune.fitting import seeded
-    from toolkit.members.finetune.networks import classifier
-    from toolkit.members.finetune.source import Source
+    from toolkit.finetune.fitting import seeded
+    from toolkit.finetune.networks import classifier
+    from toolkit.finetune.source import Source
+    from toolkit.images.pixel_store import PixelKey, PixelStore
+    from toolkit.images.sources import Images
 
     wanted = Request(
         request["backbone"],

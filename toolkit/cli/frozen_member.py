@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from toolkit.cli.commands_embed import fill, finish, make_key
+from toolkit.cli.embed import fill, finish, make_key
 from toolkit.cli.making import making
 from toolkit.cli.options import Run
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from toolkit.data.dataset import Dataset
     from toolkit.features.matrix import FeatureMatrix
-    from toolkit.members.head import OneVsRestHead
+    from toolkit.heads.head import OneVsRestHead
     from toolkit.members.member import Member
 
     Material = Callable[[FeatureMatrix], Mapping[str, np.ndarray]]
@@ -52,7 +52,7 @@ class FrozenOptions:
     def crops(self) -> list[str]:
         """The crops in ``--crop``, each once, in the order of ``CROPS``."""
         from toolkit.errors import UsageError
-        from toolkit.features.preprocess import CROPS
+        from toolkit.images.preprocess import CROPS
 
         named = {crop.strip() for crop in self.crop.split(",")}
         if not named <= set(CROPS):
@@ -109,13 +109,13 @@ def make_frozen_member(
 
     import numpy as np
 
-    from toolkit.data.shelf import get_folds, get_split
+    from toolkit.data.split_store import get_folds, get_split
     from toolkit.features.engines import choose_device
     from toolkit.features.matrix import gather
+    from toolkit.members.cross_fit import Checkpoints, cross_fit
     from toolkit.members.member import provenance, save_member
-    from toolkit.members.ovr import Checkpoints, cross_fit
     from toolkit.members.predictions import Predictions
-    from toolkit.store import digest_of
+    from toolkit.storage.files import digest_of
 
     made = asked.keys(run)
     results = [fill(run, dataset, each, device=asked.device) for each in made]
@@ -202,7 +202,7 @@ def report_member(run: Run, member: Member, dataset: Dataset) -> None:
     from rich.text import Text
 
     from toolkit.members.predictions import OUT_OF_FOLD
-    from toolkit.metrics import score
+    from toolkit.statistics.metrics import score
 
     predictions = member.predictions
     rows = predictions.origin == OUT_OF_FOLD

@@ -42,7 +42,7 @@ def making(
     """
     from filelock import Timeout
 
-    from toolkit.store import locked
+    from toolkit.storage.files import locked
 
     there = _made_before(run, name, inputs, overwrite)
     if there is None or any(folder.glob(pattern)):

@@ -151,13 +151,13 @@ class Run:
             chosen = SYNTHETIC
             if not dataset_file(self.artifacts, SYNTHETIC).is_file():
                 self.say("no data set was named or imported: making the synthetic one")
-                from toolkit.cli.commands_data import make_synthetic
+                from toolkit.cli.data import make_synthetic
 
                 return make_synthetic(self, SYNTHETIC, images=2000, seed=0)
         return load_dataset(self.artifacts, chosen)
 
     def _sweep(self) -> None:
-        from toolkit.store import ROOMS, sweep
+        from toolkit.storage.files import ROOMS, sweep
 
         for room in ROOMS:
             sweep(self.artifacts / room, depth=3)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolkit.cli.commands_embed import fill, make_key
+from toolkit.cli.embed import fill, make_key
 from toolkit.cli.options import Run
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from toolkit.cli.commands_embed import Loader
+    from toolkit.cli.embed import Loader
     from toolkit.data.dataset import Dataset
     from toolkit.features.cache import CacheKey
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def parse_tasks(aux: str, *, pictures: bool = False) -> tuple[str, ...]:
-    """Return the tasks that ``--aux`` names; see :func:`~toolkit.members.auxiliary.check_tasks`."""
-    from toolkit.members.auxiliary import check_tasks
+    """Return the tasks that ``--aux`` names; see :func:`~toolkit.heads.auxiliary.check_tasks`."""
+    from toolkit.heads.auxiliary import check_tasks
 
     named = [task.strip() for task in aux.split(",") if task.strip() not in ("", "none")]
     return check_tasks(named, pictures=pictures)
@@ -33,7 +33,7 @@ def teachers_of(
     A teacher has its own default weights, but random ones where the run's are: ``none`` promises
     that nothing was learned elsewhere.
     """
-    from toolkit.members.auxiliary import TEACHER
+    from toolkit.heads.auxiliary import TEACHER
 
     own = "none" if weights == "none" else "default"
     named = [(task, task.partition(":")[2]) for task in tasks if task.startswith(f"{TEACHER}:")]
@@ -67,10 +67,10 @@ def task_material(
     import numpy as np
 
     from toolkit.errors import DataError
-    from toolkit.features.colours import dataset_colours
-    from toolkit.features.images import Images
     from toolkit.features.matrix import gather
-    from toolkit.members.auxiliary import FROM_PIXELS
+    from toolkit.heads.auxiliary import FROM_PIXELS
+    from toolkit.images.colours import dataset_colours
+    from toolkit.images.sources import Images
 
     found: dict[str, np.ndarray] = {}
     if set(tasks) & set(FROM_PIXELS):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
 
 from toolkit.errors import FetchError
-from toolkit.store import locked, sync_folder
+from toolkit.storage.files import locked, sync_folder
 
 Progress = Callable[[int, int | None], None]
 

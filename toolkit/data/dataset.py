@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import ArtifactError, DataError, UsageError, listed
-from toolkit.store import (
+from toolkit.storage.files import (
     DIGEST_BYTES,
     digest_file,
     digest_of,
@@ -21,7 +21,7 @@ from toolkit.store import (
     safe_name,
     write_json,
 )
-from toolkit.tables import read_table, write_table
+from toolkit.storage.tables import read_table, write_table
 
 FORMAT = 1
 _LABEL = "label."

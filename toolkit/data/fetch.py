@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.data.archive import BLOCK, Progress, check_zip, disk_errors, unpack
 from toolkit.errors import FetchError
-from toolkit.store import locked, safe_name, sync_folder, write_json
+from toolkit.storage.files import locked, safe_name, sync_folder, write_json
 
 if TYPE_CHECKING:
     import httpx

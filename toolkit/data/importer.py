@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from toolkit.data.annotations import check_labels, image_id, join_by_id
-from toolkit.data.csv_labels import read_csv
 from toolkit.data.dataset import Dataset, Progress
 from toolkit.data.layouts import Layout, find_layout, list_images
+from toolkit.data.readers.course import check_labels, image_id, join_by_id
+from toolkit.data.readers.table import read_csv
 from toolkit.errors import DataError, UsageError, listed
-from toolkit.store import digest_bytes, safe_name
+from toolkit.storage.files import digest_bytes, safe_name
 
 PAIRINGS = ("by-id", "published")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.paper import pos_weight
+from toolkit.paper.results import pos_weight
 
 
 def describe(dataset: Dataset, splits: dict[str, Split]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit.data.annotations import image_id, is_image_name
+from toolkit.data.readers.course import image_id, is_image_name
 from toolkit.errors import DataError, UsageError, listed
-from toolkit.store import natural_key
+from toolkit.storage.files import natural_key
 
 _NOT_LABELS = frozenset({"readme", "license", "licence", "copyright"})
 _RELEVANT = "_r1"

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from toolkit.data.annotations import IMAGE_SUFFIXES, aliases
+from toolkit.data.readers.course import IMAGE_SUFFIXES, aliases
 from toolkit.data.stratify import check_groups, iterative_stratification
 from toolkit.errors import ArtifactError, DataError, UsageError, listed
-from toolkit.store import digest_of, natural_key
-from toolkit.tables import read_table, write_table
+from toolkit.storage.files import digest_of, natural_key
+from toolkit.storage.tables import read_table, write_table
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 PARTS = {"train": TRAIN, "validation": VALIDATION, "val": VALIDATION, "test": TEST}

@@ -19,7 +19,7 @@ import numpy as np
 
 from toolkit.data.painter import paint
 from toolkit.errors import DataError, UsageError
-from toolkit.paper import IMAGES, LABELS, POSITIVES
+from toolkit.paper.results import IMAGES, LABELS, POSITIVES
 
 Labels = tuple[str, ...]
 Job = tuple[int, Labels, bool]

@@ -8,8 +8,8 @@ from typing import Self
 
 import numpy as np
 
-from toolkit.ensembles.alignment import logits
 from toolkit.ensembles.combiners import sigmoid
+from toolkit.ensembles.join import logits
 from toolkit.ensembles.nesting import Nesting
 from toolkit.ensembles.newton import solve_small
 from toolkit.errors import UsageError

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.ensembles.alignment import Aligned
 from toolkit.ensembles.calibration import Calibration
 from toolkit.ensembles.combiners import Combiner, Mean, Rank
 from toolkit.ensembles.greedy import Greedy
+from toolkit.ensembles.join import Aligned
 from toolkit.ensembles.stack import Stack
 from toolkit.ensembles.thresholds import Thresholds, fit_thresholds
 from toolkit.errors import UsageError
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD, Predictions
-from toolkit.metrics import mean_average_precision
+from toolkit.statistics.metrics import mean_average_precision
 
 COMBINERS: dict[str, type[Combiner]] = {each.name: each for each in (Mean, Rank, Greedy, Stack)}
 METHODS = (*COMBINERS, "auto")
@@ -97,7 +97,7 @@ def fit_ensemble(
     What the members' own folds leave is told in docs/decisions/0005-nesting.md.
 
     Args:
-        aligned: see :func:`toolkit.ensembles.alignment.align`.
+        aligned: see :func:`toolkit.ensembles.join.align`.
         method: one of ``METHODS``; ``auto`` takes the best by nested mAP. It tries the stack in
             which labels see each other for up to ``MANY_LABELS`` labels: the time of that one grows
             with the cube of their number.

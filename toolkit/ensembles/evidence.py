@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.ensembles.alignment import Aligned
 from toolkit.ensembles.combiners import sigmoid
 from toolkit.ensembles.ensemble import Ensemble
+from toolkit.ensembles.join import Aligned
 from toolkit.ensembles.thresholds import fit_thresholds
-from toolkit.intervals import WeightedRanking, holm, resample_counts
-from toolkit.metrics import (
+from toolkit.statistics.intervals import WeightedRanking, holm, resample_counts
+from toolkit.statistics.metrics import (
     binarize,
     brier,
     calibration_error,
@@ -230,7 +230,7 @@ def _bootstrap(Y: np.ndarray, system: _System, resamples: int, seed: int) -> dic
 
 
 def _difference(ours: float, theirs: float, gaps: np.ndarray) -> Difference:
-    """Percentile interval and p of a paired difference, as in :mod:`toolkit.intervals`."""
+    """Percentile interval and p of a paired difference; see :mod:`toolkit.statistics.intervals`."""
     gaps = gaps[~np.isnan(gaps)]
     if not gaps.size or np.isnan(ours) or np.isnan(theirs):
         return Difference(_or_none(ours), _or_none(theirs), None, None, None, None)

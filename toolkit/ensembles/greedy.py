@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from toolkit.ensembles.combiners import Combiner, State, sigmoid
-from toolkit.metrics import average_precision
+from toolkit.statistics.metrics import average_precision
 
 _PATIENCE = 3
 

@@ -48,7 +48,7 @@ def solve_small(
     same quadratic (projected Newton; the quadratic is solved as least squares). A step that does
     not descend is halved.
 
-    :mod:`toolkit.members.logistic` serves wide X shared by all labels; here X is a label's own and
+    :mod:`toolkit.heads.logistic` serves wide X shared by all labels; here X is a label's own and
     has a prior mean and signs.
 
     Args:

@@ -10,13 +10,13 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.ensembles.alignment import logits
 from toolkit.ensembles.combiners import sigmoid
+from toolkit.ensembles.join import logits
 from toolkit.errors import MemberError, UsageError
 from toolkit.members.member import Member
 from toolkit.members.predictions import IN_SAMPLE
-from toolkit.metrics import binarize, decision_counts, metrics_from_counts
-from toolkit.store import read_json
+from toolkit.statistics.metrics import binarize, decision_counts, metrics_from_counts
+from toolkit.storage.files import read_json
 
 SHRINKAGE = 20.0
 _FORMS = "f1, f2, f0.5 (any F-beta), precision=0.9 or recall=0.8"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ArtifactError, UsageError, WeightsError
-from toolkit.features.preprocess import CROPS, Preprocess
-from toolkit.store import digest_of, read_json, write_json
+from toolkit.images.preprocess import CROPS, Preprocess
+from toolkit.storage.files import digest_of, read_json, write_json
 
 if TYPE_CHECKING:
     from torch import nn

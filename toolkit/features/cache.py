@@ -12,9 +12,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from toolkit.errors import ArtifactError, ToolkitError, listed
-from toolkit.features.images import as_contents
 from toolkit.features.key import CacheKey as CacheKey
-from toolkit.store import (
+from toolkit.images.sources import as_contents
+from toolkit.storage.files import (
     DIGEST_BYTES,
     locked,
     read_json,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from toolkit.features.preprocess import Preprocess
+from toolkit.images.preprocess import Preprocess
 
 
 class Embedder(nn.Module):

@@ -16,7 +16,7 @@ import numpy as np
 
 from toolkit.errors import ArtifactError
 from toolkit.features.backbones import Backbone, Loaded
-from toolkit.store import (
+from toolkit.storage.files import (
     digest_file,
     digest_of,
     locked,

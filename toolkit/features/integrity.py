@@ -24,7 +24,7 @@ from toolkit.features.cache import (
     store_lock,
 )
 from toolkit.features.key import FORMAT, CacheKey
-from toolkit.store import read_json, recover_folder, replace_folder, temporary_beside
+from toolkit.storage.files import read_json, recover_folder, replace_folder, temporary_beside
 
 
 class OtherFormatError(ArtifactError):

@@ -21,10 +21,10 @@ from toolkit.features.cache import (
     store_lock,
     take_back,
 )
-from toolkit.features.images import among
 from toolkit.features.integrity import OtherFormatError, intact, read_key, rewrite
 from toolkit.features.key import CacheKey
-from toolkit.store import read_json, sweep, temporary_beside
+from toolkit.images.sources import among
+from toolkit.storage.files import read_json, sweep, temporary_beside
 
 ENGINE_NOTE = "engine.json"
 _NOT_STORES = ("backbones", "engines", "pixels")

@@ -8,7 +8,7 @@ from typing import Any
 
 from toolkit.errors import UsageError
 from toolkit.features.backbones import VIEWS, Backbone
-from toolkit.store import digest_of
+from toolkit.storage.files import digest_of
 
 FORMAT = 2
 STORES = ("fp16", "fp32")

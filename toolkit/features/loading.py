@@ -21,8 +21,8 @@ from toolkit.features.backbones import (
     imagenet_preprocess,
     without_weights,
 )
-from toolkit.features.preprocess import Preprocess
 from toolkit.features.weights import digest_state, fit_state, read_state
+from toolkit.images.preprocess import Preprocess
 
 _TIMM = "timm/"
 

@@ -11,7 +11,7 @@ import numpy as np
 from toolkit.errors import ArtifactError
 from toolkit.features.cache import CacheKey, EmbeddingCache
 from toolkit.features.embed import store_folder
-from toolkit.store import digest_of
+from toolkit.storage.files import digest_of
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from toolkit.errors import ArtifactError
 from toolkit.features.backbones import Loaded
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.engines import Engine, make_engine
-from toolkit.features.feed import decode_group, quiet_decoding, threads_restored
-from toolkit.features.images import Image, Images
 from toolkit.features.key import CacheKey, store_folder
+from toolkit.images.feed import decode_group, quiet_decoding, threads_restored
+from toolkit.images.sources import Image, Images
 
 SAMPLE = 64
 LEAST_COSINE = 0.999

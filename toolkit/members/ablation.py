@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.base import clone
 
 from toolkit.errors import DataError
-from toolkit.intervals import corrected_mean, holm
-from toolkit.members.multitask import MultitaskHead
-from toolkit.metrics import mean_average_precision
+from toolkit.heads.multitask import MultitaskHead
+from toolkit.statistics.intervals import corrected_mean, holm
+from toolkit.statistics.metrics import mean_average_precision
 
 
 @dataclass(frozen=True)

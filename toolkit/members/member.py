@@ -16,8 +16,7 @@ import numpy as np
 
 from toolkit.errors import ArtifactError, UsageError, listed
 from toolkit.members.predictions import Predictions, load_predictions, save_predictions
-from toolkit.recipe import dump_recipe, load_toml
-from toolkit.store import (
+from toolkit.storage.files import (
     digest_file,
     digest_of,
     locked,
@@ -29,6 +28,7 @@ from toolkit.store import (
     temporary_beside,
     write_json,
 )
+from toolkit.storage.toml import dump_toml, load_toml
 
 FORMAT = 1
 KINDS = ("head", "finetuned", "multitask", "ensemble")
@@ -107,7 +107,7 @@ def save_member(
     (building / "model").mkdir(parents=True)
     try:
         save_predictions(predictions, building / "predictions.parquet")
-        (building / "recipe.toml").write_text(dump_recipe(recipe), encoding="utf-8")
+        (building / "recipe.toml").write_text(dump_toml(recipe), encoding="utf-8")
         write_json(building / "provenance.json", dict(provenance))
         write_json(building / "model" / "notes.json", dict(notes or {}))
         for state_name, state in states.items():

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import ArtifactError, MemberError, listed
-from toolkit.store import digest_of
-from toolkit.tables import read_table, write_table
+from toolkit.storage.files import digest_of
+from toolkit.storage.tables import read_table, write_table
 
 FORMAT = 1
 OUT_OF_FOLD, HELD_OUT, IN_SAMPLE = 0, 1, 2

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.ensembles.thresholds import Thresholds
+from toolkit.inference.frozen import Pictures, Store
 from toolkit.members.member import Member
-from toolkit.members.scoring import Pictures, Store
 from toolkit.reports.comparison import member_row
 
 _TITLES = {

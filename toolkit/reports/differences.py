@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.intervals import Draws, draw_metrics, holm, paired_difference
-from toolkit.metrics import METRICS, score
-from toolkit.paper import RESULTS
+from toolkit.paper.results import RESULTS
 from toolkit.reports.held_out import Scored
+from toolkit.statistics.intervals import Draws, draw_metrics, holm, paired_difference
+from toolkit.statistics.metrics import METRICS, score
 
 Metrics = Mapping[str, float | None]
 _PRINTED = ("accuracy", "macro_precision", "macro_recall")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from toolkit.reports.comparison import Row
-from toolkit.reports.finding import ranked_members
+from toolkit.reports.headline import ranked_members
 from toolkit.reports.table import csv_text, markdown_line, number, tex_line
 
 

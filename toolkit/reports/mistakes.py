@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.audit.thumbnails import Thumbnails
 from toolkit.data.dataset import Dataset
+from toolkit.images.thumbnails import Thumbnails
 from toolkit.reports.held_out import Scored
 
 

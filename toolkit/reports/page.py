@@ -13,13 +13,12 @@ from typing import Any
 from toolkit.audit.evidence import evidence_text
 from toolkit.audit.findings import Finding
 from toolkit.audit.html import TEMPLATES
-from toolkit.audit.thumbnails import Thumbnails
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.members.finetune.journal import read_journal
+from toolkit.finetune.journal import read_journal
+from toolkit.images.thumbnails import Thumbnails
 from toolkit.members.member import Member
-from toolkit.pages import page_environment
-from toolkit.recipe import dump_recipe
+from toolkit.pages.page import page_environment
 from toolkit.reports.comparison import Row, document
 from toolkit.reports.data_figures import (
     co_occurrence,
@@ -28,7 +27,7 @@ from toolkit.reports.data_figures import (
     label_distribution,
 )
 from toolkit.reports.drawing import Picture
-from toolkit.reports.finding import finding, ranked_members
+from toolkit.reports.headline import finding, ranked_members
 from toolkit.reports.held_out import held_out
 from toolkit.reports.mistakes import contact_sheets
 from toolkit.reports.score_figures import (
@@ -40,7 +39,8 @@ from toolkit.reports.score_figures import (
     threshold_sweep,
 )
 from toolkit.reports.table import COLUMNS, cells, short_title
-from toolkit.store import natural_key
+from toolkit.storage.files import natural_key
+from toolkit.storage.toml import dump_toml
 
 _SHOWN = 3
 _SIDE = 112
@@ -120,7 +120,7 @@ def report_page(
         sheets=sheets,
         findings=extras.findings,
         dataset=dataset,
-        members=[(member, member.provenance(), dump_recipe(member.recipe())) for member in members],
+        members=[(member, member.provenance(), dump_toml(member.recipe())) for member in members],
         recipe=extras.recipe,
         document=kept,
     )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from toolkit.members.member import Member
-from toolkit.recipe import dump_recipe
+from toolkit.storage.toml import dump_toml
 
 _SETTINGS = ("options", "settings")
 
@@ -19,7 +19,7 @@ def redo_recipe(members: Sequence[Member], known: Mapping[str, Collection[str]])
         known: for each command the keys that a recipe may hold; other facts are left out.
     """
     order = sorted(members, key=lambda member: member.kind == "ensemble")
-    return dump_recipe({"step": [_step(member, known) for member in order]})
+    return dump_toml({"step": [_step(member, known) for member in order]})
 
 
 def _step(member: Member, known: Mapping[str, Collection[str]]) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.ensembles.ensemble import restore
 from toolkit.members.member import Member, load_state
-from toolkit.metrics import binarize, decision_counts, metrics_from_counts
 from toolkit.reports.comparison import Row
 from toolkit.reports.data_figures import heat_map
 from toolkit.reports.drawing import COLOURS, INK, Picture, brief, drawn, line_style, markup
 from toolkit.reports.held_out import Scored, developed
-from toolkit.store import read_json
+from toolkit.statistics.metrics import binarize, decision_counts, metrics_from_counts
+from toolkit.storage.files import read_json
 
 _POINTS = 120
 _PANELS = 24

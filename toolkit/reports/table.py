@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from toolkit.metrics import METRICS
 from toolkit.reports.comparison import Row
 from toolkit.reports.differences import PAPER, REFERENCE
+from toolkit.statistics.metrics import METRICS
 
 ALPHA = 0.05
 

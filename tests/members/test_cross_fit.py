@@ -1,0 +1,114 @@
+"""Cross-fitting: who may see what, and going on after a kill."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from toolkit.errors import DataError, UsageError
+from toolkit.heads.head import OneVsRestHead, State
+from toolkit.heads.linear import LinearHead
+from toolkit.heads.registry import HEADS, make_head, parse_options
+from toolkit.members.cross_fit import Checkpoints, cross_fit
+from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
+
+
+class MeanHead(OneVsRestHead):
+    """Scores every row by the labels' means; notes which rows it was fitted on."""
+
+    seen: ClassVar[list[list[int]]] = []
+    fail_at: ClassVar[int | None] = None
+
+    def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:
+        if type(self).fail_at == len(type(self).seen):
+            raise KeyboardInterrupt
+        type(self).seen.append(X[:, 0].astype(int).tolist())
+        self.mean_ = Y.mean(0)
+
+    def _scores(self, X: np.ndarray) -> np.ndarray:
+        return np.tile(self.mean_, (len(X), 1))
+
+    def _state(self) -> State:
+        return {"mean": self.mean_}
+
+    def _restore(self, state: State) -> None:
+        self.mean_ = np.asarray(state["mean"])
+
+
+@pytest.fixture
+def problem() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.arange(40.0), rng.normal(size=40)]).astype(np.float32)
+    Y = (rng.random((40, 3)) < 0.4).astype(np.uint8)
+    fold = np.where(np.arange(40) < 32, np.arange(40) % 4, -1).astype(np.int16)
+    MeanHead.seen, MeanHead.fail_at = [], None
+    return X, Y, fold
+
+
+def test_a_row_is_scored_by_the_model_that_never_saw_it(problem: Any) -> None:
+    X, Y, fold = problem
+    fitted = cross_fit(MeanHead(), X, Y, fold)
+    for f, seen in enumerate(MeanHead.seen):
+        assert set(seen) == set(np.flatnonzero((fold >= 0) & (fold != f)))
+    for row in range(32):
+        want = Y[(fold >= 0) & (fold != fold[row])].mean(0)
+        np.testing.assert_allclose(fitted.scores[row], want, rtol=1e-6)
+    want = np.mean([Y[(fold >= 0) & (fold != f)].mean(0) for f in range(4)], axis=0)
+    np.testing.assert_allclose(fitted.scores[32:], np.tile(want, (8, 1)), rtol=1e-6)
+    assert (fitted.origin[:32] == OUT_OF_FOLD).all()
+    assert (fitted.origin[32:] == HELD_OUT).all()
+
+
+def test_labels_outside_the_folds_change_nothing(problem: Any) -> None:
+    X, Y, fold = problem
+    other = Y.copy()
+    other[fold < 0] = 1 - other[fold < 0]
+    for head in (MeanHead(), LinearHead(Cs=[0.1, 1.0])):
+        one, two = cross_fit(head, X, Y, fold), cross_fit(head, X, other, fold)
+        np.testing.assert_array_equal(one.scores, two.scores)
+
+
+def test_a_killed_fit_goes_on_at_the_last_finished_fold(problem: Any, tmp_path: Path) -> None:
+    X, Y, fold = problem
+    want = cross_fit(MeanHead(), X, Y, fold).scores
+    MeanHead.seen, MeanHead.fail_at = [], 2
+    with pytest.raises(KeyboardInterrupt):
+        cross_fit(MeanHead(), X, Y, fold, checkpoints=Checkpoints(tmp_path / "c", "inputs"))
+    assert len(MeanHead.seen) == 2
+    MeanHead.fail_at = None
+    again = Checkpoints(tmp_path / "c", "inputs")
+    got = cross_fit(MeanHead(), X, Y, fold, checkpoints=again)
+    assert len(MeanHead.seen) == 4  # the two that were finished were not fitted again
+    np.testing.assert_array_equal(got.scores, want)
+    again.clear()
+    assert not (tmp_path / "c").exists()
+
+
+def test_checkpoints_of_other_inputs_are_not_used(problem: Any, tmp_path: Path) -> None:
+    X, Y, fold = problem
+    cross_fit(MeanHead(), X, Y, fold, checkpoints=Checkpoints(tmp_path / "c", "one"))
+    MeanHead.seen = []
+    cross_fit(MeanHead(), X, Y, fold, checkpoints=Checkpoints(tmp_path / "c", "two"))
+    assert len(MeanHead.seen) == 4
+
+
+def test_an_empty_fold_is_an_error(problem: Any) -> None:
+    X, Y, fold = problem
+    with pytest.raises(DataError, match="fold"):
+        cross_fit(MeanHead(), X, Y, np.where(fold == 1, -1, fold))
+
+
+@pytest.mark.parametrize("name", sorted(HEADS))
+def test_heads_are_made_by_name(name: str) -> None:
+    head = make_head(name)
+    assert isinstance(head, OneVsRestHead)
+    with pytest.raises(UsageError, match="takes"):
+        make_head(name, nonsense=1)
+
+
+def test_an_unknown_head_lists_those_there() -> None:
+    with pytest.raises(UsageError, match="linear, mlp, lightgbm"):
+        make_head("forest")
+    with pytest.raises(UsageError, match="key=value"):
+        parse_options(["gamma"])

@@ -1,0 +1,75 @@
+"""The heads by name, and their options from text."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+from collections.abc import Iterable
+from typing import Any
+
+from toolkit.errors import UsageError
+from toolkit.heads.head import OneVsRestHead
+
+HEADS = {
+    "linear": ("toolkit.heads.linear", "LinearHead"),
+    "mlp": ("toolkit.heads.mlp", "MLPHead"),
+    "lightgbm": ("toolkit.heads.lightgbm", "LightGBMHead"),
+    "multitask": ("toolkit.heads.multitask", "MultitaskHead"),
+}
+
+
+def make_head(name: str, **options: Any) -> OneVsRestHead:
+    """Build a head.
+
+    Args:
+        name: one of ``HEADS``.
+        options: constructor parameters.
+
+    Raises:
+        UsageError: the head or an option is unknown, and the known ones are listed; or a value is
+            not one that the option takes.
+    """
+    if name not in HEADS:
+        raise UsageError(f"--head is one of {', '.join(HEADS)}, not {name!r}")
+    module, attribute = HEADS[name]
+    head: type[OneVsRestHead] = getattr(importlib.import_module(module), attribute)
+    known = sorted(head().get_params())
+    for option in options:
+        if option not in known:
+            near = difflib.get_close_matches(option, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise UsageError(
+                f"the {name} head has no option {option!r}; {hint}it takes {', '.join(known)}"
+            )
+    made = head(**options)
+    try:
+        made.check()
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the {name} head does not take these options: {error}") from error
+    return made
+
+
+def parse_options(settings: Iterable[str]) -> dict[str, Any]:
+    """Read ``key=value`` texts; values are numbers, True, False, None, lists, or plain words.
+
+    ``true`` and ``false`` are True and False, as in TOML.
+
+    Raises:
+        UsageError: a text has no ``=``.
+
+    >>> parse_options(["gamma=2", "loss=focal", "Cs=[0.1, 1]"])
+    {'gamma': 2, 'loss': 'focal', 'Cs': [0.1, 1]}
+    """
+    options: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--set takes key=value, not {setting!r}")
+        try:
+            value = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError):
+            word = text.strip()
+            value = {"true": True, "false": False}.get(word, word)
+        options[key.strip()] = value
+    return options

@@ -1,0 +1,151 @@
+"""Feed: read, check, decode and resize images in threads, and cut them into full batches."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.errors import DataError
+from toolkit.images.preprocess import Preprocess
+from toolkit.images.sources import Image, Images
+from toolkit.storage.files import digest_bytes
+
+GROUP = 32
+_HELD_BYTES = 32 << 20
+Decoded = tuple[list[bytes], np.ndarray, dict[str, str]]
+
+
+def batches(
+    images: Images,
+    rows: np.ndarray,
+    batch: int,
+    chunk: int,
+    preprocess: Preprocess,
+    readers: ThreadPoolExecutor,
+    ahead: int,
+) -> Iterator[Decoded]:
+    """Decode images in order, some groups ahead of their use.
+
+    Args:
+        images: where to find them.
+        rows: ``int64 (m,)``, which of them.
+        batch: rows of a full batch.
+        chunk: no batch reaches over a multiple of this many images.
+        preprocess: gives size and crop.
+        readers: threads to decode in.
+        ahead: images to hold decoded at most, about.
+
+    Yields:
+        Digests and pixels ``uint8 (b, size, size, 3)`` of a batch, and the reasons for images that
+        could not be decoded.
+
+    Raises:
+        DataError: an image is gone, or its content is not what its digest says.
+    """
+    group = min(batch, GROUP)
+    starts = iter(range(0, len(rows), group))
+    under_way: deque[Future[Decoded]] = deque()
+
+    def begin(groups: int) -> None:
+        for start in itertools.islice(starts, groups):
+            part = [images[row] for row in rows[start : start + group].tolist()]
+            under_way.append(readers.submit(decode_group, part, preprocess))
+
+    def decoded() -> Iterator[Decoded]:
+        begin(max(1, ahead // group))
+        while under_way:
+            yield under_way.popleft().result()
+            begin(1)
+
+    return _regrouped(decoded(), batch, chunk)
+
+
+def decode_group(images: Sequence[Image], preprocess: Preprocess) -> Decoded:
+    """Read, check, decode, resize and crop a few images.
+
+    Returns:
+        Digests and pixels ``uint8 (b, size, size, 3)`` of those that could be decoded, and the
+        reasons for the others by hexadecimal digest.
+
+    Raises:
+        DataError: an image is gone, or its content is not what its digest says.
+    """
+    from toolkit.images.decode import UndecodableError, decode
+
+    digests, reasons = [], {}
+    held, cropped = [], []
+    for image in images:
+        try:
+            data = Path(image.path).read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"image {image.path} cannot be read any more: {error.strerror}; import again"
+            ) from error
+        if digest_bytes(data) != image.digest:
+            raise DataError(f"image {image.path} changed after it was imported: import again")
+        try:
+            held.append(decode(data, preprocess.resize))
+            digests.append(image.digest)
+        except UndecodableError as error:
+            reasons[image.digest.hex()] = str(error)
+        if sum(tensor.numel() for tensor in held) > _HELD_BYTES:
+            cropped.append(preprocess.batch(held))
+            held = []
+    cropped.append(preprocess.batch(held))
+    return digests, np.concatenate(cropped) if len(cropped) > 1 else cropped[0], reasons
+
+
+def _regrouped(groups: Iterable[Decoded], batch: int, chunk: int) -> Iterator[Decoded]:
+    """Make every batch full, except the last of each chunk and of all."""
+    digests: list[bytes] = []
+    held: list[np.ndarray] = []
+    reasons: dict[str, str] = {}
+    in_chunk = 0
+    for group_digests, pixels, group_reasons in groups:
+        digests += group_digests
+        held.append(pixels)
+        reasons |= group_reasons
+        while len(digests) >= (size := min(batch, chunk - in_chunk)):
+            joined = held[0] if len(held) == 1 else np.concatenate(held)
+            yield digests[:size], joined[:size], reasons
+            digests, held, reasons = digests[size:], [joined[size:]], {}
+            in_chunk = (in_chunk + size) % chunk
+    if digests or reasons:
+        yield digests, np.concatenate(held), reasons
+
+
+@contextmanager
+def quiet_decoding() -> Iterator[None]:
+    """Silence what image decoders warn of; what they cannot decode is reported by image."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+def use_one_thread() -> None:
+    """Let torch resize within the calling thread; to be called first in every reader."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@contextmanager
+def threads_restored() -> Iterator[None]:
+    """Give threads made later the present number of torch threads back.
+
+    The number set in one thread is inherited by those that first use torch after it.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,131 @@
+"""Pixels: one pass over the files that decodes each fully, for perceptual hashes and health."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from toolkit.images.decode import UndecodableError, decode_pillow
+
+Hashes = npt.NDArray[np.uint64]
+Progress = Callable[[int], None]
+
+_SIDE = 32
+_LOW = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What decoding every file showed, one entry an image.
+
+    Attributes:
+        difference: ``uint64 (n,)``, difference hash: is each pixel of an 8 x 8 thumbnail brighter
+            than its left neighbour?
+        frequency: ``uint64 (n,)``, DCT hash: is each of the 64 lowest frequencies of a 32 x 32
+            thumbnail above their median (the constant term left out)?
+        flat: ``bool (n,)``: hardly any structure, so the hashes mean nothing.
+        problem: why an image cannot be decoded; empty where it can.
+    """
+
+    difference: Hashes
+    frequency: Hashes
+    flat: npt.NDArray[np.bool_]
+    problem: tuple[str, ...]
+
+    @property
+    def usable(self) -> npt.NDArray[np.bool_]:
+        """Tell which images have hashes that mean something."""
+        bad: npt.NDArray[np.bool_] = np.array([bool(text) for text in self.problem]) | self.flat
+        return ~bad
+
+
+def survey(paths: Sequence[str | Path], on_progress: Progress | None = None) -> Survey:
+    """Decode every image, in threads, and return its hashes or why it cannot be decoded."""
+    with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+        found = []
+        for one in pool.map(_look, paths, chunksize=64):
+            found.append(one)
+            if on_progress is not None:
+                on_progress(1)
+    return Survey(
+        difference=np.array([one.difference for one in found], np.uint64),
+        frequency=np.array([one.frequency for one in found], np.uint64),
+        flat=np.array([one.flat for one in found], bool),
+        problem=tuple(one.problem for one in found),
+    )
+
+
+class _Look(NamedTuple):
+    difference: int
+    frequency: int
+    flat: bool
+    problem: str
+
+
+def _look(path: str | Path) -> _Look:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        return _Look(0, 0, True, f"cannot be read: {error.strerror}")
+    try:
+        grey = decode_pillow(data, _SIDE).convert("L")
+    except UndecodableError as error:
+        return _Look(0, 0, True, _plain(data, str(error)))
+    small = np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float32)
+    row = np.asarray(grey.resize((_LOW + 1, _LOW), Image.Resampling.BOX), np.float32)
+    return _Look(difference_hash(row), frequency_hash(small), bool(small.std() < 2.0), "")
+
+
+def _plain(data: bytes, reason: str) -> str:
+    if not data:
+        return "is empty"
+    try:
+        with Image.open(io.BytesIO(data)):
+            pass
+    except Exception:  # Pillow's plugins raise errors of many kinds on hostile files
+        return f"is no image: {reason}"
+    # a header that can be read and a body that cannot
+    return f"is truncated or damaged: {reason}"
+
+
+def difference_hash(pixels: npt.ArrayLike) -> int:
+    """Return the 64-bit difference hash of brightness ``pixels`` (8, 9).
+
+    >>> difference_hash(np.tile(np.arange(9), (8, 1))) == 2**64 - 1
+    True
+    """
+    grey = np.asarray(pixels)
+    return _bits(grey[:, 1:] > grey[:, :-1])
+
+
+def frequency_hash(pixels: npt.ArrayLike) -> int:
+    """Return the 64-bit hash of the low frequencies of brightness ``pixels`` (32, 32).
+
+    Brightness and contrast do not enter: a median of the frequencies is the threshold, and the
+    constant term, which would be one wasted bit, is replaced by the next frequency.
+    """
+    low = _cosines() @ np.asarray(pixels, np.float64) @ _cosines().T
+    kept = np.append(low[:_LOW, :_LOW].ravel()[1:], low[_LOW, 0])
+    return _bits(kept > np.median(kept))
+
+
+@cache
+def _cosines() -> npt.NDArray[np.float64]:
+    """Return the first nine rows of the discrete cosine transform (DCT-II) of 32 samples."""
+    places = (2 * np.arange(_SIDE) + 1) / (2 * _SIDE)
+    basis: npt.NDArray[np.float64] = np.cos(np.pi * np.outer(np.arange(_LOW + 1), places))
+    return basis
+
+
+def _bits(flags: npt.NDArray[np.bool_]) -> int:
+    return int.from_bytes(np.packbits(flags.ravel()).tobytes(), "big")

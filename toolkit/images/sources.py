@@ -1,0 +1,112 @@
+"""Images to embed: ids, files and content digests in columns, so that a million cost little."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.storage.files import DIGEST_BYTES
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image to embed: the id to report it by, its file, and the digest of its content."""
+
+    id: str
+    path: str
+    digest: bytes
+
+
+class Images:
+    """Many images by column.
+
+    Args:
+        ids: n ids to report by.
+        files: n files.
+        digests: ``uint8 (n, 16)``, of the files' content.
+        root: folder that the files are relative to; paths are put together when they are used.
+    """
+
+    def __init__(
+        self,
+        ids: Sequence[str],
+        files: Sequence[str],
+        digests: np.ndarray,
+        root: str | Path = "",
+    ) -> None:
+        if len(ids) != len(files) or digests.shape != (len(ids), DIGEST_BYTES):
+            raise ValueError(f"{len(ids)} ids, {len(files)} files, digests of {digests.shape}")
+        self.ids = ids
+        self.files = files
+        self.digests = np.ascontiguousarray(digests, np.uint8)
+        self.root = str(root)
+
+    @classmethod
+    def of(cls, images: Iterable[Image]) -> Images:
+        """Gather single images.
+
+        >>> images = Images.of([Image("a", "a.jpg", bytes(16))])
+        >>> images[0].path, images.digests.shape
+        ('a.jpg', (1, 16))
+        """
+        rows = list(images)
+        joined = np.frombuffer(b"".join(image.digest for image in rows), np.uint8)
+        return cls(
+            [image.id for image in rows],
+            [image.path for image in rows],
+            joined.reshape(len(rows), DIGEST_BYTES),
+        )
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.ids)
+
+    def __getitem__(self, row: int) -> Image:
+        """Return one image."""
+        path = os.path.join(self.root, self.files[row])
+        return Image(self.ids[row], path, self.digests[row].tobytes())
+
+    def __iter__(self) -> Iterator[Image]:
+        """Go through all images."""
+        return (self[row] for row in range(len(self)))
+
+
+def as_contents(digests: np.ndarray) -> np.ndarray:
+    """View ``uint8 (n, 16)`` digests as one sortable value each, ``(n,)``."""
+    return np.ascontiguousarray(digests, np.uint8).view(f"V{DIGEST_BYTES}").reshape(-1)
+
+
+def among(digests: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Tell which digests are among others, ``bool (n,)``; both are ``uint8 (., 16)``.
+
+    >>> among(np.array([[1] * 16, [0] * 16], np.uint8), np.ones((3, 16), np.uint8)).tolist()
+    [True, False]
+    """
+    wanted, there = as_contents(digests), np.sort(as_contents(known))
+    if len(there) == 0:
+        return np.zeros(len(wanted), bool)
+    place = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
+    found: np.ndarray = there[place] == wanted
+    return found
+
+
+def first_of_each(digests: np.ndarray) -> np.ndarray:
+    """Return the row at which each content first occurs, ascending, ``int64 (u,)``.
+
+    Args:
+        digests: ``uint8 (n, 16)``.
+
+    >>> first_of_each(np.array([[1] * 16, [0] * 16, [1] * 16], np.uint8)).tolist()
+    [0, 1]
+    """
+    if len(digests) == 0:
+        return np.zeros(0, np.int64)
+    contents = as_contents(digests)
+    order = np.argsort(contents, kind="stable")
+    ordered = contents[order]
+    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    return np.sort(order[new])

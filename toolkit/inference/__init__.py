@@ -1,0 +1,1 @@
+"""Inference: new images scored, and models that leave the artifacts."""

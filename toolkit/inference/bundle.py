@@ -1,0 +1,172 @@
+"""Bundle: a folder that predicts without the artifacts; numbers and text only, nothing pickled."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from toolkit.errors import ArtifactError, UsageError
+from toolkit.inference.frozen import Parts
+from toolkit.inference.scorers import Find
+from toolkit.storage.files import (
+    digest_file,
+    digest_of,
+    read_json,
+    replace_folder,
+    sweep,
+    temporary_beside,
+    write_json,
+)
+from toolkit.storage.toml import dump_toml, load_toml
+
+FORMAT = 1
+CARD = "MODEL_CARD.md"
+_MANIFEST = "bundle.json"
+
+
+def is_bundle(folder: Path) -> bool:
+    """Tell whether a folder was exported by this toolkit."""
+    return (folder / _MANIFEST).is_file()
+
+
+def export_bundle(
+    find: Find,
+    name: str,
+    place: Path,
+    *,
+    thresholds: dict[str, float],
+    card: str,
+    overwrite: bool = False,
+) -> list[str]:
+    """Write a model, the members it is made of and its card to a folder.
+
+    Weights that come with the install or from a public source are named by their digest, which is
+    checked before the first image; a local weights file is copied.
+
+    Args:
+        find: gives the parts of members by name.
+        name: the member or ensemble.
+        place: the folder to write; it must not exist, unless it is a bundle, of the same model or
+            with ``overwrite``.
+        thresholds: label to tuned threshold.
+        card: the model card, Markdown.
+        overwrite: replace a bundle.
+
+    Returns:
+        The names of the members in it.
+
+    Raises:
+        UsageError: the folder is in the way.
+    """
+    if place.exists() and not is_bundle(place):
+        raise UsageError(f"{place} is there already: choose another folder")
+    place = place.absolute()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    sweep(place.parent, of=place.name)
+    building = temporary_beside(place)
+    try:
+        members: dict[str, Any] = {}
+        _add(find, name, building, members)
+        files = sorted(
+            file.relative_to(building).as_posix() for file in building.rglob("*") if file.is_file()
+        )
+        manifest = {
+            "format": FORMAT,
+            "model": name,
+            "labels": list(find(name).labels),
+            "thresholds": thresholds,
+            "members": members,
+            "files": {file: digest_file(building / file).hex() for file in files},
+        }
+        digest = digest_of(manifest)
+        if place.exists() and not overwrite:
+            if not _holds(place, digest):
+                raise UsageError(f"{place} is there already: replace it with --overwrite")
+            return list(members)
+        write_json(building / _MANIFEST, manifest | {"digest": digest})
+        (building / CARD).write_text(card, encoding="utf-8")
+        replace_folder(building, place)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return list(members)
+
+
+def open_bundle(folder: Path) -> tuple[Find, str, dict[str, float]]:
+    """Check every file of a bundle; return what finds its members, its model's name and thresholds.
+
+    Raises:
+        ArtifactError: a file is missing, damaged or of another format version.
+    """
+    manifest = read_json(folder / _MANIFEST, f"the exported model {folder}")
+    own = manifest.pop("digest", None) if isinstance(manifest, dict) else None
+    if own != digest_of(manifest):
+        raise ArtifactError(f"{folder / _MANIFEST} is not what was exported: export again")
+    if manifest["format"] != FORMAT:
+        raise ArtifactError(f"{folder} was exported in another format version: export again")
+    for file, digest in manifest["files"].items():
+        if not (folder / file).is_file() or digest_file(folder / file).hex() != digest:
+            raise ArtifactError(
+                f"{folder / file} is missing or not what was exported: copy the folder again"
+            )
+    members: dict[str, Any] = manifest["members"]
+
+    def find(name: str) -> Parts:
+        if name not in members:
+            raise ArtifactError(f"{folder} holds no member {name}: export again")
+        model = folder / "members" / name / "model"
+        return Parts(
+            name=name,
+            kind=members[name]["kind"],
+            source=members[name]["source"],
+            labels=tuple(manifest["labels"]),
+            digest=members[name]["predictions"],
+            folder=model,
+            recipe=load_toml(folder / "members" / name / "recipe.toml"),
+            notes=read_json(model / "notes.json", f"the notes of {name}"),
+            weights=lambda path: str(folder / PurePosixPath(path)),
+        )
+
+    return find, str(manifest["model"]), dict(manifest["thresholds"])
+
+
+def _holds(folder: Path, digest: str) -> bool:
+    """Tell whether a bundle is whole and of that digest."""
+    try:
+        open_bundle(folder)
+    except ArtifactError:
+        return False
+    found: dict[str, Any] = read_json(folder / _MANIFEST, f"the exported model {folder}")
+    return bool(found["digest"] == digest)
+
+
+def _add(find: Find, name: str, building: Path, members: dict[str, Any]) -> None:
+    if name in members:
+        return
+    parts = find(name)
+    members[name] = {"kind": parts.kind, "source": parts.source, "predictions": parts.digest}
+    folder = building / "members" / name
+    (folder / "model").mkdir(parents=True)
+    for file in parts.folder.iterdir():  # one by one: copytree's error hides that a disk is full
+        shutil.copyfile(file, folder / "model" / file.name)
+    recipe = dict(parts.recipe)
+    asked = str(recipe.get("weights", "default"))
+    if asked not in ("default", "none"):
+        # networks trained on pictures hold all their weights; the file they began with is a name
+        file = Path(parts.weights(asked))
+        own = "pixels" in parts.notes.get("trunk", {})
+        recipe["weights"] = file.name if own else _copy_weights(file, building)
+    (folder / "recipe.toml").write_text(dump_toml(recipe), encoding="utf-8")
+    if parts.kind == "ensemble":
+        for other in parts.notes["members"]:
+            _add(find, other, building, members)
+
+
+def _copy_weights(file: Path, building: Path) -> str:
+    if not file.is_file():
+        raise UsageError(f"the weights file {file} is gone: put it back, then export again")
+    copied = PurePosixPath("weights") / f"{digest_file(file).hex()[:12]}-{file.name}"
+    target = building / copied
+    target.parent.mkdir(exist_ok=True)
+    shutil.copyfile(file, target)
+    return str(copied)

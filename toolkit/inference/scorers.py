@@ -1,0 +1,106 @@
+"""Scorers by kind of member, from the artifacts folder or from an exported one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.ensembles.ensemble import restore
+from toolkit.ensembles.join import logits
+from toolkit.errors import MemberError, UsageError
+from toolkit.inference.frozen import Batch, Parts, Scorer
+from toolkit.members.member import load_member, load_state
+from toolkit.storage.files import read_json
+
+Find = Callable[[str], Parts]
+
+# a kind's class takes the member's parts; an ensemble's is built here, from its members' scorers
+SCORERS = {
+    "head": ("toolkit.inference.frozen", "HeadScorer"),
+    "multitask": ("toolkit.inference.frozen", "HeadScorer"),
+    "finetuned": ("toolkit.inference.network", "FinetunedScorer"),
+}
+
+
+def open_scorer(find: Find, name: str) -> Scorer:
+    """Return the scorer of a member or an ensemble.
+
+    Args:
+        find: gives a member's parts by name: :func:`in_artifacts`, or an exported folder's.
+        name: which member.
+
+    Raises:
+        UsageError: there is none of this name, or members of its kind cannot score new images.
+        MemberError: a member is no longer the one that an ensemble was made from.
+    """
+    parts = find(name)
+    if parts.kind == "ensemble":
+        return EnsembleScorer(parts, find)
+    if parts.kind not in SCORERS:
+        raise UsageError(
+            f"member {name} is of kind {parts.kind!r}, which cannot score new images; "
+            f"{', '.join([*SCORERS, 'ensemble'])} can"
+        )
+    module, attribute = SCORERS[parts.kind]
+    scorer: Scorer = getattr(importlib.import_module(module), attribute)(parts)
+    return scorer
+
+
+class EnsembleScorer:
+    """Scores of the members, combined and calibrated.
+
+    Args:
+        parts: of an ensemble.
+        find: gives its members' parts.
+    """
+
+    def __init__(self, parts: Parts, find: Find) -> None:
+        self.labels = parts.labels
+        facts = parts.notes
+        for name in facts["members"]:
+            if find(name).digest != facts["digests"][name]:
+                raise MemberError(
+                    f"member {name} was made again since ensemble {parts.name} learned on it: make "
+                    "the ensemble again with --overwrite"
+                )
+        self._members = [open_scorer(find, name) for name in facts["members"]]
+        stores = {store.key.hex: store for member in self._members for store in member.stores}
+        self.stores = tuple(stores.values())
+        self.pictures = tuple(
+            dict.fromkeys(each for member in self._members for each in member.pictures)
+        )
+        states = {name: load_state(parts.folder, name) for name in ("combiner", "calibration")}
+        self._combiner, self._calibration = restore(facts, states)
+
+    def score(self, batch: Batch) -> np.ndarray:
+        """Return calibrated probabilities."""
+        each = np.stack([member.score(batch) for member in self._members], axis=1)
+        known = ~np.isnan(each).any(axis=(1, 2))
+        scores = np.full((len(each), len(self.labels)), np.nan, np.float32)
+        scores[known] = self._calibration.apply(self._combiner.combine(logits(each[known])))
+        return scores
+
+
+def in_artifacts(artifacts: Path) -> Find:
+    """Return what finds members' parts in an artifacts folder."""
+    known: dict[str, Parts] = {}
+
+    def find(name: str) -> Parts:
+        if name not in known:
+            member = load_member(artifacts, name)
+            known[name] = Parts(
+                name=name,
+                kind=member.kind,
+                source=member.source,
+                labels=member.predictions.labels,
+                digest=member.predictions.digest,
+                folder=member.folder / "model",
+                recipe=member.recipe(),
+                notes=read_json(member.folder / "model" / "notes.json", f"the notes of {name}"),
+            )
+        return known[name]
+
+    return find

@@ -1,0 +1,163 @@
+"""One-vs-rest members: a head fitted fold by fold, scored out of fold."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from toolkit.errors import ArtifactError, DataError
+from toolkit.heads.head import FitsFolds, OneVsRestHead, Progress
+from toolkit.members.member import load_state, save_state
+from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
+from toolkit.storage.files import digest_file, read_json, write_json
+
+BLOCK = 8192
+_NOTE = "digests.json"
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """The fold models of a head and the scores they give.
+
+    Attributes:
+        models: one per fold, each fitted without that fold.
+        scores: ``float32 (n, L)``: development rows by the model that never saw them, others by
+            the mean over the models.
+        origin: ``int8 (n,)``.
+    """
+
+    models: list[OneVsRestHead]
+    scores: np.ndarray
+    origin: np.ndarray
+
+
+def cross_fit(
+    head: OneVsRestHead,
+    X: np.ndarray,
+    Y: np.ndarray,
+    fold: np.ndarray,
+    *,
+    sample_weight: np.ndarray | None = None,
+    aux: Mapping[str, np.ndarray] | None = None,
+    checkpoints: Checkpoints | None = None,
+    on_progress: Progress | None = None,
+) -> CrossFit:
+    """Fit a head without each fold in turn and score every row honestly.
+
+    Args:
+        head: an unfitted head; it is cloned.
+        X: ``float32 (n, d)``.
+        Y: ``uint8 (n, L)``; rows of fold -1 are scored, their labels are not looked at.
+        fold: ``int (n,)``, -1 for the rows outside the development set.
+        sample_weight: ``(n,)`` or ``(n, L)``.
+        aux: what a head's auxiliary tasks learn from, arrays of n rows by name; each fold's model
+            gets the rows that it learns from.
+        checkpoints: where finished folds are kept, for heads that are fitted fold by fold.
+        on_progress: called with 1 after each fold (or each step of a head that fits all at once).
+
+    Raises:
+        DataError: a fold has no rows.
+    """
+    inside = np.flatnonzero(fold >= 0)
+    folds = int(fold.max()) + 1
+    counts = np.bincount(fold[inside], minlength=folds) if len(inside) else np.zeros(1)
+    if folds < 2 or (counts == 0).any():
+        raise DataError("a fold has no images with embeddings: use fewer folds or embed them all")
+    weight = None if sample_weight is None else sample_weight[inside]
+    if isinstance(head, FitsFolds):
+        models = head.fit_folds(X[inside], Y[inside], fold[inside], weight, on_progress)
+    else:
+        models = []
+        if checkpoints is not None:
+            checkpoints.open()
+        for f in range(folds):
+            model = checkpoints.load(f, head) if checkpoints is not None else None
+            if model is None:
+                rows = inside[fold[inside] != f]
+                part = None if sample_weight is None else sample_weight[rows]
+                more: dict[str, Any] = {}
+                if aux is not None:
+                    more["aux"] = {key: values[rows] for key, values in aux.items()}
+                model = clone(head).fit(X[rows], Y[rows], part, **more)
+                if checkpoints is not None:
+                    checkpoints.save(f, model)
+            models.append(model)
+            if on_progress is not None:
+                on_progress(1)
+    scores = np.zeros(Y.shape, np.float32)
+    for f, model in enumerate(models):
+        held = np.flatnonzero(fold == f)
+        scores[held] = model.predict_proba(X[held])
+    outside = np.flatnonzero(fold < 0)
+    scores[outside] = mean_scores(models, X[outside])
+    origin = np.where(fold >= 0, OUT_OF_FOLD, HELD_OUT).astype(np.int8)
+    return CrossFit(models, scores, origin)
+
+
+def mean_scores(models: list[OneVsRestHead], X: np.ndarray) -> np.ndarray:
+    """Return the mean over fold models, ``float32 (n, L)``, for images none of them saw."""
+    scores = np.zeros((len(X), len(models[0].classes_)), np.float32)
+    for start in range(0, len(X), BLOCK):
+        block = X[start : start + BLOCK]
+        scores[start : start + BLOCK] = np.mean([m.predict_proba(block) for m in models], axis=0)
+    return scores
+
+
+class Checkpoints:
+    """Finished folds of a member in the making, kept until it is whole.
+
+    Args:
+        folder: a folder of its own.
+        inputs: digest of recipe and inputs; folds that were made from others are thrown away.
+    """
+
+    def __init__(self, folder: Path, inputs: str) -> None:
+        self.folder, self.inputs = folder, inputs
+
+    def open(self) -> None:
+        """Make the folder ready, for one maker of the member at a time."""
+        note = self.folder / "inputs.json"
+        try:
+            same = note.is_file() and read_json(note, "a checkpoint's note") == self.inputs
+        except ArtifactError:
+            same = False
+        if not same:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            write_json(note, self.inputs)
+
+    def load(self, fold: int, head: OneVsRestHead) -> OneVsRestHead | None:
+        """Return a finished fold's model, or None where it is not there whole."""
+        place = self.folder / f"fold-{fold}"
+        try:
+            same = read_json(place / _NOTE, "a checkpoint's note") == _digests(place)
+        except ArtifactError:
+            same = False
+        if not same:
+            return None
+        model: OneVsRestHead = clone(head).restore(load_state(place, "model"))
+        return model
+
+    def save(self, fold: int, model: OneVsRestHead) -> None:
+        """Keep a finished fold's model."""
+        building = self.folder / f".fold-{fold}"
+        shutil.rmtree(building, ignore_errors=True)
+        save_state(model.state(), building, "model")
+        write_json(building / _NOTE, _digests(building))
+        place = self.folder / f"fold-{fold}"
+        shutil.rmtree(place, ignore_errors=True)
+        building.rename(place)
+
+    def clear(self) -> None:
+        """Remove all; the member is whole."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(file for file in folder.glob("*") if file.name != _NOTE)
+    return {file.name: digest_file(file).hex() for file in files}

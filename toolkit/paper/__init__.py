@@ -1,0 +1,1 @@
+"""The paper: its figures, and what blind predictors score beside them."""

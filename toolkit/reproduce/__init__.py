@@ -1,0 +1,1 @@
+"""Reproduce: recipes, and what became of the paper's results."""

@@ -1,0 +1,1 @@
+"""Runtime: the machine that work runs on."""

@@ -1,0 +1,1 @@
+"""Statistics: metrics, intervals and tests as pure functions."""

@@ -1,0 +1,1 @@
+"""Storage: files, tables and folders that are whole or absent."""
