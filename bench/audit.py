@@ -20,15 +20,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from toolkit.audit.alignment import NOT_AT_ALL
-from toolkit.audit.duplicates import find_duplicates
-from toolkit.audit.examine import Examination, examine
-from toolkit.audit.label_errors import out_of_fold_probabilities, suspects
+from toolkit.auditing.alignment import NOT_AT_ALL
+from toolkit.auditing.duplicates import find_duplicates
+from toolkit.auditing.examine import Examination, examine
+from toolkit.auditing.label_errors import out_of_fold_probabilities, suspects
 from toolkit.data.dataset import Dataset
 from toolkit.data.importer import import_dataset, published_order
 from toolkit.data.split import make_folds, paper_split
 from toolkit.data.synth import synthesise
-from toolkit.features.backbones import Request, resolve
+from toolkit.features.backbones import BackboneSpec, resolve
 from toolkit.features.cache import CacheKey
 from toolkit.features.embed import embed
 from toolkit.features.engines import choose_precision
@@ -64,7 +64,7 @@ def paint(folder: Path, images: int, copies: int) -> Pictures:
             brighter = small.point([min(255, int(1.06 * value)) for value in range(256)] * 3)
             brighter.save(source / "images" / f"im{images + place + 1}.jpg", quality=55)
     dataset = import_dataset(source, "painted").dataset
-    known, load = resolve(Request("efficientnet_lite0"), folder)
+    known, load = resolve(BackboneSpec("efficientnet_lite0"), folder)
     key = CacheKey(known, precision=choose_precision("auto", "cpu"))
     embed(Images(dataset.ids, dataset.paths, dataset.digests), key, load, folder)
     matrix = gather(dataset.digests, [key], folder)

@@ -30,18 +30,18 @@ def rate(way: str, share: float, batches: int) -> float:
     import torch
     from torch import nn
 
-    from toolkit.features.backbones import Request
+    from toolkit.features.backbones import BackboneSpec
     from toolkit.features.loading import load
-    from toolkit.finetune.networks import classifier
-    from toolkit.finetune.settings import settings_for
-    from toolkit.finetune.source import Source
-    from toolkit.finetune.training import Training
+    from toolkit.finetuning.networks import classifier
+    from toolkit.finetuning.settings import settings_for
+    from toolkit.finetuning.source import Source
+    from toolkit.finetuning.training import Training
     from toolkit.runtime.denormals import flushed_denormals
     from toolkit.runtime.heap import keep_freed_memory
 
     keep_freed_memory()
     with flushed_denormals() if way == WAYS[1] else nullcontext():
-        backbone, trunk, _ = load(Request("basic_cnn", "none", crop="whole"))
+        backbone, trunk, _ = load(BackboneSpec("basic_cnn", "none", crop="whole"))
         random = np.random.default_rng(0)
         count = BATCH * (batches + 1)
         pixels = random.integers(0, 256, (count, 224, 224, 3), dtype=np.uint8)
@@ -62,7 +62,7 @@ def rate(way: str, share: float, batches: int) -> float:
         with torch.no_grad():
             hidden.weight[dead] = 1e-40
             for remembered in ("exp_avg", "exp_avg_sq"):
-                run.optimiser.state[hidden.weight][remembered][dead] = 1e-40
+                run.optimizer.state[hidden.weight][remembered][dead] = 1e-40
         began = time.perf_counter()
         for _ in range(batches):
             run._one_step()

@@ -33,7 +33,7 @@ from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from toolkit.features.backbones import Backbone, Request, resolve
+from toolkit.features.backbones import Backbone, BackboneSpec, resolve
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.embed import embed
 from toolkit.features.engines import choose_precision, make_engine
@@ -98,7 +98,7 @@ def main() -> None:
 def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     paths = sorted(options.folder.glob("*.jpg"))[: options.images]
     images = [Image(p.stem, str(p), digest_bytes(p.read_bytes())) for p in paths]
-    backbone, load = resolve(Request(options.backbone, options.weights), work)
+    backbone, load = resolve(BackboneSpec(options.backbone, options.weights), work)
     precision = choose_precision(options.precision, "cpu")
     key = CacheKey(backbone, precision=precision)
     network = load()[1]

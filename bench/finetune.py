@@ -33,14 +33,14 @@ from torchvision import transforms
 
 from toolkit.data.dataset import Dataset, load_dataset
 from toolkit.data.split_store import get_split
-from toolkit.features.backbones import Backbone, Request
+from toolkit.features.backbones import Backbone, BackboneSpec
 from toolkit.features.engines import choose_device, choose_precision
 from toolkit.features.loading import load
-from toolkit.finetune.depthwise import MixedDepthwise
-from toolkit.finetune.networks import Classifier, classifier
-from toolkit.finetune.settings import Settings
-from toolkit.finetune.source import Source
-from toolkit.finetune.training import Training
+from toolkit.finetuning.depthwise import MixedDepthwise
+from toolkit.finetuning.networks import Classifier, classifier
+from toolkit.finetuning.settings import Settings
+from toolkit.finetuning.source import Source
+from toolkit.finetuning.training import Training
 from toolkit.images.pixel_store import PixelKey, PixelStore
 from toolkit.images.sources import Images
 from toolkit.runtime.heap import keep_freed_memory
@@ -88,7 +88,7 @@ class Bench:
         self.decoding = time.perf_counter() - started
 
     def network(self) -> tuple[Backbone, Classifier]:
-        request = Request(self.options.backbone, self.options.weights, crop="whole")
+        request = BackboneSpec(self.options.backbone, self.options.weights, crop="whole")
         backbone, trunk, _ = load(request)
         labels = len(self.dataset.labels)
         return backbone, classifier(backbone, trunk, labels, self.options.size)
@@ -118,7 +118,7 @@ class Bench:
     def theirs(self) -> float:
         network = self.network()[1]
         trunk = nn.Sequential(network.trunk, network.head).to(self.device).train()
-        optimiser = torch.optim.SGD(trunk.parameters(), lr=0.001)
+        optimizer = torch.optim.SGD(trunk.parameters(), lr=0.001)
         files = Files(self.dataset, self.rows, self.backbone, self.options.size)
         loader = DataLoader(files, self.options.batch_size, shuffle=True, num_workers=2)
         criterion = nn.BCEWithLogitsLoss()
@@ -127,9 +127,9 @@ class Bench:
             for pixels, targets in loader:
                 logits = trunk(pixels.to(self.device))
                 loss = criterion(logits, targets.to(self.device))
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 loss.backward()
-                optimiser.step()
+                optimizer.step()
 
         return self.rate(epoch)
 

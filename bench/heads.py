@@ -28,7 +28,7 @@ from torch import nn
 
 from toolkit.data.dataset import load_dataset
 from toolkit.data.split_store import get_folds, get_split
-from toolkit.features.backbones import Request, resolve
+from toolkit.features.backbones import BackboneSpec, resolve
 from toolkit.features.cache import CacheKey
 from toolkit.features.engines import choose_precision
 from toolkit.features.matrix import gather
@@ -47,7 +47,7 @@ class Problem:
         folds = get_folds(dataset, split, options.artifacts)
         precision = choose_precision("auto", "cpu")
         keys = [
-            CacheKey(resolve(Request(name), options.artifacts)[0], precision=precision)
+            CacheKey(resolve(BackboneSpec(name), options.artifacts)[0], precision=precision)
             for name in options.features.split(",")
         ]
         matrix = gather(dataset.digests, keys, options.artifacts)

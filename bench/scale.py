@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from bench.memory import bitmap
-from toolkit.features.backbones import Request, resolve
+from toolkit.features.backbones import BackboneSpec, resolve
 from toolkit.features.cache import CacheKey, EmbeddingCache
 from toolkit.features.key import store_folder
 from toolkit.storage.files import digest_bytes
@@ -50,7 +50,7 @@ def write_images(folder: Path, count: int) -> list[bytes]:
 
 def fill_store(artifacts: Path, digests: list[bytes], labels: int) -> np.ndarray:
     """Append fake embeddings to the store of the images; return labels ``bool (n, L)``."""
-    known, _ = resolve(Request(BACKBONE, "none"), artifacts)
+    known, _ = resolve(BackboneSpec(BACKBONE, "none"), artifacts)
     key = CacheKey(known, ("original",), "fp32")
     cache = EmbeddingCache(store_folder(artifacts, key), key)
     random = np.random.default_rng(0)

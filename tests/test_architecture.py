@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HALLWAY = """
 errors runtime storage statistics paper pages distribute
-images data features heads finetune members ensembles inference audit reports reproduce cli
+images data features heads finetuning members ensembles inference auditing reports reproduction cli
 """
 FLOORS = HALLWAY.split()
 MODULES = {

@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from toolkit.features.backbones import Request
+from toolkit.features.backbones import BackboneSpec
 from toolkit.features.loading import BUILDERS, load
 from toolkit.heads.registry import HEADS, make_head
 
@@ -34,11 +34,11 @@ def test_a_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setitem(BUILDERS, "small", BUILDERS["basic_cnn"])  # taken away afterwards
     module("small_backbone", BLOCKS[0], tmp_path, monkeypatch)
-    backbone, network, file = load(Request("small", weights="none"))
+    backbone, network, file = load(BackboneSpec("small", weights="none"))
     assert (backbone.dim, backbone.weights, file) == (128, "none", None)
     assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 128)
     torch.save(network.state_dict(), tmp_path / "weights.pt")
-    again, _, _ = load(Request("small", weights=str(tmp_path / "weights.pt"), seed=1))
+    again, _, _ = load(BackboneSpec("small", weights=str(tmp_path / "weights.pt"), seed=1))
     assert again.digest == backbone.digest
 
 

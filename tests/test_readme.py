@@ -71,7 +71,7 @@ def test_the_recipes_of_the_justfile_are_there() -> None:
 
 def test_recipes_hold_only_known_keys() -> None:
     from toolkit.cli.reproduce import step_options
-    from toolkit.reproduce.recipe import load_recipe
+    from toolkit.reproduction.recipe import load_recipe
 
     root, _ = find([])
     recipes = sorted((ROOT / "recipes").rglob("*.toml"))

@@ -27,8 +27,8 @@ from torch import nn
 from toolkit.cli import main as toolkit
 from toolkit.data import split_store as shelf
 from toolkit.data import stratify
-from toolkit.finetune import fitting
-from toolkit.finetune.training import Training
+from toolkit.finetuning import fitting
+from toolkit.finetuning.training import Training
 from toolkit.heads import registry as heads
 from toolkit.members import member, predictions
 from toolkit.storage.files import digest_file
@@ -94,7 +94,7 @@ def main() -> None:
     os.environ["TOOLKIT_ARTIFACTS"] = str(artifacts)
     Training.run = run_saving_often  # type: ignore[method-assign]
     torch.set_num_threads(1)
-    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports what optimisers need
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports what optimizers need
     began = time.monotonic()
     assert ended(start("whole")) == 0
     seconds = time.monotonic() - began

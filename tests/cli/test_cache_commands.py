@@ -47,7 +47,7 @@ def test_a_row_of_another_image_is_found(toolkit: Drive, course: Path) -> None:
     """Checksums cannot see two images whose rows were exchanged; embedding again does."""
     toolkit("data", "import", course, "--name", "small")
     from toolkit.data.dataset import load_dataset
-    from toolkit.features.backbones import Request, resolve
+    from toolkit.features.backbones import BackboneSpec, resolve
     from toolkit.features.cache import EmbeddingCache
     from toolkit.features.engines import choose_precision
     from toolkit.features.key import CacheKey, store_folder
@@ -55,7 +55,7 @@ def test_a_row_of_another_image_is_found(toolkit: Drive, course: Path) -> None:
     artifacts = Path(os.environ["TOOLKIT_ARTIFACTS"])
     dataset = load_dataset(artifacts, "small")
     toolkit("embed", *SMALL)
-    backbone, _ = resolve(Request(NETWORK, "none"), artifacts)
+    backbone, _ = resolve(BackboneSpec(NETWORK, "none"), artifacts)
     key = CacheKey(backbone, precision=choose_precision("auto", "cpu"))
     cache = EmbeddingCache(store_folder(artifacts, key), key)
     rows = cache.read(cache.find(dataset.digests))

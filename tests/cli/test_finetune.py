@@ -77,8 +77,8 @@ def test_a_run_that_is_asked_to_end_saves_and_goes_on(
 
 def _restored_networks_score_as_the_member_does(name: str) -> None:
     from toolkit.data.dataset import load_dataset
-    from toolkit.finetune.forward import logits_of, saved_networks
-    from toolkit.finetune.source import Source
+    from toolkit.finetuning.forward import logits_of, saved_networks
+    from toolkit.finetuning.source import Source
     from toolkit.images.pixel_store import PixelKey, PixelStore
     from toolkit.storage.files import read_json
 
@@ -277,7 +277,7 @@ def test_every_row_of_the_paper_has_a_recipe_with_both_protocols() -> None:
         (["--row", "table1/9", "--protocol", "published"], "no result 'table1/9'"),
         (["--row", "table1/2"], "--row goes with"),
         (["--set", "learning=1"], "did you mean learning_rate"),
-        (["--optimizer", "lion"], "optimiser is one of"),
+        (["--optimizer", "lion"], "optimizer is one of"),
         (["--aux", "colours"], "--aux is one or more of"),
         (["--aux", "any", "--weighting", "even"], "--weighting is one of"),
         (["--aux", "any", "--pretrain", "feature-extract"], "a trunk that learns"),

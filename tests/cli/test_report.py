@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import Drive, copied
 from toolkit.cli.app import app
 from toolkit.reports.table import COLUMNS
-from toolkit.reproduce.recipe import load_recipe
+from toolkit.reproduction.recipe import load_recipe
 
 FAST = ("--resamples", 60)
 

@@ -14,7 +14,7 @@ import pytest
 from tests.features.feature_fakes import BACKBONE
 from toolkit.errors import UsageError, WeightsError
 from toolkit.features import loading
-from toolkit.features.backbones import Backbone, Loaded, Request, resolve
+from toolkit.features.backbones import Backbone, BackboneSpec, Loaded, resolve
 
 NETWORK: Any = object()
 
@@ -27,7 +27,7 @@ class Loader:
         self.found = replace(BACKBONE, name="alexnet", weights=file.name)
         self.calls = 0
 
-    def __call__(self, request: Request) -> tuple[Backbone, Any, Path]:
+    def __call__(self, request: BackboneSpec) -> tuple[Backbone, Any, Path]:
         self.calls += 1
         return self.found, NETWORK, self.file
 
@@ -42,7 +42,7 @@ def loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loader:
 
 
 def ask(loader: Loader, **changes: Any) -> tuple[Backbone, Callable[[], Loaded]]:
-    request = Request("alexnet", weights=str(loader.file))
+    request = BackboneSpec("alexnet", weights=str(loader.file))
     return resolve(replace(request, **changes), loader.file.parent / "art")
 
 
@@ -58,7 +58,7 @@ def test_weights_are_read_once_and_then_noted(loader: Loader) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"name": "vgg11"}, {"pooling": "avgmax"}, {"crop": "whole"}, {"seed": 1}]
+    "change", [{"name": "vgg11"}, {"pooling": "avgmax"}, {"crop": "full"}, {"seed": 1}]
 )
 def test_another_request_has_another_note(loader: Loader, change: dict[str, Any]) -> None:
     ask(loader)
@@ -132,7 +132,7 @@ def test_renamed_weights_are_the_same_weights(loader: Loader) -> None:
 def test_options_are_checked_before_anything_is_read(loader: Loader) -> None:
     with pytest.raises(UsageError, match="--pooling is one of default, avgmax, not 'max'"):
         ask(loader, pooling="max")
-    with pytest.raises(UsageError, match="--crop is one of own, whole, not 'none'"):
+    with pytest.raises(UsageError, match="--crop is one of center, full, not 'none'"):
         ask(loader, crop="none")
     assert loader.calls == 0
 
@@ -148,8 +148,8 @@ def test_a_noted_backbone_needs_no_torch(loader: Loader) -> None:
     script = """
 import sys
 from pathlib import Path
-from toolkit.features.backbones import Request, resolve
-backbone, _ = resolve(Request("alexnet", weights=sys.argv[1]), Path(sys.argv[2]))
+from toolkit.features.backbones import BackboneSpec, resolve
+backbone, _ = resolve(BackboneSpec("alexnet", weights=sys.argv[1]), Path(sys.argv[2]))
 print(backbone.digest, [name for name in ("torch", "timm", "torchvision") if name in sys.modules])
 """
     artifacts = loader.file.parent / "art"

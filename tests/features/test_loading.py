@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 from tests.features.feature_fakes import encoded, picture
 from toolkit.errors import UsageError, WeightsError
-from toolkit.features.backbones import Backbone, Request
+from toolkit.features.backbones import Backbone, BackboneSpec
 from toolkit.features.engine_openvino import OpenVINOEngine
 from toolkit.features.engine_torch import TorchEngine
 from toolkit.features.engines import Engine, embedder
@@ -56,7 +56,7 @@ def test_torchvision_s_own_weights_are_taken_from_where_torch_keeps_them(tmp_pat
     folder = tmp_path / "torch" / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     torch.save(squeezenet_state(), folder / SQUEEZENET)
-    backbone, network, file = load(Request("squeezenet1_0"))
+    backbone, network, file = load(BackboneSpec("squeezenet1_0"))
     assert file == folder / SQUEEZENET
     assert (backbone.weights, backbone.dim, backbone.title) == ("pretrained", 512, "squeezenet1_0")
     assert backbone.preprocess.facts() == {
@@ -70,7 +70,7 @@ def test_torchvision_s_own_weights_are_taken_from_where_torch_keeps_them(tmp_pat
     first = network.get_submodule("features.0").state_dict()["weight"]
     assert torch.equal(first, squeezenet_state()["features.0.weight"])
 
-    whole = replace(Request("squeezenet1_0"), crop="whole")
+    whole = replace(BackboneSpec("squeezenet1_0"), crop="full")
     assert load(whole)[0].preprocess == replace(backbone.preprocess, resize=224)
 
 
@@ -84,8 +84,8 @@ def test_weights_that_are_not_there_are_downloaded_to_where_torch_keeps_them(
         torch.save(squeezenet_state(), file)
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-    assert load(Request("squeezenet1_0"))[0].weights == "pretrained"
-    assert load(Request("squeezenet1_0"))[0].weights == "pretrained"
+    assert load(BackboneSpec("squeezenet1_0"))[0].weights == "pretrained"
+    assert load(BackboneSpec("squeezenet1_0"))[0].weights == "pretrained"
     assert asked == [(SQUEEZENET, "b66bff10")]
     assert (tmp_path / "torch" / "hub" / "checkpoints" / SQUEEZENET).is_file()
 
@@ -98,7 +98,7 @@ def test_without_a_network_torchvision_s_weights_end_in_three_ways_on(
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
     with pytest.raises(WeightsError, match=THREE_WAYS) as caught:
-        load(Request("squeezenet1_0"))
+        load(BackboneSpec("squeezenet1_0"))
     assert "URLError: <urlopen error no route to host>" in str(caught.value)
 
 
@@ -108,19 +108,19 @@ def test_without_a_network_timm_s_weights_end_in_three_ways_on(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(WeightsError, match=THREE_WAYS) as caught:
-        load(Request(SMALL_TIMM))
+        load(BackboneSpec(SMALL_TIMM))
     assert str(caught.value).startswith(f"the pretrained weights of {SMALL_TIMM} cannot be had")
 
 
 def test_a_network_with_side_classifiers_gives_features_in_training_mode_too() -> None:
-    _, network, _ = load(Request("googlenet", "none"))
+    _, network, _ = load(BackboneSpec("googlenet", "none"))
     features = network.train()(torch.zeros(2, 3, 64, 64))
     assert features.shape == (2, 1024)
 
 
 def test_nobody_published_weights_of_the_basic_cnn() -> None:
     with pytest.raises(WeightsError, match=THREE_WAYS):
-        load(Request("basic_cnn"))
+        load(BackboneSpec("basic_cnn"))
 
 
 @pytest.mark.parametrize(
@@ -133,26 +133,26 @@ def test_nobody_published_weights_of_the_basic_cnn() -> None:
 )
 def test_an_unknown_name_suggests_near_ones(name: str, near: str) -> None:
     with pytest.raises(UsageError, match=f"no backbone named '{name}'; did you mean .*{near}"):
-        load(Request(name))
+        load(BackboneSpec(name))
 
 
 def test_an_unknown_timm_name_suggests_timm_names() -> None:
     with pytest.raises(UsageError, match=r"no backbone named 'timm/resnet51'.*timm/resnet50"):
-        load(Request("timm/resnet51"))
+        load(BackboneSpec("timm/resnet51"))
     with pytest.raises(UsageError, match="bundled are efficientnet_lite0"):
-        load(Request("qqqqqqqq"))
+        load(BackboneSpec("qqqqqqqq"))
 
 
 def test_a_random_start_depends_on_the_seed_alone_and_disturbs_nothing() -> None:
     torch.manual_seed(3)
     state = torch.random.get_rng_state()
-    first, network, _ = load(Request("squeezenet1_0", "none"))
+    first, network, _ = load(BackboneSpec("squeezenet1_0", "none"))
     assert torch.equal(torch.random.get_rng_state(), state)
     torch.manual_seed(99)
-    again, same, _ = load(Request("squeezenet1_0", "none"))
+    again, same, _ = load(BackboneSpec("squeezenet1_0", "none"))
     assert first == again
     assert (features(network) == features(same)).all()
-    other = load(Request("squeezenet1_0", "none", seed=1))[0]
+    other = load(BackboneSpec("squeezenet1_0", "none", seed=1))[0]
     assert other.digest != first.digest
     assert first.weights == "none"
     assert first.title == "squeezenet1_0 (random weights)"
@@ -170,7 +170,7 @@ def test_a_file_s_classifier_and_the_seed_do_not_enter_the_digest(tmp_path: Path
             if name.startswith("classifier")
         }
         torch.save(state, file)
-        backbone, network, _ = load(Request("squeezenet1_0", str(file), seed=seed))
+        backbone, network, _ = load(BackboneSpec("squeezenet1_0", str(file), seed=seed))
         assert (backbone.weights, backbone.dim) == (file.name, 512)
         digests.add((backbone.digest, features(network).tobytes()))
     assert len(digests) == 1
@@ -179,21 +179,21 @@ def test_a_file_s_classifier_and_the_seed_do_not_enter_the_digest(tmp_path: Path
 def test_a_file_of_other_weights_is_refused(tmp_path: Path) -> None:
     torch.save(squeezenet_state(), tmp_path / "w.pth")
     with pytest.raises(WeightsError, match=r"w\.pth do not fit this backbone: they lack conv1"):
-        load(Request(SMALL_TIMM, str(tmp_path / "w.pth")))
+        load(BackboneSpec(SMALL_TIMM, str(tmp_path / "w.pth")))
     with pytest.raises(WeightsError, match="no weights file"):
-        load(Request(SMALL_TIMM, str(tmp_path / "gone.pth")))
+        load(BackboneSpec(SMALL_TIMM, str(tmp_path / "gone.pth")))
 
 
 def test_pooling_by_mean_and_maximum_doubles_the_width_where_there_is_a_pooling(
     tmp_path: Path,
 ) -> None:
-    plain, network, _ = load(Request(SMALL_TIMM, "none"))
-    both, doubled, _ = load(Request(SMALL_TIMM, "none", pooling="avgmax"))
+    plain, network, _ = load(BackboneSpec(SMALL_TIMM, "none"))
+    both, doubled, _ = load(BackboneSpec(SMALL_TIMM, "none", pooling="avgmax"))
     assert both.dim == 2 * plain.dim
     size = plain.preprocess.size
     assert np.allclose(features(doubled, size)[:, : plain.dim], features(network, size), atol=1e-5)
     with pytest.raises(UsageError, match="--pooling avgmax is for the bundled and timm backbones"):
-        load(Request("squeezenet1_0", "none", pooling="avgmax"))
+        load(BackboneSpec("squeezenet1_0", "none", pooling="avgmax"))
 
 
 def test_a_missing_bundle_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ def test_a_missing_bundle_names_the_package_to_install(monkeypatch: pytest.Monke
 @pytest.fixture(scope="session")
 def lite0(tmp_path_factory: pytest.TempPathFactory) -> tuple[Backbone, Any, Path]:
     """The bundled EfficientNet-Lite0 and a folder with its converted network."""
-    backbone, network, _ = load(Request())
+    backbone, network, _ = load(BackboneSpec())
     return backbone, network, tmp_path_factory.mktemp("engines")
 
 

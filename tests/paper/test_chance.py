@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toolkit.paper.results import chance
-from toolkit.paper.results import results as paper
+from toolkit.paper import chance
+from toolkit.paper import results as paper
 from toolkit.statistics import metrics
 
 P = np.array(list(paper.POSITIVES.values())) / paper.IMAGES

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from toolkit.errors import DataError, UsageError
-from toolkit.paper.results import results as paper
+from toolkit.paper import results as paper
 
 
 def test_pos_weight_is_the_printed_vector_to_its_last_digit() -> None:
@@ -53,8 +53,8 @@ def test_tables_say_what_is_printed() -> None:
                 found += [f"{rate:.2f}"[1:] for rate in (row.macro_precision, row.macro_recall)]
         assert " ".join(found) == digits
     assert {row.threshold_scale for row in paper.RESULTS.values() if row.table == 2} == {"logit"}
-    assert paper.result("table1/7").optimiser == "Adam"
-    assert paper.result("table1/1").optimiser is None
+    assert paper.result("table1/7").optimizer == "Adam"
+    assert paper.result("table1/1").optimizer is None
     assert paper.result("table2/3").learning_rate == 0.002
     assert paper.result("table3/8a").augmentation == "RandomRotation(25)"
 

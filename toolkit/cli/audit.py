@@ -85,7 +85,7 @@ def audit(
     weights: WeightsOption = "default",
     views: ViewsOption = "original",
     pooling: PoolingOption = "default",
-    crop: CropOption = "own",
+    crop: CropOption = "center",
     split: SplitOption = "paper",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -100,9 +100,9 @@ def audit(
     if paper:
         _audit_paper(run, html, strict)
         return
-    from toolkit.audit.alignment import enough_permutations, testable
-    from toolkit.audit.examine import examine
-    from toolkit.audit.findings import worst
+    from toolkit.auditing.alignment import enough_permutations, testable
+    from toolkit.auditing.examine import examine
+    from toolkit.auditing.findings import worst
     from toolkit.data.split_store import get_folds, get_split, keep_grouped_split
     from toolkit.errors import UsageError
     from toolkit.features.engines import choose_device
@@ -143,7 +143,7 @@ def audit(
         facts["permutations"] = f"{found.permutations:,}"
     facts["seconds"] = f"{sum(examined.seconds.values()):.1f}"
     if html is not None:
-        from toolkit.audit.html import audit_page
+        from toolkit.auditing.html import audit_page
         from toolkit.pages.page import write_page
 
         write_page(audit_page(examined, dataset, part, facts), html)
@@ -177,13 +177,13 @@ def audit(
 
 
 def _audit_paper(run: Run, html: Path | None, strict: bool) -> None:
-    from toolkit.audit.findings import ranked, worst
-    from toolkit.audit.published import published_findings, published_rows
+    from toolkit.auditing.findings import ranked, worst
+    from toolkit.auditing.published import published_findings, published_rows
 
     rows = published_rows()
     findings = ranked(published_findings(rows))
     if html is not None:
-        from toolkit.audit.html import published_page
+        from toolkit.auditing.html import published_page
         from toolkit.pages.page import write_page
 
         write_page(published_page(findings, rows), html)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from toolkit.audit.alignment import Alignment
-    from toolkit.audit.findings import Finding
+    from toolkit.auditing.alignment import Alignment
+    from toolkit.auditing.findings import Finding
 
 _NAME = 46
 _STYLES = {"critical": "bold red", "warning": "bold yellow", "note": "bold blue", "passed": "green"}
@@ -20,7 +20,7 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from toolkit.audit.evidence import evidence_text
+    from toolkit.auditing.evidence import evidence_text
 
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)

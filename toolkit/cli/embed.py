@@ -43,13 +43,14 @@ PoolingOption = Annotated[
 CropOption = Annotated[
     str,
     typer.Option(
-        "--crop", help="own transform of the backbone, or whole: cut nothing off square images."
+        "--crop",
+        help="center (of the backbone's own transform), or full: cut nothing off square images.",
     ),
 ]
 CropsOption = Annotated[
     str,
     typer.Option(
-        "--crop", help="own, whole (cut nothing off square images), or own,whole: side by side."
+        "--crop", help="center, full (cut nothing off square images), or both: center,full."
     ),
 ]
 EngineOption = Annotated[str, typer.Option("--engine", help="auto, openvino or torch.")]
@@ -66,7 +67,7 @@ def embed(
     weights: WeightsOption = "default",
     views: ViewsOption = "original",
     pooling: PoolingOption = "default",
-    crop: CropOption = "own",
+    crop: CropOption = "center",
     engine: EngineOption = "auto",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -115,7 +116,7 @@ def make_key(
     weights: str = "default",
     views: str = "original",
     pooling: str = "default",
-    crop: str = "own",
+    crop: str = "center",
     device: str = "auto",
     precision: str = "auto",
     store: str = "fp16",
@@ -125,7 +126,7 @@ def make_key(
 ) -> tuple[CacheKey, Loader]:
     """Return the key of a store and what loads its network."""
     from toolkit.errors import UsageError
-    from toolkit.features.backbones import VIEWS, Request, resolve
+    from toolkit.features.backbones import VIEWS, BackboneSpec, resolve
     from toolkit.features.cache import CacheKey
     from toolkit.features.engines import choose_device, choose_precision
 
@@ -134,7 +135,9 @@ def make_key(
         raise UsageError(f"--views is 'original' or 'original,hflip', not {views!r}")
     ordered = tuple(view for view in VIEWS if view in asked)
     chosen = choose_precision(precision, choose_device(device), engine)
-    known, load = resolve(Request(backbone, weights, pooling, crop, seed, invert), run.artifacts)
+    known, load = resolve(
+        BackboneSpec(backbone, weights, pooling, crop, seed, invert), run.artifacts
+    )
     key = CacheKey(known, ordered, chosen, store)
     key.facts()
     return key, load

@@ -31,7 +31,7 @@ from toolkit.runtime.denormals import flushed_denormals
 
 if TYPE_CHECKING:
     from toolkit.data.dataset import Dataset
-    from toolkit.finetune.settings import Settings
+    from toolkit.finetuning.settings import Settings
     from toolkit.members.member import Member
 
 
@@ -105,7 +105,7 @@ def finetune(
         ),
     ] = 0,
     weights: WeightsOption = "default",
-    crop: CropOption = "whole",
+    crop: CropOption = "full",
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on from the last checkpoint.")
     ] = True,
@@ -134,7 +134,7 @@ def finetune(
     from toolkit.errors import UsageError
     from toolkit.features.backbones import DEFAULT
     from toolkit.features.engines import choose_device, choose_precision
-    from toolkit.finetune.fitting import (
+    from toolkit.finetuning.fitting import (
         CHECKPOINT,
         Parts,
         Watch,
@@ -143,9 +143,9 @@ def finetune(
         measure,
         prepare_folder,
     )
-    from toolkit.finetune.journal import EXTRA, tensorboard_there
-    from toolkit.finetune.settings import answers, backbone_of, canonical, settings_for
-    from toolkit.finetune.tasks import Auxiliary
+    from toolkit.finetuning.journal import EXTRA, tensorboard_there
+    from toolkit.finetuning.settings import answers, backbone_of, canonical, settings_for
+    from toolkit.finetuning.tasks import Auxiliary
     from toolkit.heads.registry import parse_options
     from toolkit.members.member import provenance, save_member
     from toolkit.members.predictions import Predictions
@@ -159,7 +159,7 @@ def finetune(
     given = {
         "pretrain": pretrain,
         "loss": loss,
-        "optimiser": optimizer,
+        "optimizer": optimizer,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
@@ -303,7 +303,7 @@ def _refuse_twice(given: dict[str, Any], more: dict[str, Any]) -> None:
 
     for key in given:
         if given[key] is not None and key in more:
-            option = key.replace("_", "-").replace("optimiser", "optimizer")
+            option = key.replace("_", "-")
             raise UsageError(f"--{option} and --set {key} are the same: leave one out")
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from toolkit.data.dataset import Dataset
-    from toolkit.finetune.settings import Settings
-    from toolkit.finetune.source import Source
+    from toolkit.finetuning.settings import Settings
+    from toolkit.finetuning.source import Source
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ def _features(
 ) -> Inputs:
     from toolkit.errors import UsageError
     from toolkit.features.matrix import gather
-    from toolkit.finetune.fitting import seeded
-    from toolkit.finetune.networks import FrozenClassifier
-    from toolkit.finetune.source import Source
+    from toolkit.finetuning.fitting import seeded
+    from toolkit.finetuning.networks import FrozenClassifier
+    from toolkit.finetuning.source import Source
 
     if request["size"] is not None:
         raise UsageError("--size goes with a trunk that learns: leave it out, or --pretrain too")
@@ -108,14 +108,14 @@ def _pictures(
 ) -> Inputs:
     import numpy as np
 
-    from toolkit.features.backbones import Request, resolve
-    from toolkit.finetune.fitting import seeded
-    from toolkit.finetune.networks import classifier
-    from toolkit.finetune.source import Source
+    from toolkit.features.backbones import BackboneSpec, resolve
+    from toolkit.finetuning.fitting import seeded
+    from toolkit.finetuning.networks import classifier
+    from toolkit.finetuning.source import Source
     from toolkit.images.pixel_store import PixelKey, PixelStore
     from toolkit.images.sources import Images
 
-    wanted = Request(
+    wanted = BackboneSpec(
         request["backbone"],
         request["weights"],
         crop=request["crop"],

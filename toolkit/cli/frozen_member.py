@@ -63,7 +63,7 @@ class FrozenOptions:
     def member_name(self, head: str) -> str:
         """Return a member's name made from the options."""
         name = f"{head}-{'+'.join(each.replace('/', '-') for each in self.backbones)}"
-        name += "" if self.crops == ["own"] else f"-{'+'.join(self.crops)}"
+        name += "" if self.crops == ["center"] else f"-{'+'.join(self.crops)}"
         name += "-hflip" if "hflip" in self.views else ""
         return name if self.split == "paper" else f"{name}-{self.split}"
 

@@ -73,7 +73,7 @@ def multitask(
     weights: WeightsOption = "default",
     views: ViewsOption = "original",
     pooling: PoolingOption = "default",
-    crop: CropsOption = "own",
+    crop: CropsOption = "center",
     split: SplitOption = "paper",
     folds: FoldsOption = 5,
     name: NameOption = None,

@@ -57,7 +57,7 @@ def ovr(
     weights: WeightsOption = "default",
     views: ViewsOption = "original",
     pooling: PoolingOption = "default",
-    crop: CropsOption = "own",
+    crop: CropsOption = "center",
     split: SplitOption = "paper",
     folds: FoldsOption = 5,
     name: NameOption = None,

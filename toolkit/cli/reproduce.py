@@ -48,7 +48,7 @@ def reproduce(
     quiet: QuietOption = False,
 ) -> None:
     """Run recipes; what is done is not done again, and a failed step does not stop the others."""
-    from toolkit.reproduce.recipe import load_recipe
+    from toolkit.reproduction.recipe import load_recipe
 
     run = Run.start(artifacts, json, quiet)
     root: Any = context.find_root().command
@@ -187,7 +187,7 @@ def _report(
     from toolkit.data.split_store import get_split
     from toolkit.errors import ArtifactError
     from toolkit.members.member import list_members, load_member
-    from toolkit.reproduce.rows import future_rows, reproduced
+    from toolkit.reproduction.rows import future_rows, reproduced
 
     rows, future = [], []
     if any(outcome["step"][0] == "finetune" for outcome in outcomes):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.reports.comparison import Row
-    from toolkit.reproduce.rows import Reproduced
+    from toolkit.reproduction.rows import Reproduced
 
 
 _WIDE = {"paper": 16, "published": 18, "mended": 18, "mAP": 6}

@@ -40,7 +40,7 @@ def stop_signal(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
 @contextmanager
 def saved_on_stop(run: Run) -> Iterator[None]:
     """Leave with a remark where a run stopped because it was asked to end."""
-    from toolkit.finetune.training import StoppedError
+    from toolkit.finetuning.training import StoppedError
 
     try:
         yield

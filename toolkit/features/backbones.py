@@ -68,7 +68,7 @@ class Backbone:
 
 
 @dataclass(frozen=True)
-class Request:
+class BackboneSpec:
     """What a user asked for, before any weights are read.
 
     Attributes:
@@ -84,7 +84,7 @@ class Request:
     name: str = DEFAULT
     weights: str = "default"
     pooling: str = "default"
-    crop: str = "own"
+    crop: str = "center"
     seed: int = 0
     invert: bool = False
 
@@ -101,7 +101,7 @@ class Request:
 Loaded = tuple[Backbone, "nn.Module"]
 
 
-def resolve(request: Request, artifacts: Path) -> tuple[Backbone, Callable[[], Loaded]]:
+def resolve(request: BackboneSpec, artifacts: Path) -> tuple[Backbone, Callable[[], Loaded]]:
     """Name a backbone's weights without reading them, where they were read before.
 
     A note beside the embeddings remembers the digest for a request, the versions of the libraries
@@ -152,7 +152,7 @@ def _noted(note: Path) -> Backbone | None:
         return None
 
 
-def _load_and_note(request: Request, note: Path) -> Loaded:
+def _load_and_note(request: BackboneSpec, note: Path) -> Loaded:
     from toolkit.features.loading import load
 
     backbone, module, file = load(request)
@@ -166,7 +166,7 @@ def _load_and_note(request: Request, note: Path) -> Loaded:
     return backbone, module
 
 
-def _note_name(request: Request) -> str:
+def _note_name(request: BackboneSpec) -> str:
     weights = request.weights
     if weights not in ("default", "none"):
         weights = str(Path(weights).absolute())

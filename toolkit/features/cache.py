@@ -58,7 +58,7 @@ class EmbeddingCache:
         self._parts: list[np.ndarray] = []
         self._count = 0
         self._sorted: tuple[np.ndarray, np.ndarray] | None = None
-        take_back(folder)
+        roll_back(folder)
         self.refresh()
 
     def __len__(self) -> int:
@@ -262,7 +262,7 @@ def store_lock(folder: Path, timeout: float = -1) -> FileLock:
     return locked(folder.with_name(f".{folder.name}.lock"), timeout)
 
 
-def take_back(folder: Path) -> None:
+def roll_back(folder: Path) -> None:
     """Undo a rewrite of a store that was killed between its two renames."""
     if folder.is_dir() or not folder.parent.is_dir():
         return

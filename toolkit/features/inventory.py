@@ -18,8 +18,8 @@ from toolkit.features.cache import (
     digests_of,
     entry_crcs,
     read_entries,
+    roll_back,
     store_lock,
-    take_back,
 )
 from toolkit.features.integrity import OtherFormatError, intact, read_key, rewrite
 from toolkit.features.key import CacheKey
@@ -125,7 +125,7 @@ def take_inventory(artifacts: Path, check: bool = False) -> Inventory:
     """
     root = artifacts / "embeddings"
     for lock in root.glob(".*.lock"):
-        take_back(root / lock.name[1 : -len(".lock")])
+        roll_back(root / lock.name[1 : -len(".lock")])
     users, unreadable = _users(artifacts)
     stores = [_store_facts(folder, users, check) for folder in _stores(root)]
     engines = [_engine_facts(folder, stores) for folder in _folders(root / "engines")]

@@ -17,7 +17,7 @@ from toolkit.features.backbones import (
     BUNDLED,
     PAPER,
     Backbone,
-    Request,
+    BackboneSpec,
     imagenet_preprocess,
     without_weights,
 )
@@ -27,7 +27,7 @@ from toolkit.images.preprocess import Preprocess
 _TIMM = "timm/"
 
 
-def load(request: Request) -> tuple[Backbone, nn.Module, Path | None]:
+def load(request: BackboneSpec) -> tuple[Backbone, nn.Module, Path | None]:
     """Build a backbone's network, load its weights, take the classifier off.
 
     Returns:
@@ -42,7 +42,7 @@ def load(request: Request) -> tuple[Backbone, nn.Module, Path | None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(request.seed)
         module, preprocess, head, file, weights = _build(request)
-    if request.crop == "whole":
+    if request.crop == "full":
         preprocess = replace(preprocess, resize=preprocess.size)
     if request.invert:
         preprocess = replace(preprocess, invert=True)
@@ -65,7 +65,7 @@ def load(request: Request) -> tuple[Backbone, nn.Module, Path | None]:
 Built = tuple[nn.Module, Preprocess, str, Path | None, str]
 
 
-def _build(request: Request) -> Built:
+def _build(request: BackboneSpec) -> Built:
     name = request.name
     if name in BUNDLED:
         return _bundled(request)
@@ -76,7 +76,7 @@ def _build(request: Request) -> Built:
     return _torchvision(request)
 
 
-def _bundled(request: Request) -> Built:
+def _bundled(request: BackboneSpec) -> Built:
     import timm
 
     module = timm.create_model(f"tf_{request.name}", pretrained=False)
@@ -110,7 +110,7 @@ def bundled_file(name: str) -> Path:
     return Path(holder.get_model_file_path())
 
 
-def _basic_cnn(request: Request) -> Built:
+def _basic_cnn(request: BackboneSpec) -> Built:
     from toolkit.features.basic_cnn import BasicCNN
 
     module = BasicCNN()
@@ -124,10 +124,10 @@ def _basic_cnn(request: Request) -> Built:
 
 
 # networks of our own; docs/extending.md adds one
-BUILDERS: dict[str, Callable[[Request], Built]] = {"basic_cnn": _basic_cnn}
+BUILDERS: dict[str, Callable[[BackboneSpec], Built]] = {"basic_cnn": _basic_cnn}
 
 
-def _timm(request: Request) -> Built:
+def _timm(request: BackboneSpec) -> Built:
     import timm
 
     name = request.name.removeprefix(_TIMM)
@@ -149,7 +149,7 @@ def _timm(request: Request) -> Built:
     return module, preprocess, head, file, weights
 
 
-def _torchvision(request: Request) -> Built:
+def _torchvision(request: BackboneSpec) -> Built:
     from torchvision import models
 
     classifiers = models.list_models(module=models)
@@ -189,7 +189,7 @@ def _torchvision(request: Request) -> Built:
     return module, preprocess, head, file, "pretrained"
 
 
-def _from_file(module: nn.Module, request: Request, head: str) -> tuple[Path, str]:
+def _from_file(module: nn.Module, request: BackboneSpec, head: str) -> tuple[Path, str]:
     file = Path(request.weights).absolute()
     fit_state(module, read_state(file), head, f"the weights in {file}")
     return file, file.name
@@ -238,7 +238,7 @@ def _drop_side_classifiers(module: nn.Module) -> None:
                 setattr(module, name, None)
 
 
-def _headless(module: nn.Module, head: str, request: Request) -> nn.Module:
+def _headless(module: nn.Module, head: str, request: BackboneSpec) -> nn.Module:
     """Take the classifier off; what went into it comes out."""
     reset: Any = getattr(module, "reset_classifier", None)
     if reset is not None:

@@ -207,7 +207,7 @@ def learning_rate(step: int, steps: int, how: Training) -> float:
 
 
 class _Networks:
-    """L networks in training: master weights, their optimiser, and copies to multiply with."""
+    """L networks in training: master weights, their optimizer, and copies to multiply with."""
 
     def __init__(
         self,

@@ -91,22 +91,22 @@ def train(
         targets = [torch.from_numpy(Y.astype(np.float32)).to(device)]
         targets += [torch.from_numpy(task.values).to(device) for task in tasks]
         kinds = [task.kind for task in tasks]
-        optimiser = torch.optim.AdamW(network.groups(how.weight_decay), lr=how.learning_rate)
+        optimizer = torch.optim.AdamW(network.groups(how.weight_decay), lr=how.learning_rate)
         steps, taken = how.epochs * steps_per_epoch(len(X), how.batch_size), 0
         for _ in range(how.epochs):
             for rows in batches(len(X), how.batch_size, random):
                 at = torch.from_numpy(rows).to(device)
                 rise = min(1.0, (taken + 1) / max(1.0, _WARM_UP * steps))
                 factor = rise * 0.5 * (1 + math.cos(math.pi * taken / steps))
-                for group in optimiser.param_groups:
+                for group in optimizer.param_groups:
                     group["lr"] = how.learning_rate * factor
                 with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
                     outputs = network(held[0][at], how.input_dropout, how.dropout)
                 found = _losses(outputs, [t[at] for t in targets], kinds, held[1][at], how.gamma)
                 total = network.weighted(found, kinds, how.weighting, how.aux_weight)
-                optimiser.zero_grad(set_to_none=True)
+                optimizer.zero_grad(set_to_none=True)
                 total.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
+                optimizer.step()
                 taken += 1
     arrays = [
         parameter.detach().float().cpu().numpy()

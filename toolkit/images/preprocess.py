@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-CROPS = ("own", "whole")
+CROPS = ("center", "full")
 LONGEST = 64  # of a longer strip only the middle is resized: the rest is cropped, yet costs memory
 
 
@@ -53,7 +53,7 @@ class Preprocess:
     @property
     def crop(self) -> str:
         """``whole`` where nothing is cut off a square image, else ``own``."""
-        return "whole" if self.resize <= self.size else "own"
+        return "full" if self.resize <= self.size else "center"
 
     def resized(self, width: int, height: int) -> tuple[int, int]:
         """Return (height, width) in pixels after resizing, rounded as torchvision does.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from toolkit.errors import WeightsError
-from toolkit.features.backbones import Backbone, Request, resolve
+from toolkit.features.backbones import Backbone, BackboneSpec, resolve
 from toolkit.features.key import CacheKey
 from toolkit.images.pixel_store import PixelKey
 from toolkit.images.sources import Images
@@ -30,7 +30,7 @@ class Store:
     """
 
     key: CacheKey
-    request: Request
+    request: BackboneSpec
 
     def resolve(self, artifacts: Path) -> Callable[[], Loaded]:
         """Return what loads the network, after checking that the weights are still the same.
@@ -156,11 +156,11 @@ def stores_of(parts: Parts) -> tuple[Store, ...]:
     recipe = parts.recipe
     weights = weights_of(parts)
     keys = [CacheKey.from_facts(facts) for facts in parts.notes["keys"]]
-    asked = itertools.product(recipe["features"], str(recipe.get("crop", "own")).split(","))
+    asked = itertools.product(recipe["features"], str(recipe.get("crop", "center")).split(","))
     return tuple(
         Store(
             key,
-            Request(
+            BackboneSpec(
                 name,
                 weights,
                 str(recipe.get("pooling", "default")),

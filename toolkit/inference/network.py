@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from toolkit.features.backbones import Backbone, Request
+from toolkit.features.backbones import Backbone, BackboneSpec
 from toolkit.features.key import CacheKey
-from toolkit.finetune.forward import logits_of, saved_networks
-from toolkit.finetune.source import Source
+from toolkit.finetuning.forward import logits_of, saved_networks
+from toolkit.finetuning.source import Source
 from toolkit.images.pixel_store import PixelKey
 from toolkit.inference.frozen import Batch, Parts, Pictures, Store, weights_of
 
@@ -63,7 +63,7 @@ def _store(parts: Parts, key: CacheKey) -> Store:
     recipe = parts.recipe
     return Store(
         key,
-        Request(
+        BackboneSpec(
             str(recipe["backbone"]),
             weights_of(parts),
             crop=str(recipe["crop"]),

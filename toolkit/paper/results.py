@@ -68,7 +68,7 @@ class PaperResult:
     table: int | None = None
     row: int | None = None
     pretrain: Pretraining | None = None
-    optimiser: str | None = None
+    optimizer: str | None = None
     learning_rate: float | None = None
     epochs: int | None = None
     weighted: bool | None = None
@@ -104,8 +104,8 @@ def _row(
 ) -> PaperResult:
     """One table row; section 3: SGD at learning rate 0.001 unless otherwise stated."""
     if epochs:
-        rest = {"optimiser": "SGD", "learning_rate": 0.001, **rest}
-    parts = [f"{title} {pretrain}" if epochs else f"{title} not trained", rest.get("optimiser")]
+        rest = {"optimizer": "SGD", "learning_rate": 0.001, **rest}
+    parts = [f"{title} {pretrain}" if epochs else f"{title} not trained", rest.get("optimizer")]
     parts += [epochs and f"{epochs} epochs", weighted and "pos_weight", rest.get("augmentation")]
     parts += ["threshold" in rest and f"threshold {rest['threshold']}"]
     return PaperResult(
@@ -127,7 +127,7 @@ def _row(
 
 _alexnet = partial(_row, "AlexNet", "alexnet", 1)
 _densenet = partial(_row, "DenseNet121", "densenet121", 3)
-_sgd = partial(PaperResult, optimiser="SGD", learning_rate=0.001)
+_sgd = partial(PaperResult, optimizer="SGD", learning_rate=0.001)
 
 
 def _vgg(row: str, threshold: float, scores: tuple[float, float, float]) -> PaperResult:
@@ -144,7 +144,7 @@ _ALL = (
     _alexnet("4", (0.6911, 0.07, 0.31), "finetune", 15, True),
     _alexnet("5", (0.8435, 0.07, 0.12), "finetune", 30, True),
     _alexnet("6", (0.8575, 0.07, 0.11), "finetune", 40, True),
-    _alexnet("7", (0.3464, 0.07, 0.71), "finetune", 30, True, optimiser="Adam"),
+    _alexnet("7", (0.3464, 0.07, 0.71), "finetune", 30, True, optimizer="Adam"),
     _vgg("1", 0.5, (0.822, 0.07, 0.14)),
     _vgg("2", 0.4, (0.804, 0.07, 0.16)),
     _vgg("3", 0.3, (0.783, 0.07, 0.19)),
@@ -185,7 +185,7 @@ _ALL = (
     _sgd(
         *("prose/basic-cnn", "Section 3.5", "basic CNN scratch, Adam", "basic_cnn"),
         pretrain="scratch",
-        optimiser="Adam",
+        optimizer="Adam",
         accuracy=0.92,
         accuracy_decimals=0,
         note="weight decay 0.0001, dropout 0.2; accuracy from the start, never better",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from toolkit.audit.findings import Finding, ranked
+from toolkit.auditing.findings import Finding, ranked
 from toolkit.errors import UsageError
 
 

@@ -10,12 +10,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from toolkit.audit.evidence import evidence_text
-from toolkit.audit.findings import Finding
-from toolkit.audit.html import TEMPLATES
+from toolkit.auditing.evidence import evidence_text
+from toolkit.auditing.findings import Finding
+from toolkit.auditing.html import TEMPLATES
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.finetune.journal import read_journal
+from toolkit.finetuning.journal import read_journal
 from toolkit.images.thumbnails import Thumbnails
 from toolkit.members.member import Member
 from toolkit.pages.page import page_environment

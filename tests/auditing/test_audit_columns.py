@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from toolkit.auditing.column_blocks import contradicting_run, swapped_blocks, swaps_in_groups
+from toolkit.auditing.columns import (
+    better_by,
+    cross_auroc,
+    swaps_by_counts,
+    swaps_by_labels,
+    swaps_by_scores,
+)
+from toolkit.auditing.probe import Probe, principal_components
+from toolkit.statistics.metrics import auroc
+
+Make = Callable[..., Any]
+
+
+def swapped(Y: np.ndarray, a: int, b: int, rows: Any = slice(None)) -> np.ndarray:
+    out = Y.copy()
+    out[rows, a], out[rows, b] = Y[rows, b], Y[rows, a]
+    return out
+
+
+def test_cross_auroc_is_auroc_of_every_pair(scenes: Make) -> None:
+    _, Y, _, _ = scenes(0, n=100)
+    S = np.random.default_rng(0).integers(5, size=Y.shape).astype(float)  # with ties
+    found = cross_auroc(S, Y)
+    for a in range(Y.shape[1]):
+        assert np.allclose(found[a], auroc(Y, np.repeat(S[:, [a]], Y.shape[1], axis=1)))
+
+
+def test_the_error_of_a_difference_is_that_of_resampling() -> None:
+    random = np.random.default_rng(0)
+    y = (np.arange(400) < 120).astype(int)
+    base = random.normal(size=400) + y
+    S = np.stack([base + random.normal(size=400), base + 0.5 * random.normal(size=400)], axis=1)
+    Y = np.stack([y, y], axis=1)
+    areas = cross_auroc(S, Y)
+    z = better_by(S, Y, areas)
+    assert z[0, 1] == -np.inf
+    gaps = []
+    for _ in range(400):
+        rows = random.integers(400, size=400)
+        found = cross_auroc(S[rows], Y[rows])
+        gaps.append(found[1, 0] - found[0, 0])
+    assert z[1, 0] == pytest.approx((areas[1, 0] - areas[0, 0]) / np.std(gaps), rel=0.15)
+
+
+def test_a_cycle_of_three_is_told_from_a_swap(scenes: Make) -> None:
+    X, Y, labels, _ = scenes(1)
+    scores = Probe(principal_components(X)).scores_from(Y, np.arange(350))[350:]
+    given = Y[350:].copy()
+    given[:, [0, 3, 5]] = given[:, [3, 5, 0]]
+    (found,) = swaps_by_scores(scores, given, labels)
+    assert found.columns == {"bird": "lake", "lake": "road", "road": "bird"}
+    assert all(found.auroc_after[c] > found.auroc_before[c] for c in found.columns)
+    assert "the column bird holds the labels of lake" in found.sentence
+    json.dumps(found.facts(), allow_nan=False)
+    assert swaps_by_scores(scores, Y[350:], labels) == []
+
+
+def test_related_labels_are_not_taken_for_swapped_ones() -> None:
+    # whoever is in a portrait is a person: each predicts the other's column nearly as well
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        people = random.random(400) < 0.3
+        portrait = people & (random.random(400) < 0.5)
+        Y = np.stack([people, portrait], axis=1).astype(np.uint8)
+        S = Y.sum(axis=1, keepdims=True) + random.normal(size=(400, 2))
+        assert swaps_by_scores(S, Y, ("people", "portrait"), alpha=0.05) == []
+
+
+def test_a_swap_in_a_part_or_half_is_found_there(scenes: Make) -> None:
+    for seed in range(5):
+        X, Y, labels, files = scenes(seed, rarest=0.12)
+        probe = Probe(principal_components(X))
+        part = np.random.default_rng(seed).permutation(np.arange(len(Y)) % 5)
+        groups = {"train": np.flatnonzero(part > 1), "test": np.flatnonzero(part == 0)}
+        groups["validation"] = np.flatnonzero(part == 1)
+        given = swapped(Y, 2, 6, groups["test"])
+        (found,) = swaps_in_groups(probe, given, labels, groups)
+        assert (found.where, found.columns) == ("test", {"dog": "sign", "sign": "dog"})
+        given = swapped(Y, 1, 4, slice(350, 700))
+        (found,) = swapped_blocks(probe, given, labels, files, groups)
+        assert set(found.columns) == {"car", "moon"}
+        assert swapped_blocks(probe, Y, labels, files, groups) == []
+
+
+def test_a_run_is_found_about_where_it_is(scenes: Make) -> None:
+    X, Y, _, _ = scenes(3, rarest=0.12)
+    given = swapped(Y, 0, 7, slice(200, 380))
+    scores = Probe(principal_components(X)).scores(given)
+    run = contradicting_run(scores, given, shuffles=199, alpha=0.01)
+    assert run is not None
+    assert abs(run[0] - 200) < 20
+    assert abs(run[1] - 380) < 20
+
+
+def test_a_global_swap_needs_something_that_knows_the_names(scenes: Make) -> None:
+    X, Y, labels, files = scenes(4)
+    given = swapped(Y, 1, 2)
+    probe = Probe(principal_components(X))
+    # within the data set nothing contradicts it: it is a renaming
+    assert swapped_blocks(probe, given, labels, files, {}) == []
+    (by_labels,) = swaps_by_labels(Y, given, labels, "the labels joined by file name")
+    assert by_labels.sentence == (
+        "the columns car and dog are swapped, judged by the labels joined by file name"
+    )
+    assert swaps_by_labels(Y, Y, labels, "themselves") == []
+    # two data sets of one kind: a probe of the first knows the names
+    scores = probe.scores_from(Y, np.arange(300))[300:]
+    (by_scores,) = swaps_by_scores(scores, given[300:], labels)
+    assert set(by_scores.columns) == {"car", "dog"}
+
+
+def test_published_counts_name_columns_of_very_different_frequency() -> None:
+    random = np.random.default_rng(0)
+    share = {"rare": 0.02, "common": 0.3, "middle": 0.1, "twin": 0.1}
+    Y = (random.random((2000, 4)) < list(share.values())).astype(np.uint8)
+    assert swaps_by_counts(Y, tuple(share), share, "counts") == []
+    (found,) = swaps_by_counts(swapped(Y, 0, 1), tuple(share), share, "counts")
+    assert set(found.columns) == {"rare", "common"}
+    # counts cannot tell twins apart, and must not try
+    assert swaps_by_counts(swapped(Y, 2, 3), tuple(share), share, "counts") == []
+    # a sample in which a label is simply rarer than published is no swap
+    fewer = Y.copy()
+    fewer[::2, 1] = 0
+    assert swaps_by_counts(fewer, tuple(share), share, "counts") == []
+
+
+def test_counts_name_columns_that_all_moved_but_say_nothing_of_other_data() -> None:
+    random = np.random.default_rng(1)
+    share = {f"l{j}": 0.01 * 1.6**j for j in range(7)}
+    names = tuple(share)
+    Y = (random.random((4000, 7)) < list(share.values())).astype(np.uint8)
+    moved = random.permutation(7)
+    found = swaps_by_counts(Y[:, moved], names, share, "counts")
+    renamed = {a: b for swap in found for a, b in swap.columns.items()}
+    assert renamed == {names[b]: names[a] for b, a in enumerate(moved) if a != b}
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        other = (random.random((4000, 7)) < random.uniform(0.01, 0.3, 7)).astype(np.uint8)
+        assert swaps_by_counts(other, names, share, "counts") == []

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from toolkit.auditing.alignment import enough_permutations
+from toolkit.auditing.evidence import evidence_text
+from toolkit.auditing.findings import Finding
+from toolkit.auditing.html import published_page
+from toolkit.images.thumbnails import Thumbnails
+from toolkit.statistics.intervals import holm
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    random = np.random.default_rng(0)
+    paths = [tmp_path / f"im{i}.png" for i in range(4)]
+    for path in paths:
+        Image.fromarray(random.integers(256, size=(200, 300, 3), dtype=np.uint8)).save(path)
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    return [*paths, tmp_path / "broken.jpg", tmp_path / "gone.jpg"]
+
+
+def test_a_page_never_outgrows_its_budget(files: list[Path]) -> None:
+    size = len(Thumbnails(files)(0))
+    picture = Thumbnails(files, budget=int(2.5 * size))
+    given = [picture(row) for row in (0, 0, 1, 2, 3)]
+    assert given[0] == given[1] != ""
+    assert given[2:] == ["", "", ""]
+    assert sum(map(len, given)) <= 2.5 * size
+    assert len(Thumbnails(files, side=32)(0)) < size
+
+
+def test_a_file_without_a_picture_leaves_a_gap(files: list[Path]) -> None:
+    picture = Thumbnails(files)
+    assert picture(4) == picture(5) == ""
+
+
+def test_a_page_escapes_what_it_is_given() -> None:
+    page = published_page([Finding("note", "x", "<script>alert(1)</script>", "a & b")], [])
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "a &amp; b" in page
+
+
+def test_permutations_are_enough_for_holm() -> None:
+    for L in (1, 2, 14, 20):
+        B = enough_permutations(1000, L)
+        assert holm(np.full(L, 1 / (1 + B))).max() <= 0.001
+    assert enough_permutations(10**7, 100) == 1999
+
+
+def test_evidence_names_the_first_few() -> None:
+    pair = {"first": "a.jpg", "second": "b.jpg", "kind": "near", "bits": 3, "cosine": 0.9}
+    likely = {"image": "im1", "label": "dog", "kind": "wrong", "probability": 0.1, "score": 0.98}
+    for evidence, text in (
+        ({"pairs": [pair] * 5}, "a.jpg and b.jpg (3 of 128 hash bits apart) and 4 more"),
+        ({"likeliest": [likely] * 2}, "im1 wrong dog (0.98) and 1 more"),
+        ({"images": 3}, ""),
+    ):
+        assert evidence_text(Finding("note", "x", "", evidence=evidence), shown=1) == text

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from toolkit.auditing.label_errors import out_of_fold_probabilities, suspects, suspicion
+from toolkit.auditing.noise import confident, label_noise, mislabelled
+from toolkit.errors import DataError
+from toolkit.statistics.metrics import auroc
+
+Make = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_probabilities_never_saw_the_row(scenes: Make) -> None:
+    X, Y, _, _ = scenes(0, n=200)
+    fold = np.arange(200) % 4
+    fold[:20] = -1
+    before = out_of_fold_probabilities(X, Y, fold, strengths=(0.03,))
+    assert auroc(Y, before).min() > 0.8
+    changed = Y.copy()
+    changed[:20] = 1 - changed[:20]  # rows that nothing is learned from
+    assert np.array_equal(out_of_fold_probabilities(X, changed, fold, strengths=(0.03,)), before)
+    changed = Y.copy()
+    own = fold == 2
+    changed[own] = changed[own][::-1]
+    after = out_of_fold_probabilities(X, changed, fold, strengths=(0.03,))
+    assert np.allclose(after[own], before[own], atol=1e-3)
+    assert not np.allclose(after[fold == 1], before[fold == 1], atol=1e-2)
+
+
+def test_a_label_that_cannot_be_learned_is_unknown_and_suspects_nothing(scenes: Make) -> None:
+    X, Y, labels, _ = scenes(1, n=200)
+    Y = Y.copy()
+    Y[:, 0] = 0
+    Y[np.flatnonzero(Y[:, 1])[4:], 1] = 0
+    P = out_of_fold_probabilities(X, Y, np.arange(200) % 5)
+    assert np.isnan(P).all(axis=0).tolist() == [True, True] + [False] * 6
+    assert (suspicion(P, Y)[:, :2] == 0).all()
+    assert {x.label for x in suspects(P, Y, labels)} <= set(labels[2:])
+    assert [x.label for x in label_noise(P, Y, labels, resamples=5)] == list(labels[2:])
+
+
+def test_folds_are_needed() -> None:
+    with pytest.raises(DataError, match="fold number"):
+        out_of_fold_probabilities(np.eye(20), np.zeros((20, 1)), np.zeros(20, int))
+
+
+def test_confidence_asks_a_class_for_its_own_mean() -> None:
+    P = np.array([[0.9], [0.8], [0.5], [0.6], [0.1], [0.05]])
+    Y = np.array([[1], [1], [0], [1], [0], [0]])
+    missing, wrong = confident(P, Y)
+    # P(1) averages 0.77 over the positives, P(0) 0.78 over the negatives: nobody else gets there
+    assert missing.ravel().tolist() == [False] * 6
+    assert wrong.ravel().tolist() == [False] * 6
+    missing, wrong = confident(P, np.array([[1], [0], [0], [1], [1], [0]]))
+    # now they average 0.53 and 0.55
+    assert missing.ravel().tolist() == [False, True, False, False, False, False]
+    assert wrong.ravel().tolist() == [False, False, False, False, True, False]
+
+
+def test_suspicion_follows_the_probability_within_a_label_and_kind(scenes: Make) -> None:
+    X, Y, _, _ = scenes(2, n=300)
+    P = out_of_fold_probabilities(X, Y, np.arange(300) % 5).astype(np.float64)
+    S = suspicion(P, Y)
+    assert ((S >= 0) & (S <= 1)).all()
+    for j in range(Y.shape[1]):
+        for value, sign in ((0, 1), (1, -1)):
+            rows = np.flatnonzero(Y[:, j] == value)
+            order = rows[np.argsort(sign * P[rows, j])]
+            assert (np.diff(S[order, j]) >= -1e-12).all()
+
+
+def test_the_estimate_counts_what_was_planted_in_separable_classes() -> None:
+    random = np.random.default_rng(0)
+    truth = random.random(20_000) < 0.2
+    P = np.where(truth, random.beta(8, 2, 20_000), random.beta(2, 8, 20_000))[:, None]
+    missing, wrong = mislabelled(P, truth[:, None])
+    assert missing[0] + wrong[0] < 40
+    given = truth.copy()
+    lost = np.flatnonzero(truth)[:400]
+    false = np.flatnonzero(~truth)[:800]
+    given[lost], given[false] = False, True
+    missing, wrong = mislabelled(P, given[:, None])
+    assert missing[0] == pytest.approx(400, rel=0.25)
+    assert wrong[0] == pytest.approx(800, rel=0.25)
+    (noise,) = label_noise(P, given[:, None], ["x"], resamples=100)
+    assert noise.low < noise.rate < noise.high
+    assert noise.low < 1200 / 20_000 < noise.high
+    assert noise.high - noise.low < 0.03
+
+
+def test_sound_labels_are_not_called_noisy(scenes: Make) -> None:
+    for seed in range(3):
+        X, Y, labels, _ = scenes(seed, separation=3.0)
+        P = out_of_fold_probabilities(X, Y, np.arange(len(Y)) % 5)
+        assert max(x.low for x in label_noise(P, Y, labels, resamples=50)) < 0.005

@@ -1,0 +1,98 @@
+"""Breaks: a list of labels that is right up to an image and a row or more off from there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.auditing.alignment import NO_USE, normal_tail, testable
+from toolkit.auditing.orders import SHIFTS, Ints, Pairing
+from toolkit.auditing.pairing import Explanation, explained
+from toolkit.auditing.probe import Floats, Probe
+from toolkit.statistics.metrics import auroc, defined_mean
+
+_LEAST = 20
+
+
+def find_break(
+    probe: Probe,
+    Y: npt.ArrayLike,
+    labels: Sequence[str],
+    files: Sequence[str],
+    *,
+    alpha: float = 0.01,
+) -> Explanation | None:
+    """Find the image from which on labels are one to three rows off: a line was lost or doubled.
+
+    With out-of-fold scores s and labels y, both standardised, ``s_i . y_(i + k) - s_i . y_i`` says
+    how much better row i fits the labels k rows on. Its sum from row m to the end is largest at the
+    break. Were neither better than the other, the sums would be a random walk, whose maximum over n
+    steps of deviation sigma exceeds x with probability ``2 P(Z >= x / (sigma sqrt(n)))`` at most
+    (reflection); where labels are right it drifts downwards. Corrected for the shifts searched.
+    The first fit scores all rows with a probe that learned from right and wrong labels alike; a
+    second one, fitted on the labels as then rearranged, places the break.
+
+    Args:
+        probe: probe of the n images' embeddings.
+        Y: 0/1 ``(n, L)``.
+        labels: L names.
+        files: n names, in the order of rows; one of them goes into the sentence.
+        alpha: level after correction.
+    """
+    Y = np.asarray(Y)
+    at = np.flatnonzero(testable(Y))
+    if not len(at):
+        return None
+    tested = Y[:, at]
+    scores = probe.scores(tested)
+    walks = {by: _walk(scores, tested, by) for by in SHIFTS}
+    by = max(walks, key=lambda shift: walks[shift][1])
+    first, height = walks[by]
+    rows = _from_row(len(Y), first, by)
+    p = min(1.0, 2 * normal_tail(height) * len(SHIFTS))
+    if p > alpha or not _LEAST <= first <= len(Y) - _LEAST:
+        return None
+    known = rows >= 0
+    again = probe.scores(np.where(known[:, None], tested[np.maximum(rows, 0)], 0))
+    first, _ = _walk(again, tested, by)
+    rows = _from_row(len(Y), first, by)
+    count = "one row" if abs(by) == 1 else f"{abs(by)} rows"
+    sentence = (
+        f"from {files[first]} on (row {first + 1:,} of {len(Y):,}, or close by) labels come "
+        f"{count} too {'late' if by > 0 else 'early'}: "
+        f"{'a line was put in' if by > 0 else 'a line was lost'}"
+    )
+    before = float(defined_mean(auroc(tested, scores)))
+    pairing = Pairing("break", sentence, rows)
+    found = explained(probe, Y, labels, pairing, before, (p, p), len(SHIFTS))
+    # where few rows are off, the mean over all rows hardly moves: the walk decides, unless the
+    # labels describe nothing either way
+    return found if found.auroc_after > max(before, NO_USE) else None
+
+
+def _walk(scores: npt.ArrayLike, Y: npt.ArrayLike, by: int) -> tuple[int, float]:
+    """Return the row where the sum to the end is largest, and that sum in deviations of a walk."""
+    s, y = (_standardised(array) for array in (scores, Y))
+    gain = np.zeros(len(y))
+    inside = slice(max(0, -by), len(y) - max(0, by))
+    gain[inside] = (s[inside] * (np.roll(y, -by, axis=0)[inside] - y[inside])).sum(axis=1)
+    sums = np.cumsum(gain[::-1])[::-1]
+    first = int(sums.argmax())
+    return first, float(sums[first] / max(np.sqrt((gain**2).sum()), 1e-12))
+
+
+def _standardised(values: npt.ArrayLike) -> Floats:
+    array = np.asarray(values, np.float64)
+    scaled: Floats = (array - array.mean(axis=0)) / np.maximum(array.std(axis=0), 1e-12)
+    return scaled
+
+
+def _from_row(n: int, first: int, by: int) -> Ints:
+    rows = np.arange(n)
+    rows[first:] += by
+    rows[rows >= n] = -1
+    if by < 0:  # the rows before the break keep labels of their own
+        rows[first : first - by] = -1
+    return rows

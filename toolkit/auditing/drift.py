@@ -1,0 +1,87 @@
+"""Drift: is every label as frequent in each part of a split?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.auditing.findings import Finding
+from toolkit.auditing.probe import Floats
+from toolkit.data.split import Split
+from toolkit.errors import listed
+from toolkit.statistics.intervals import holm
+
+DRAWS = 9999
+
+
+def drift_p_values(
+    Y: npt.ArrayLike, part: npt.ArrayLike, *, draws: int = DRAWS, seed: int = 0
+) -> Floats:
+    """Return ``(L,)``: p that a label is as frequent in every part, by a Monte Carlo exact test.
+
+    The statistic is Pearson's chi-square over the parts; given its positives and the parts' sizes,
+    a label's counts are multivariate hypergeometric, so no cell need be large. NaN for a label with
+    one class only.
+
+    Args:
+        Y: 0/1 ``(n, L)``.
+        part: ``int (n,)``, codes from 0.
+        draws: from each label's distribution.
+        seed: of the draws.
+    """
+    labels, codes = np.asarray(Y), np.asarray(part)
+    sizes = np.bincount(codes)
+    sizes = sizes[sizes > 0]
+    codes = np.unique(codes, return_inverse=True)[1]
+    random = np.random.default_rng(seed)
+    p = np.full(labels.shape[1], np.nan)
+    for j in range(labels.shape[1]):
+        counts = np.bincount(codes[labels[:, j] == 1], minlength=len(sizes))
+        positives = int(counts.sum())
+        if not 0 < positives < len(labels) or len(sizes) < 2:
+            continue
+        expected = positives * sizes / len(labels)
+        drawn = random.multivariate_hypergeometric(sizes, positives, draws, method="marginals")
+        scaled = expected * (1 - positives / len(labels))
+        far = ((counts - expected) ** 2 / scaled).sum()
+        reached = (((drawn - expected) ** 2 / scaled).sum(axis=1) >= far - 1e-9).sum()
+        p[j] = (1 + reached) / (1 + draws)
+    return p
+
+
+def drift_findings(Y: npt.NDArray[Any], names: Sequence[str], split: Split) -> list[Finding]:
+    """Return one finding on the labels' shares in the parts of ``split``; Holm over the labels."""
+    p = drift_p_values(Y, split.part)
+    adjusted = holm(p)
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    shares = {
+        name: {where: float(Y[rows, j].mean()) for where, rows in parts.items() if len(rows)}
+        for j, name in enumerate(names)
+    }
+    drifting = [j for j in range(len(names)) if adjusted[j] <= 0.05]
+    evidence = {
+        names[j]: {"p": float(p[j]), "p_holm": float(adjusted[j]), **shares[names[j]]}
+        for j in range(len(names))
+        if not np.isnan(p[j])
+    }
+    if not drifting:
+        text = f"every label is about as frequent in each part of the {split.name} split"
+        return [Finding("passed", "prevalence drift", text, evidence={"labels": evidence})]
+    first = min(drifting, key=lambda j: adjusted[j])
+    count = "1 label is" if len(drifting) == 1 else f"{len(drifting)} labels are"
+    share = ", ".join(f"{value:.1%} of {where}" for where, value in shares[names[first]].items())
+    return [
+        Finding(
+            "warning",
+            "prevalence drift",
+            f"{count} on unlike shares of the parts of the {split.name} split: "
+            f"{listed([names[j] for j in drifting])} ({names[first]}: {share}; "
+            f"p = {adjusted[first]:.2g} after Holm)",
+            "use the stratified split, unless the parts are meant to differ",
+            {"labels": evidence},
+            weight=len(drifting),
+        )
+    ]

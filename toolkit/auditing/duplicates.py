@@ -1,0 +1,248 @@
+"""Duplicates: the same picture twice, exactly or nearly, and whether a split tears it apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.auditing.probe import Floats, Ints
+from toolkit.errors import DataError
+from toolkit.images.hashes import Survey
+
+SAMPLE = 3000
+EXPECTED = 0.05
+_TAIL = 0.001
+_FEWEST = 600
+_LEAST = 25.0
+_BLOCK = 256
+_CHUNK = 20_000
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows that show the same picture.
+
+    Attributes:
+        first: the earlier row.
+        second: the later row.
+        kind: ``exact`` (same bytes) or ``near``.
+        bits: of 128, how many differ in the two perceptual hashes together.
+        cosine: of the embeddings about their mean.
+    """
+
+    first: int
+    second: int
+    kind: Literal["exact", "near"]
+    bits: int
+    cosine: float
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """How alike unrelated images are, from random pairs.
+
+    Attributes:
+        bits: mean and deviation of the number of differing hash bits.
+        cosine: mean and deviation of the cosine.
+        threshold: closeness from which a pair counts as a near duplicate.
+        pairs: random pairs used.
+    """
+
+    bits: tuple[float, float]
+    cosine: tuple[float, float]
+    threshold: float
+    pairs: int
+
+    def closeness(self, bits: npt.ArrayLike, cosine: npt.ArrayLike) -> Floats:
+        """Return the product of both likenesses, in deviations above that of random pairs.
+
+        Either alone mistakes one sunset for another: hashes see two bright spots on black as one
+        picture, embeddings see one subject. Their product is large only where both agree.
+        """
+        by_hash = (self.bits[0] - np.asarray(bits, np.float64)) / self.bits[1]
+        by_cosine = (np.asarray(cosine, np.float64) - self.cosine[0]) / self.cosine[1]
+        return np.maximum(by_hash, 0) * np.maximum(by_cosine, 0)
+
+    @property
+    def most_bits(self) -> int:
+        """Hash bits beyond which no pair can reach the threshold, whatever its cosine."""
+        best = (1 - self.cosine[0]) / self.cosine[1]
+        return int(np.floor(self.bits[0] - self.threshold / best * self.bits[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Duplicates:
+    """All duplicates of a data set.
+
+    Attributes:
+        pairs: exact ones first, then near ones, the closest first. Of k exact copies each later one
+            is paired with the first.
+        groups: ``int64 (n,)``: rows with one number show one picture; every other row has a number
+            of its own. Fit for ``stratified_split(groups=...)`` and ``make_folds(groups=...)``.
+        calibration: of near duplicates; None where too few images have hashes.
+    """
+
+    pairs: tuple[Pair, ...]
+    groups: Ints
+    calibration: Calibration | None
+
+    def across(self, part: npt.ArrayLike) -> list[Pair]:
+        """Return the pairs whose rows lie in different parts; ``part`` is ``int (n,)``."""
+        where = np.asarray(part)
+        return [pair for pair in self.pairs if where[pair.first] != where[pair.second]]
+
+    def conflicting(self, Y: npt.ArrayLike) -> list[Pair]:
+        """Return the pairs whose rows of labels ``Y`` (n, L) differ."""
+        labels = np.asarray(Y)
+        return [p for p in self.pairs if (labels[p.first] != labels[p.second]).any()]
+
+    def facts(self) -> dict[str, Any]:
+        """Return counts and calibration, JSON-able."""
+        kinds = [pair.kind for pair in self.pairs]
+        return {
+            "exact_pairs": kinds.count("exact"),
+            "near_pairs": kinds.count("near"),
+            "groups_of_several": int((np.unique(self.groups, return_counts=True)[1] > 1).sum()),
+            "calibration": None if self.calibration is None else vars(self.calibration),
+        }
+
+
+def find_duplicates(
+    digests: npt.ArrayLike, X: npt.ArrayLike, looks: Survey, *, seed: int = 0
+) -> Duplicates:
+    """Find exact duplicates by content and near ones by hash and embedding together.
+
+    Time grows with the square of n: all pairs of hashes are compared (18,000 images: 1.2 s on one
+    core), and cosines are computed only where the hashes leave a chance.
+
+    Args:
+        digests: ``uint8 (n, 16)``, of the files' bytes.
+        X: ``float (n, d)`` embeddings.
+        looks: hashes of the same images; those without usable ones have no near duplicates.
+        seed: of the random pairs.
+
+    Raises:
+        DataError: the arrays differ in length.
+    """
+    content, given = np.ascontiguousarray(digests, np.uint8), np.asarray(X, np.float32)
+    n = len(content)
+    if len(given) != n or len(looks.difference) != n:
+        raise DataError(
+            f"{n} digests, {len(given)} embeddings and {len(looks.difference)} hashes: duplicates "
+            "need one of each for every image"
+        )
+    unit = given - given.mean(axis=0)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    exact = _exact(content)
+    # one of each exact set stands for it, so that copies do not bend the calibration
+    alone = looks.usable.copy()
+    alone[exact[:, 1]] = False
+    rows = np.flatnonzero(alone)
+    found = [
+        Pair(int(a), int(b), "exact", _bits_of(looks, a, b), float(unit[a] @ unit[b]))
+        for a, b in exact
+    ]
+    calibration = calibrate(unit, looks, rows, seed)
+    if calibration is not None:
+        found += _near(unit, looks, rows, calibration)
+    return Duplicates(tuple(found), _groups(n, found), calibration)
+
+
+def calibrate(
+    unit: npt.NDArray[np.float32], looks: Survey, rows: Ints, seed: int = 0
+) -> Calibration | None:
+    """Return the threshold of closeness from random pairs of ``rows``; None for under 36 rows.
+
+    The pairs are all those among 3,000 random rows. Closeness of random pairs is taken to fall off
+    exponentially beyond its 99.9 % quantile (with few images, beyond the 600 closest pairs), at the
+    rate given by the median excess, which true duplicates in the sample hardly move. The threshold
+    is where 0.05 of all n (n - 1) / 2 pairs would be expected.
+    """
+    total = len(rows) * (len(rows) - 1) // 2
+    if total < _FEWEST:
+        return None
+    some = rows
+    if len(rows) > SAMPLE:
+        some = np.sort(np.random.default_rng(seed).choice(rows, SAMPLE, replace=False))
+    first, second = np.triu_indices(len(some), 1)
+    bits = _differing(looks, some[first], some[second]).astype(np.float64)
+    cosine = (unit[some] @ unit[some].T)[first, second].astype(np.float64)
+    plain = Calibration(
+        (float(bits.mean()), max(float(bits.std()), 1e-6)),
+        (float(cosine.mean()), max(float(cosine.std()), 1e-6)),
+        _LEAST,
+        len(first),
+    )
+    tail = max(_FEWEST, int(_TAIL * len(first)))
+    top = np.sort(plain.closeness(bits, cosine))[-tail:]
+    rate = float(np.median(top - top[0])) / np.log(2)
+    threshold = float(top[0] + rate * np.log(total * tail / len(first) / EXPECTED))
+    return Calibration(plain.bits, plain.cosine, max(threshold, _LEAST), len(first))
+
+
+def _exact(content: npt.NDArray[np.uint8]) -> Ints:
+    """Pairs ``(m, 2)`` of each later copy with the first."""
+    _, first, inverse = np.unique(content, axis=0, return_index=True, return_inverse=True)
+    keeper = first[inverse.reshape(-1)]
+    later = np.flatnonzero(keeper != np.arange(len(content)))
+    return np.stack([keeper[later], later], axis=1).astype(np.int64)
+
+
+def _near(
+    unit: npt.NDArray[np.float32], looks: Survey, rows: Ints, calibration: Calibration
+) -> list[Pair]:
+    difference, frequency = looks.difference[rows], looks.frequency[rows]
+    most = calibration.most_bits
+    firsts, seconds, counts = [], [], []
+    for start in range(0, len(rows), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        bits = np.bitwise_count(difference[block, None] ^ difference[None, start:])
+        bits += np.bitwise_count(frequency[block, None] ^ frequency[None, start:])
+        near = bits <= most
+        a, b = np.nonzero(near)
+        later = b > a
+        a, b = a[later], b[later]
+        firsts.append(a + start)
+        seconds.append(b + start)
+        counts.append(bits[a, b])
+    first, second = (rows[np.concatenate(side)] for side in (firsts, seconds))
+    bits = np.concatenate(counts)
+    cosine = _cosines(unit, first, second)
+    close = calibration.closeness(bits, cosine)
+    order = np.argsort(-close, kind="stable")
+    return [
+        Pair(int(first[i]), int(second[i]), "near", int(bits[i]), float(cosine[i]))
+        for i in order[close[order] >= calibration.threshold]
+    ]
+
+
+def _cosines(unit: npt.NDArray[np.float32], first: Ints, second: Ints) -> Floats:
+    parts = [
+        np.einsum("nd,nd->n", unit[first[i : i + _CHUNK]], unit[second[i : i + _CHUNK]])
+        for i in range(0, len(first), _CHUNK)
+    ]
+    return np.concatenate([np.empty(0), *parts]).astype(np.float64)
+
+
+def _differing(looks: Survey, first: Ints, second: Ints) -> npt.NDArray[np.uint8]:
+    bits: npt.NDArray[np.uint8] = np.bitwise_count(
+        looks.difference[first] ^ looks.difference[second]
+    ) + np.bitwise_count(looks.frequency[first] ^ looks.frequency[second])
+    return bits
+
+
+def _bits_of(looks: Survey, a: int, b: int) -> int:
+    return int(_differing(looks, np.array([a]), np.array([b]))[0])
+
+
+def _groups(n: int, pairs: list[Pair]) -> Ints:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first = np.array([pair.first for pair in pairs], np.int64)
+    second = np.array([pair.second for pair in pairs], np.int64)
+    graph = coo_array((np.ones(len(pairs)), (first, second)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)

@@ -1,0 +1,158 @@
+"""Label errors: which labels are likely missing or wrong, by out-of-fold probabilities.
+
+The ranking follows confident learning (Northcutt, Jiang & Chuang 2021), one label at a time as in
+its multi-label use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.auditing.alignment import testable
+from toolkit.auditing.noise import confident, mislabelled
+from toolkit.auditing.probe import Floats, principal_components
+from toolkit.errors import DataError
+from toolkit.statistics.metrics import log_loss
+
+COMPONENTS = 256
+STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3)
+_RATES = 1e-6, 0.5
+_EDGE = 1e-7
+
+
+def out_of_fold_probabilities(
+    X: npt.ArrayLike,
+    Y: npt.ArrayLike,
+    fold: npt.ArrayLike,
+    *,
+    components: int = COMPONENTS,
+    strengths: Sequence[float] = STRENGTHS,
+    device: str = "cpu",
+) -> npt.NDArray[np.float32]:
+    """Return ``float32 (n, L)``: P(y = 1) of every label by models that did not see the row.
+
+    Logistic regressions on the leading principal components of the embeddings, their strength
+    chosen per label by out-of-fold log loss. Rows of no fold (-1) get the mean logit of the fold
+    models, none of which saw them. A label without 5 positives and 5 negatives, or with one class
+    only outside some fold, is NaN.
+
+    Args:
+        X: ``float (n, d)`` embeddings.
+        Y: 0/1 ``(n, L)``.
+        fold: ``int (n,)``, from 0; -1 for rows to learn nothing from.
+        components: how many principal components.
+        strengths: scikit-learn's ``C``, ascending.
+        device: ``cpu`` or ``cuda``.
+    """
+    from toolkit.heads.logistic import solve
+
+    labels, folds = np.asarray(Y, np.uint8), np.asarray(fold)
+    if folds.shape != (len(labels),) or folds.max() < 1:
+        raise DataError(
+            "out-of-fold probabilities need a fold number for each row, 0 and 1 or more"
+        )
+    Z = principal_components(X, components)
+    at = np.flatnonzero(testable(labels))
+    for f in range(int(folds.max()) + 1):
+        rest = labels[(folds >= 0) & (folds != f)][:, at]
+        at = at[(rest.any(axis=0)) & (~rest.all(axis=0))]
+    out = np.full(labels.shape, np.nan, np.float32)
+    if not len(at):
+        return out
+    weight = np.ones((len(labels), len(at)), np.float32)
+    found = solve(Z, labels[:, at], weight, folds, strengths, tol=1e-3, device=device)
+    P = 1 / (1 + np.exp(-found.logits.astype(np.float64)))
+    learned = folds >= 0
+    loss = np.stack([log_loss(labels[learned][:, at], p[learned]) for p in P])
+    best = loss.argmin(axis=0)
+    out[:, at] = P[best, :, np.arange(len(at))].T
+    return out
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One label of one image that is likely to be wrong.
+
+    Attributes:
+        row: the image's row.
+        label: the label's name.
+        kind: ``missing`` (given 0) or ``wrong`` (given 1).
+        probability: out-of-fold P(y = 1).
+        score: posterior probability of an error, see :func:`suspicion`.
+    """
+
+    row: int
+    label: str
+    kind: Literal["missing", "wrong"]
+    probability: float
+    score: float
+
+
+def suspicion(P: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
+    """Return ``float64 (n, L)``: the posterior probability that each given label is an error.
+
+    With m the share of positives given as 0 and w that of negatives given as 1, a given 0 is an
+    error with probability ``p m / (p m + (1 - p) (1 - w))`` and a given 1 with
+    ``(1 - p) w / ((1 - p) w + p (1 - m))``. Within a label and a kind this only follows p; m and w
+    put labels and kinds on one scale. Both are confident learning's counts, but w is at most the
+    mixture estimate (:func:`~toolkit.auditing.noise.mislabelled`). For a rare label most confident
+    disagreements on positives are not wrong but hard (a small dog, a baby held by a guitarist),
+    and that estimate knows it, because hard positives get rarer towards the bottom of the scores,
+    and wrong ones do not. 0 where p is unknown.
+    """
+    given = np.asarray(Y).astype(bool)
+    p = np.asarray(P, np.float64)
+    missing, wrong = (cells.sum(axis=0) for cells in confident(p, given))
+    ones, zeros = given.sum(axis=0), (~given).sum(axis=0)
+    m = np.clip(missing / np.maximum(ones + missing - wrong, 1), *_RATES)
+    _, mixed = mislabelled(p, given, spare=0.5)
+    w = np.minimum(wrong / np.maximum(zeros - missing + wrong, 1), mixed / np.maximum(zeros, 1))
+    w = np.clip(w, *_RATES)
+    q = np.clip(p, _EDGE, 1 - _EDGE)
+    absent = q * m / (q * m + (1 - q) * (1 - w))
+    false = (1 - q) * w / ((1 - q) * w + q * (1 - m))
+    found: Floats = np.nan_to_num(np.where(given, false, absent))
+    return found
+
+
+def suspects(
+    P: npt.ArrayLike,
+    Y: npt.ArrayLike,
+    labels: Sequence[str],
+    top: int = 50,
+    *,
+    each: int | None = None,
+) -> list[Suspect]:
+    """Return the ``top`` labels that are likeliest to be errors, likeliest first.
+
+    Args:
+        P: out-of-fold P(y = 1) ``(n, L)``, NaN for a label that could not be learned.
+        Y: 0/1 ``(n, L)``.
+        labels: L names.
+        top: how many, over all labels.
+        each: how many of each label, in place of ``top``.
+    """
+    p, given = np.asarray(P, np.float64), np.asarray(Y).astype(bool)
+    score = suspicion(p, given)
+    if each is not None:
+        place = (-score).argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+        score = np.where(place < each, score, 0)
+        top = each * len(labels)
+    order = np.argsort(-score, axis=None, kind="stable")[:top]
+    cells = [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, score.shape), strict=True)]
+    return [
+        Suspect(
+            row=i,
+            label=labels[j],
+            kind="wrong" if given[i, j] else "missing",
+            probability=float(p[i, j]),
+            score=float(score[i, j]),
+        )
+        for i, j in cells
+        if score[i, j] > 0
+    ]

@@ -1,0 +1,130 @@
+"""Options that commands share, declared once, and what makes a function a command."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from toolkit.cli.run import Run
+
+Group = dict[str, tuple[Any, Any]]
+Command = Callable[..., None]
+
+
+def option(kind: Any, default: Any, *names: str, **more: Any) -> tuple[Any, Any]:
+    """Return an option's annotation and default; its name is the key it is filed under."""
+    return Annotated[kind, typer.Option(*names, **more)], default
+
+
+DATA: Group = {
+    "data": option(
+        str | None,
+        None,
+        metavar="NAME",
+        help="Data set. Default: $TOOLKIT_DATA, else the one last imported, else a synthetic one.",
+    )
+}
+SEED: Group = {"seed": option(int, 0, min=0, help="Seed of all that is random.")}
+DEVICE: Group = {"device": option(str, "auto", help="auto, cpu, cuda or mps.")}
+MACHINE: Group = DEVICE | {
+    "precision": option(str, "auto", help="auto, bf16 or fp32; auto is bf16 where it is native.")
+}
+ENGINE: Group = {"engine": option(str, "auto", help="auto, openvino or torch.")}
+SPLIT: Group = {
+    "split": option(
+        str,
+        "paper",
+        help="paper, stratified, grouped (by toolkit audit --group-duplicates), or file (given at "
+        "import).",
+    )
+}
+FOLDS: Group = {"folds": option(int, 5, help="Folds over the development images.")}
+MAKING: Group = {
+    "name": option(str | None, None, help="Name of the result. Default: made from the options."),
+    "overwrite": option(bool, False, "--overwrite", help="Replace a result of that name."),
+}
+WEIGHTS: Group = {
+    "weights": option(str, "default", help="default, none (a random start), or a weights file.")
+}
+VIEWS: Group = {
+    "views": option(str, "original", help="original, or original,hflip to average both."),
+    "pooling": option(str, "default", help="default, or avgmax: average and maximum side by side."),
+}
+CROP: Group = {
+    "crop": option(
+        str,
+        "center",
+        help="center (the backbone's own transform), or full: cut nothing off square images.",
+    )
+}
+CROPS: Group = {
+    "crop": option(
+        str,
+        "center",
+        help="center, full (cut nothing off square images), or center,full: side by side.",
+    )
+}
+FEATURES: Group = {
+    "features": option(
+        str, "efficientnet_lite0", help="Backbones, comma-separated; set side by side."
+    )
+}
+MEMBERS: Group = {"members": option(str, "*", help="Names or globs, comma-separated.")}
+SET: Group = {
+    "set": option(
+        list[str] | None, None, metavar="KEY=VALUE", help="Any other setting; repeatable."
+    )
+}
+_COMMON: Group = {
+    "artifacts": option(
+        Path | None,
+        None,
+        metavar="DIR",
+        help="Where everything is kept. Default: $TOOLKIT_ARTIFACTS, else ./artifacts.",
+    ),
+    "json": option(bool, False, "--json", help="Print one JSON document on standard output."),
+    "quiet": option(bool, False, "--quiet", "-q", help="No progress and no remarks."),
+}
+
+
+def command(
+    app: typer.Typer, *groups: Group, name: str | None = None
+) -> Callable[[Command], Command]:
+    """Make a function a command with its own options, those of groups, and the common ones.
+
+    The function is called with the :class:`Run`, its own options by name, and as ``**shared`` the
+    options of the groups with ``artifacts`` and ``progress``, ready to be handed to a verb.
+
+    Args:
+        app: what the command is added to.
+        groups: options by name, shared with other commands.
+        name: the command's name; by default the function's.
+    """
+    shared = {key: each for group in (*groups, _COMMON) for key, each in group.items()}
+
+    def add(function: Command) -> Command:
+        own = inspect.signature(function, eval_str=True).parameters.values()
+        parameters = [each for each in own if each.kind is not inspect.Parameter.VAR_KEYWORD][1:]
+        parameters += [
+            inspect.Parameter(
+                key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+            )
+            for key, (annotation, default) in shared.items()
+        ]
+
+        @wraps(function)
+        def called(**given: Any) -> None:
+            run = Run.start(json=given.pop("json"), quiet=given.pop("quiet"))
+            function(run, **given, progress=run.progress)
+
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        called.__annotations__ = {each.name: each.annotation for each in parameters}
+        app.command(name)(called)
+        return called
+
+    return add

@@ -1,0 +1,92 @@
+"""What a person at a terminal sees of long work: bars, a live table of epochs, remarks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from toolkit.cli.run import Run
+from toolkit.runtime.progress import Progress, Task
+
+_EPOCH = (
+    "epoch",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_map",
+    "images_per_second",
+)
+
+
+class TerminalProgress(Progress):
+    """Bars on standard error where that is a terminal; remarks there in any case.
+
+    Args:
+        run: tells whether to be quiet.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._epochs: list[list[str]] = []
+
+    @contextmanager
+    def task(self, name: str, total: int | None = None) -> Iterator[Task]:
+        """Yield a task with a bar, its rate and the time left."""
+        if self._run.quiet or not sys.stderr.isatty():
+            yield Task(name, total, self.tell)
+            return
+        from rich.console import Group
+        from rich.live import Live
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+        )
+        number = bars.add_task(name, total=total, rate="")
+        self._epochs.clear()
+
+        def shown() -> Any:
+            return Group(self._epoch_table(), bars) if self._epochs else bars
+
+        def tell(name: str, done: int, total: int | None) -> None:
+            speed = bars.tasks[0].speed
+            bars.update(
+                number, completed=done, total=total, rate=f"{speed:,.0f}/s" if speed else ""
+            )
+
+        with Live(get_renderable=shown, console=self._run.console(stderr=True), transient=True):
+            yield Task(name, total, tell)
+
+    def say(self, remark: str) -> None:
+        """Print a remark on standard error."""
+        self._run.say(remark)
+
+    def epoch(self, run: str, metrics: dict[str, Any]) -> None:
+        """Add an epoch to the live table; print it where there is none."""
+        cells = [_cell(metrics[column]) for column in _EPOCH]
+        self._epochs.append([run, *cells])
+        if not sys.stderr.isatty():
+            named = zip(_EPOCH[1:], cells[1:], strict=True)
+            told = ", ".join(f"{name.replace('_', ' ')} {cell}" for name, cell in named)
+            self._run.say(f"{run}, epoch {cells[0]}: {told}")
+
+    def _epoch_table(self) -> Any:
+        from rich.table import Table
+
+        table = Table(*("run", *(column.replace("_", " ") for column in _EPOCH)))
+        for row in self._epochs[-30:]:
+            table.add_row(*row)
+        return table
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return str(value) if isinstance(value, int) else f"{value:.4g}"

@@ -1,0 +1,43 @@
+"""Which data set a verb is about: one in hand, one by name, or the one last imported."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from toolkit.data.dataset import Dataset, dataset_file, last_dataset, load_dataset, save_dataset
+from toolkit.data.synthetic import SYNTHETIC, make_synthetic
+from toolkit.runtime.progress import Progress
+
+
+def open_dataset(data: Dataset | str | None, artifacts: Path, progress: Progress) -> Dataset:
+    """Return the data set that a verb was given.
+
+    Args:
+        data: a data set, which is kept under its name so that what is made of it finds it again;
+            the name of one that was imported; or None for ``$TOOLKIT_DATA``, else the one last
+            imported, else a synthetic one, which is painted if it is not there.
+        artifacts: the artifacts folder.
+        progress: who is told.
+
+    Raises:
+        UsageError: there is no data set of that name.
+    """
+    if isinstance(data, Dataset):
+        if not _kept(data, artifacts):
+            save_dataset(data, artifacts)
+        return data
+    chosen = data or os.environ.get("TOOLKIT_DATA") or last_dataset(artifacts)
+    if chosen is None:
+        if dataset_file(artifacts, SYNTHETIC).is_file():
+            return load_dataset(artifacts, SYNTHETIC)
+        progress.say("no data set was named or imported: making the synthetic one")
+        return make_synthetic(SYNTHETIC, artifacts, progress=progress)
+    return load_dataset(artifacts, chosen)
+
+
+def _kept(dataset: Dataset, artifacts: Path) -> bool:
+    if not dataset_file(artifacts, dataset.name).is_file():
+        return False
+    there = load_dataset(artifacts, dataset.name)
+    return there.digest == dataset.digest and there.root == dataset.root

@@ -1,0 +1,1 @@
+"""Distribute: where pieces of work run."""

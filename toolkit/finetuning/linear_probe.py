@@ -1,0 +1,84 @@
+"""Probe: the output layer as logistic regressions on the features of the trunk below it.
+
+Training begins with one: a drawn output layer sends the trunk gradients that undo what it knows
+before they teach it anything; probing first and training all layers after it keeps more of the
+trunk (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform
+Out-of-Distribution"). And it ends with one, on training pictures of the size that is scored: the
+same things on larger pictures give features of other lengths, to which the layer above has to be
+fitted (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from toolkit.finetuning.forward import autocast, batches
+from toolkit.finetuning.networks import Classifier
+from toolkit.finetuning.source import Source
+from toolkit.heads.linear import LinearHead
+
+
+def probe(
+    network: Classifier,
+    source: Source,
+    Y: np.ndarray,
+    train: np.ndarray,
+    *,
+    pos_weight: np.ndarray | None = None,
+    precision: str = "fp32",
+    on_batch: Callable[[], None] | None = None,
+) -> None:
+    """Replace the output layer by logistic regressions on the trunk's features.
+
+    Strengths are chosen per label on the training rows (:class:`~toolkit.heads.linear
+    .LinearHead`). A label without both classes among them gets its log odds, one positive and one
+    negative added, whatever the picture.
+
+    Args:
+        network: is moved to the source's device; its output layer is written to.
+        source: pictures, which are seen unchanged.
+        Y: ``uint8 (n, L)``, of which only training rows are looked at.
+        train: ``int64 (m,)``.
+        pos_weight: ``float (L,)``, weight of a positive, or None.
+        precision: ``bf16`` or ``fp32``.
+        on_batch: called before each batch of pictures.
+    """
+    network.eval().to(source.device)
+    X, targets = _features(network, source, train, precision, on_batch), Y[train]
+    positives, count = targets.sum(0, dtype=np.int64), len(targets)
+    weight = None
+    if pos_weight is not None:
+        weight = np.where(targets == 1, pos_weight, 1.0).astype(np.float32)
+    varied = np.flatnonzero((positives > 0) & (positives < count))
+    coef = np.zeros((Y.shape[1], X.shape[1]), np.float32)
+    intercept = np.log((positives + 1) / (count - positives + 1)).astype(np.float32)
+    if len(varied):
+        head = LinearHead(normalise=False, device=_device(source))
+        head.fit(X, targets[:, varied], None if weight is None else weight[:, varied])
+        coef[varied], intercept[varied] = head.coef_, head.intercept_
+    with torch.no_grad():
+        network.head.weight.copy_(torch.from_numpy(coef))
+        network.head.bias.copy_(torch.from_numpy(intercept))
+
+
+@torch.no_grad()
+def _features(
+    network: Classifier,
+    source: Source,
+    rows: np.ndarray,
+    precision: str,
+    on_batch: Callable[[], None] | None,
+) -> np.ndarray:
+    found = []
+    for batch in batches(source, rows, on_batch):
+        with autocast(source.device, precision):
+            found.append(network.features(batch).float().cpu())
+    joined: np.ndarray = torch.cat(found).numpy()
+    return joined
+
+
+def _device(source: Source) -> str:
+    return "cuda" if source.device.type == "cuda" else "cpu"

@@ -1,0 +1,407 @@
+"""Training: one loop for networks on pixels and for output layers on cached features.
+
+All that is random in a step follows from the seed and the step's number: batches, augmentation and
+dropout masks. A run that is killed and resumed from a checkpoint therefore goes on bit for bit as
+if nothing had happened (on a processor with the same number of threads).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from toolkit.errors import UsageError
+from toolkit.finetuning.averaging import Averaging
+from toolkit.finetuning.checkpoint import load_checkpoint, save_checkpoint
+from toolkit.finetuning.depthwise import MixedDepthwise
+from toolkit.finetuning.forward import autocast, batch_starts, logits_of, prepared
+from toolkit.finetuning.networks import depth_groups, optimizer_groups, unfreeze_groups
+from toolkit.finetuning.settings import Settings
+from toolkit.finetuning.source import Source
+from toolkit.finetuning.tasks import Auxiliary, TaskHeads
+from toolkit.heads import losses
+from toolkit.statistics.metrics import hamming_accuracy, mean_average_precision
+
+SAVE_EVERY = 180.0
+Metrics = dict[str, Any]
+
+
+class StoppedError(Exception):
+    """The run was asked to stop; what was done is kept."""
+
+
+class Training:
+    """A network in training, with a position that can be saved and taken up again.
+
+    Args:
+        network: gives logits ``(b, L)``; its output layer is called ``head``.
+        source: pictures or features of n images.
+        Y: ``(n, L)`` of 0 and 1; only rows of ``train`` and ``validation`` are looked at.
+        train: ``int64 (m,)``, rows to learn from.
+        validation: ``int64 (v,)``, rows to measure on after each epoch; may be empty.
+        settings: see :class:`~toolkit.finetuning.settings.Settings`.
+        pos_weight: ``float (L,)``, weight of a positive, or None.
+        auxiliary: tasks to learn beside the labels; their heads are no part of what is kept.
+        seed: of everything random; the global generators are left as they were.
+        precision: ``bf16`` for autocast, or ``fp32``.
+        device: ``cpu``, ``cuda`` or ``mps``.
+
+    Attributes:
+        history: metrics of each finished epoch.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        source: Source,
+        Y: np.ndarray,
+        train: np.ndarray,
+        validation: np.ndarray,
+        settings: Settings,
+        *,
+        pos_weight: np.ndarray | None = None,
+        auxiliary: Auxiliary | None = None,
+        seed: int = 0,
+        precision: str = "fp32",
+        device: str = "cpu",
+    ) -> None:
+        self.settings, self.source, self.seed = settings, source, seed
+        self.train, self.validation = train, validation
+        self.precision, self.device = precision, torch.device(device)
+        self.network = network.to(self.device)
+        if source.pixels:
+            self.network = self.network.to(memory_format=torch.channels_last)
+        self.Y = torch.from_numpy(np.ascontiguousarray(Y, np.float32)).to(self.device)
+        self.weight = (
+            None
+            if pos_weight is None
+            else torch.from_numpy(np.asarray(pos_weight, np.float32)).to(self.device)
+        )
+        self.tasks: TaskHeads | None = None
+        if auxiliary is not None and auxiliary.tasks:
+            self.tasks = auxiliary.heads(network, Y, train, seed).to(self.device)
+        self.groups = depth_groups(self.network)
+        self.optimizer = _optimizer(self.groups, self.tasks, settings)
+        self.averaging = Averaging(self.network, settings.averaging, settings.interpolation)
+        self._compiled: Any = None
+        self.starts = batch_starts(len(train), settings.batch_size)
+        self.steps = len(self.starts)
+        self.epoch, self.step, self.taken = 0, 0, 0
+        self.running, self.seconds = self._no_sums(), 0.0
+        self.history: list[Metrics] = []
+        self.best: dict[str, Any] | None = None
+
+    def run(
+        self,
+        checkpoint: Path | None = None,
+        *,
+        stop: Callable[[], bool] | None = None,
+        save_every: float = SAVE_EVERY,
+        on_step: Callable[[int], None] | None = None,
+        on_epoch: Callable[[Metrics], None] | None = None,
+    ) -> nn.Module:
+        """Train to the end and return the network with the weights that are kept.
+
+        Args:
+            checkpoint: file to go on from, and to save to after each epoch and every
+                ``save_every`` seconds.
+            stop: asked after each step; where it says so the run is saved and ended.
+            save_every: seconds.
+            on_step: called with the number of images after each step.
+            on_epoch: called with the metrics of each epoch, also of those done before a resume.
+
+        Raises:
+            StoppedError: ``stop`` said so.
+            ArtifactError: the checkpoint is damaged.
+            UsageError: training diverged.
+        """
+        with _own_randomness(self.device):
+            if checkpoint is not None and checkpoint.is_file():
+                self.load_state_dict(load_checkpoint(checkpoint))
+            for done in self.history if on_epoch is not None else []:
+                on_epoch(done)  # type: ignore[misc]
+            saved = time.monotonic()
+            while not self.finished:
+                began = time.perf_counter()
+                self._one_step()
+                self.seconds += time.perf_counter() - began
+                if on_step is not None:
+                    on_step(self._batch_rows(self.step - 1).size)
+                if self.step == self.steps:
+                    self._end_epoch()
+                    if on_epoch is not None:
+                        on_epoch(self.history[-1])
+                asked = stop is not None and stop()
+                due = self.step == 0 or asked or time.monotonic() - saved >= save_every
+                if checkpoint is not None and due:
+                    save_checkpoint(self.state_dict(), checkpoint)
+                    saved = time.monotonic()
+                if asked and not self.finished:
+                    raise StoppedError
+        return self.kept()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or enough of them went by without a better one."""
+        if self.epoch >= self.settings.epochs or self.settings.pretrain == "none":
+            return True
+        values = [line["validation_map"] for line in self.history]
+        if not self.settings.patience or self.step or None in values or not values:
+            return False
+        return len(values) - 1 - int(np.argmax(values)) >= self.settings.patience
+
+    def kept(self) -> nn.Module:
+        """Return the network with the weights that the settings keep, in evaluation mode."""
+        if self.best is not None:
+            self.network.load_state_dict(self.best["network"])
+        elif self.taken:
+            self.network.load_state_dict(self.averaging.judged(self.network).state_dict())
+        return self.network.eval()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the rest of the run depends on."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "taken": self.taken,
+            "running": self.running.cpu(),
+            "seconds": self.seconds,
+            "network": self.network.state_dict(),
+            "tasks": None if self.tasks is None else self.tasks.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "averaging": self.averaging.state_dict(),
+            "best": self.best,
+            "history": self.history,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what :meth:`state_dict` returned."""
+        self.epoch, self.step, self.taken = state["epoch"], state["step"], state["taken"]
+        self.running.copy_(state["running"])
+        self.seconds, self.best = state["seconds"], state["best"]
+        self.history = list(state["history"])
+        self.network.load_state_dict(state["network"])
+        if self.tasks is not None:
+            self.tasks.load_state_dict(state["tasks"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.averaging.load_state_dict(state["averaging"])
+
+    def logits(
+        self,
+        rows: np.ndarray,
+        network: nn.Module | None = None,
+        on_batch: Callable[[], None] | None = None,
+    ) -> np.ndarray:
+        """Return ``float32 (m, L)`` of some rows, as they are scored and the network's mode is."""
+        return logits_of(
+            network or self.network,
+            self.source.scored,
+            rows,
+            views=self.settings.views,
+            precision=self.precision,
+            on_batch=on_batch,
+        )
+
+    def diverged(self) -> UsageError:
+        """Return the error that says so."""
+        epoch = min(self.epoch + 1, self.settings.epochs)
+        return UsageError(
+            f"training diverged in epoch {epoch}: its scores are no numbers any more; "
+            f"lower the learning rate ({self.settings.learning_rate:g})"
+        )
+
+    def _one_step(self) -> None:
+        how, at = self.settings, self._batch_rows(self.step)
+        generator = torch.Generator().manual_seed(self._seed_of("step", self.taken))
+        torch.manual_seed(self._seed_of("dropout", self.taken))
+        unfreeze_groups(self.groups, self.epoch, how.unfreeze)
+        self._set_rate()
+        self.network.train()
+        batch = self.source.batch(at)
+        if self.source.pixels:
+            batch = how.augmentation(batch, generator)
+        batch = prepared(batch, self.source)
+        rows = torch.from_numpy(at).to(self.device)
+        y = self.Y[rows]
+        targets = y * (1 - how.label_smoothing) + 0.5 * how.label_smoothing
+        if self.tasks is not None:
+            targets = self.tasks.beside(targets, rows)
+        if how.mixup:
+            from toolkit.finetuning.augment import mixup
+
+            batch, targets = mixup(batch, targets, generator, how.mixup)
+        logits, beside = self._outputs(batch, targets[:, y.shape[1] :], generator)
+        loss = total = self._loss(logits, targets[:, : y.shape[1]]).mean()
+        if self.tasks is not None:
+            total = self.tasks.total(loss, beside, y.shape[1])
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        if how.gradient_norm:
+            beside_it = [] if self.tasks is None else self.tasks.parameters()
+            nn.utils.clip_grad_norm_([*self.network.parameters(), *beside_it], how.gradient_norm)
+        self.optimizer.step()
+        self.averaging.update(self.network, self.taken)
+        with torch.no_grad():
+            # summed on the device: reading a number would wait for it at every step
+            # of a blend the picture counts that is the larger part of it
+            right = ((logits >= 0) == (targets[:, : y.shape[1]] > 0.5)).float().mean(1).sum()
+            sums = [loss.detach() * len(at), right, *(each.detach() * len(at) for each in beside)]
+            self.running += torch.stack(sums)
+        self.step += 1
+        self.taken += 1
+
+    def _outputs(
+        self, batch: torch.Tensor, beside: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return the logits of a batch and the loss of each task."""
+        if self.tasks is None:
+            with autocast(self.device, self.precision), self._depthwise():
+                return self._forward()(batch).float(), []
+        count = len(batch)
+        batch, turns = self.tasks.turned(batch, generator)
+        with autocast(self.device, self.precision), self._depthwise():
+            logits, *outputs = self._forward()(batch, count)
+        return logits.float(), self.tasks.losses(outputs, beside, turns)
+
+    def _end_epoch(self) -> None:
+        how = self.settings
+        rows, began = len(self.train), time.perf_counter()
+        loss, right, *tasks = (
+            self.running.tolist()
+        )  # waits for the device to end what was asked of it
+        if not math.isfinite(loss):
+            raise self.diverged()
+        seconds = self.seconds + time.perf_counter() - began
+        metrics: Metrics = {
+            "epoch": self.epoch + 1,
+            "learning_rate": self.optimizer.param_groups[-1]["lr"],
+            "train_loss": loss / rows,
+            "train_accuracy": right / rows,
+            "validation_loss": None,
+            "validation_accuracy": None,
+            "validation_map": None,
+            "seconds": round(seconds, 3),
+            "images_per_second": round(rows / max(seconds, 1e-9), 1),
+        }
+        judged = self.averaging.judged(self.network)
+        metrics |= self._validated(judged)
+        metrics |= {} if self.tasks is None else self.tasks.told(tasks, rows)
+        self.history.append(metrics)
+        score = {
+            "best-training-accuracy": metrics["train_accuracy"],
+            "best-validation-map": metrics["validation_map"],
+        }.get(how.keep)
+        if score is not None and (self.best is None or score > self.best["score"]):
+            weights = {name: value.clone() for name, value in judged.state_dict().items()}
+            self.best = {"score": score, "epoch": self.epoch + 1, "network": weights}
+        self.epoch, self.step = self.epoch + 1, 0
+        self.running, self.seconds = self._no_sums(), 0.0
+
+    def _validated(self, network: nn.Module) -> Metrics:
+        if not len(self.validation):
+            return {}
+        torch.manual_seed(self._seed_of("validation", self.epoch))
+        # as published: dropout at work, and normalisation by, and learning from, the batch at hand
+        network.train(self.settings.validation_mode == "train")
+        logits = self.logits(self.validation, network)
+        network.eval()
+        if not np.isfinite(logits).all():
+            raise self.diverged()
+        at = torch.from_numpy(self.validation).to(self.device)
+        loss = self._loss(torch.from_numpy(logits).to(self.device), self.Y[at]).mean()
+        truth = self.Y[at].cpu().numpy().astype(np.uint8)
+        found = mean_average_precision(truth, logits)
+        return {
+            "validation_loss": float(loss),
+            "validation_accuracy": hamming_accuracy(truth, logits >= 0),
+            "validation_map": None if math.isnan(found) else found,
+        }
+
+    def _loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        how = self.settings
+        if how.loss == "bce":
+            weight = 1.0 if self.weight is None else self.weight
+            return losses.binary_cross_entropy(logits, targets, weight)
+        loss = (
+            partial(losses.focal, gamma=how.gamma)
+            if how.loss == "focal"
+            else partial(losses.asymmetric, gamma_negative=how.gamma, clip=how.clip)
+        )
+        values = loss(logits, targets)
+        return values if self.weight is None else values * (1 + (self.weight - 1) * targets)
+
+    def _set_rate(self) -> None:
+        how = self.settings
+        total = max(1, how.epochs * self.steps)
+        rise = min(1.0, (self.taken + 1) / max(1.0, how.warm_up * total))
+        fall = 0.5 * (1 + math.cos(math.pi * self.taken / total))
+        factor = rise * (fall if how.schedule == "cosine" else 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base_rate"] * factor
+
+    def _batch_rows(self, step: int) -> np.ndarray:
+        """Return the rows of a step of this epoch; the order is the epoch's own."""
+        if getattr(self, "_order_of", None) != self.epoch:
+            random = np.random.default_rng((self.seed, self.epoch))
+            self._order, self._order_of = random.permutation(self.train), self.epoch
+        ends = [*self.starts[1:], len(self.train)]
+        return self._order[self.starts[step] : ends[step]]
+
+    def _forward(self) -> Callable[..., Any]:
+        if self._compiled is None:
+            tasks = self.tasks
+            plain = self.network if tasks is None else partial(tasks.outputs, self.network)
+            self._compiled = torch.compile(plain) if self.settings.compile else plain
+        compiled: Callable[..., Any] = self._compiled
+        return compiled
+
+    def _depthwise(self) -> AbstractContextManager[object]:
+        slow = self.precision == "bf16" and self.device.type == "cpu" and not self.settings.compile
+        return MixedDepthwise() if slow else nullcontext()
+
+    def _no_sums(self) -> torch.Tensor:
+        kind = torch.float32 if self.device.type == "mps" else torch.float64
+        tasks = 0 if self.tasks is None else len(self.tasks.names)
+        return torch.zeros(2 + tasks, dtype=kind, device=self.device)
+
+    def _seed_of(self, what: str, number: int) -> int:
+        spread = np.random.SeedSequence((self.seed, number, *what.encode()))
+        return int(spread.generate_state(1, np.uint64)[0] >> 1)
+
+
+def _optimizer(
+    groups: list[list[nn.Parameter]], tasks: TaskHeads | None, how: Settings
+) -> torch.optim.Optimizer:
+    made = optimizer_groups(
+        groups,
+        how.learning_rate,
+        how.learning_rate * how.trunk_rate,
+        how.layer_decay,
+        how.weight_decay,
+        flat_decay=how.optimizer != "adamw",
+    )
+    if tasks is not None:
+        made += tasks.groups(how.learning_rate, how.weight_decay)
+    if how.optimizer == "sgd":
+        return torch.optim.SGD(made, lr=how.learning_rate, momentum=how.momentum, fused=True)
+    if how.optimizer == "rmsprop":
+        return torch.optim.RMSprop(made, lr=how.learning_rate)
+    kind = torch.optim.Adam if how.optimizer == "adam" else torch.optim.AdamW
+    return kind(made, lr=how.learning_rate, fused=True)
+
+
+@contextmanager
+def _own_randomness(device: torch.device) -> Iterator[None]:
+    """Leave the global generators as they were."""
+    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        yield

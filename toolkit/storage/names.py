@@ -1,0 +1,30 @@
+"""Names that a user lists: separated by commas in a shell, a list in Python or in a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+
+def names_of(value: str | Iterable[str] | None) -> list[str]:
+    """Return the names in a text separated by commas, or in a list, without blanks.
+
+    >>> names_of("a, b,")
+    ['a', 'b']
+    >>> names_of(["a", "b"])
+    ['a', 'b']
+    """
+    if value is None:
+        return []
+    each = value.split(",") if isinstance(value, str) else value
+    return [name.strip() for name in each if name.strip()]
+
+
+def is_glob(name: str) -> bool:
+    """Tell whether a name is a pattern such as ``mlp-*``."""
+    return bool(set(name) & set("*?["))
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Tell whether a name is one of the patterns, or matches one."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
