@@ -27,7 +27,7 @@ _PLACES = {
     "cross_fit": "members.cross_fit",
     "score": "statistics.metrics",
 }
-__all__ = list(_PLACES)  # noqa: PLE0605
+__all__ = list(_PLACES)
 
 
 def __getattr__(name: str) -> Any:

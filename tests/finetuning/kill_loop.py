@@ -19,8 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tests.finetuning.finetune_fakes import QUICK, training, weights
 
+from tests.finetuning.finetune_fakes import QUICK, training, weights
 from toolkit.finetuning.checkpoint import load_checkpoint
 
 LONG = replace(QUICK, epochs=16)

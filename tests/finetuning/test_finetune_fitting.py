@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.finetuning.finetune_fakes import QUICK, one_thread, pictures, tiny
 
+from tests.finetuning.finetune_fakes import QUICK, one_thread, pictures, tiny
 from toolkit.errors import DataError, UsageError
 from toolkit.finetuning.fitting import (
     Fitted,

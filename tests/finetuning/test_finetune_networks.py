@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.finetuning.finetune_fakes import Tiny
 from torch import nn
 
+from tests.finetuning.finetune_fakes import Tiny
 from toolkit.errors import UsageError
 from toolkit.features.backbones import BackboneSpec
 from toolkit.features.loading import load

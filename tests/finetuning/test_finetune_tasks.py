@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from tests.finetuning.finetune_fakes import (
     QUICK,
     one_thread,
@@ -16,7 +17,6 @@ from tests.finetuning.finetune_fakes import (
     training,
     weights,
 )
-
 from toolkit.errors import UsageError
 from toolkit.finetuning.fitting import Fitted, Parts, fit
 from toolkit.finetuning.source import Source

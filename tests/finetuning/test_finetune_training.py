@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
+from tests.finetuning import kill_loop
 from tests.finetuning.finetune_fakes import (
     QUICK,
     one_thread,
@@ -21,8 +23,6 @@ from tests.finetuning.finetune_fakes import (
     training,
     weights,
 )
-
-from tests.finetuning import kill_loop
 from toolkit.errors import ArtifactError, UsageError
 from toolkit.finetuning import journal as journals
 from toolkit.finetuning.journal import Journal, read_journal

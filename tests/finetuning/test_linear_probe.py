@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.finetuning.finetune_fakes import LABELS, QUICK, SIDE, Tiny, one_thread, pictures
 
+from tests.finetuning.finetune_fakes import LABELS, QUICK, SIDE, Tiny, one_thread, pictures
 from toolkit.finetuning import fitting
 from toolkit.finetuning.fitting import Fitted, Parts, Watch, fit, seeded
 from toolkit.finetuning.linear_probe import probe

@@ -10,8 +10,8 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from tests.heads.test_mlp import EXCEPTIONS
 
+from tests.heads.test_mlp import EXCEPTIONS
 from toolkit.errors import DataError, UsageError
 from toolkit.heads.auxiliary import check_tasks, make_targets
 from toolkit.heads.multitask import MultitaskHead

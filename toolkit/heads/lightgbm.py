@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import joblib  # type: ignore[import-untyped]
+import joblib
 import numpy as np
 from scipy.special import expit
 
