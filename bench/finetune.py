@@ -31,7 +31,8 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from torchvision import transforms
 
-from toolkit.data.dataset import Dataset, load_dataset
+from toolkit.data.dataset import Dataset
+from toolkit.data.dataset_store import load_dataset
 from toolkit.data.split_store import get_split
 from toolkit.features.backbones import Backbone, BackboneSpec
 from toolkit.features.engines import choose_device, choose_precision

@@ -26,7 +26,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from toolkit.data.dataset import load_dataset
+from toolkit.data.dataset_store import load_dataset
 from toolkit.data.split_store import get_folds, get_split
 from toolkit.features.backbones import BackboneSpec, resolve
 from toolkit.features.cache import CacheKey

@@ -10,6 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from toolkit.data.collection import describe_data as describe_data
+    from toolkit.data.collection import fetch_data as fetch_data
+    from toolkit.data.collection import import_data as import_data
+    from toolkit.data.collection import list_data as list_data
+    from toolkit.data.collection import synth_data as synth_data
     from toolkit.data.dataset import Dataset as Dataset
     from toolkit.heads.lightgbm import LightGBMHead as LightGBMHead
     from toolkit.heads.linear import LinearHead as LinearHead
@@ -25,7 +30,12 @@ _PLACES = {
     "MLPHead": "heads.mlp",
     "MultitaskHead": "heads.multitask",
     "cross_fit": "members.cross_fit",
+    "describe_data": "data.collection",
+    "fetch_data": "data.collection",
+    "import_data": "data.collection",
+    "list_data": "data.collection",
     "score": "statistics.metrics",
+    "synth_data": "data.collection",
 }
 __all__ = list(_PLACES)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import NETWORK, Drive
-from toolkit.data.dataset import load_dataset
+from toolkit.data.dataset_store import load_dataset
 from toolkit.data.split_store import get_folds, get_split
 
 SMALL = ("audit", "--features", NETWORK, "--weights", "none", "--permutations", 199)

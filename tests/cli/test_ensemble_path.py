@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import NETWORK, Drive, copied
-from toolkit.data.dataset import load_dataset
+from toolkit.data.dataset_store import load_dataset
 from toolkit.ensembles.thresholds import fit_thresholds
 from toolkit.images.pixel_store import PixelKey, decode_pixels
 from toolkit.images.sources import Images
@@ -259,7 +259,7 @@ def test_an_error_is_one_sentence_and_a_code(
 def shelf(toolkit: Drive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Drive:
     """Two members without models, which is all that most errors need."""
     from tests.ensembles.ensemble_fakes import world
-    from toolkit.data.dataset import save_dataset
+    from toolkit.data.dataset_store import save_dataset
     from toolkit.data.split_store import get_folds, get_split
     from toolkit.ensembles.join import align
     from toolkit.members.member import provenance, save_member

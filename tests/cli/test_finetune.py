@@ -76,7 +76,7 @@ def test_a_run_that_is_asked_to_end_saves_and_goes_on(
 
 
 def _restored_networks_score_as_the_member_does(name: str) -> None:
-    from toolkit.data.dataset import load_dataset
+    from toolkit.data.dataset_store import load_dataset
     from toolkit.finetuning.forward import logits_of, saved_networks
     from toolkit.finetuning.source import Source
     from toolkit.images.pixel_store import PixelKey, PixelStore
@@ -104,7 +104,7 @@ def _restored_networks_score_as_the_member_does(name: str) -> None:
 def test_labels_of_test_images_do_not_reach_a_fine_tuned_member(
     toolkit: Drive, course: Path
 ) -> None:
-    from toolkit.data.dataset import load_dataset
+    from toolkit.data.dataset_store import load_dataset
     from toolkit.data.split_store import get_split
 
     toolkit("data", "import", course, "--name", "one")

@@ -66,7 +66,7 @@ def test_a_member_made_again_is_the_same_and_not_made_twice(toolkit: Drive, cour
 
 def test_test_labels_do_not_reach_a_member(toolkit: Drive, course: Path, tmp_path: Path) -> None:
     """Turning every label of the test images round changes no score."""
-    from toolkit.data.dataset import load_dataset
+    from toolkit.data.dataset_store import load_dataset
     from toolkit.data.split_store import get_split
 
     toolkit("data", "import", course, "--name", "one")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.features.feature_fakes import key_of
-from toolkit.data.dataset import Dataset, dataset_file, save_dataset
+from toolkit.data.dataset import Dataset
+from toolkit.data.dataset_store import dataset_file, save_dataset
 from toolkit.errors import ArtifactError
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.integrity import intact, rewrite

@@ -98,7 +98,8 @@ def command(
     """Make a function a command with its own options, those of groups, and the common ones.
 
     The function is called with the :class:`Run`, its own options by name, and as ``**shared`` the
-    options of the groups with ``artifacts`` and ``progress``, ready to be handed to a verb.
+    options of the groups with ``artifacts`` and ``progress``, ready to be handed to a verb. It may
+    name some of those itself, to have them by name.
 
     Args:
         app: what the command is added to.
@@ -109,7 +110,11 @@ def command(
 
     def add(function: Command) -> Command:
         own = inspect.signature(function, eval_str=True).parameters.values()
-        parameters = [each for each in own if each.kind is not inspect.Parameter.VAR_KEYWORD][1:]
+        parameters = [
+            each
+            for each in list(own)[1:]
+            if each.kind is not inspect.Parameter.VAR_KEYWORD and each.name not in shared
+        ]
         parameters += [
             inspect.Parameter(
                 key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation

@@ -144,17 +144,10 @@ class Run:
 
     def dataset(self, name: str | None) -> Dataset:
         """Load the data set a command is about; make the synthetic one if there is none."""
-        from toolkit.data.dataset import dataset_file, last_dataset, load_dataset
+        from toolkit.data.open import open_dataset
+        from toolkit.runtime.progress import Progress
 
-        chosen = name or os.environ.get("TOOLKIT_DATA") or last_dataset(self.artifacts)
-        if chosen is None:
-            chosen = SYNTHETIC
-            if not dataset_file(self.artifacts, SYNTHETIC).is_file():
-                self.say("no data set was named or imported: making the synthetic one")
-                from toolkit.cli.data import make_synthetic
-
-                return make_synthetic(self, SYNTHETIC, images=2000, seed=0)
-        return load_dataset(self.artifacts, chosen)
+        return open_dataset(name, self.artifacts, Progress())
 
     def _sweep(self) -> None:
         from toolkit.storage.files import ROOMS, sweep

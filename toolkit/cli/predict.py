@@ -149,7 +149,7 @@ def export(
 
 def _tuned(run: Run, member: Member) -> tuple[Thresholds, Dataset, Split]:
     """Return a member's tuned thresholds, and the data set and split that it was made on."""
-    from toolkit.data.dataset import load_dataset
+    from toolkit.data.dataset_store import load_dataset
     from toolkit.data.split_store import get_split
     from toolkit.ensembles.thresholds import tuned_thresholds
     from toolkit.errors import MemberError

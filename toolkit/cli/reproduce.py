@@ -164,7 +164,7 @@ def _run_here(root: Any, arguments: list[str]) -> int:
 
 def _smoke_data(run: Run, name: str | None) -> Dataset:
     """Return the images to walk with; what is made of them goes to a folder of its own."""
-    from toolkit.data.dataset import dataset_file, load_dataset, save_dataset
+    from toolkit.data.dataset_store import dataset_file, load_dataset, save_dataset
 
     apart = run.artifacts / "smoke"
     if name is not None:
@@ -174,9 +174,9 @@ def _smoke_data(run: Run, name: str | None) -> Dataset:
         return dataset
     run.artifacts = apart
     if not dataset_file(apart, "smoke").is_file():
-        from toolkit.cli.data import make_synthetic
+        from toolkit import synth_data
 
-        return make_synthetic(run, "smoke", IMAGES, seed=0)
+        return synth_data(IMAGES, "smoke", artifacts=apart, progress=False)
     return load_dataset(apart, "smoke")
 
 

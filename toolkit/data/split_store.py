@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from toolkit.data.dataset import Dataset, dataset_file
+from toolkit.data.dataset import Dataset
+from toolkit.data.dataset_store import dataset_file
 from toolkit.data.split import (
     Folds,
     Split,

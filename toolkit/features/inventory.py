@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.data.dataset import list_datasets, load_dataset
+from toolkit.data.dataset_store import list_datasets, load_dataset
 from toolkit.errors import ArtifactError, ToolkitError, listed
 from toolkit.features.cache import (
     EmbeddingCache,
