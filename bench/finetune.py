@@ -34,7 +34,6 @@ from torchvision import transforms
 from toolkit.data.dataset import Dataset, load_dataset
 from toolkit.data.split_store import get_split
 from toolkit.features.backbones import Backbone, Request
-from toolkit.features.engines import choose_device, choose_precision
 from toolkit.features.loading import load
 from toolkit.finetune.depthwise import MixedDepthwise
 from toolkit.finetune.networks import Classifier, classifier
@@ -43,6 +42,7 @@ from toolkit.finetune.source import Source
 from toolkit.finetune.training import Training
 from toolkit.images.pixel_store import PixelKey, PixelStore
 from toolkit.images.sources import Images
+from toolkit.runtime.device import choose_device, choose_precision
 from toolkit.runtime.heap import keep_freed_memory
 
 
