@@ -31,11 +31,11 @@ from toolkit.data.synth import synthesise
 from toolkit.features.backbones import BackboneSpec, resolve
 from toolkit.features.cache import CacheKey
 from toolkit.features.embed import embed
-from toolkit.features.engines import choose_precision
 from toolkit.features.matrix import gather
 from toolkit.images.hashes import Survey, survey
 from toolkit.images.sources import Images
 from toolkit.paper.results import IMAGES, POSITIVES
+from toolkit.runtime.device import choose_precision
 
 COPIES = 50
 FLIPPED = 0.05

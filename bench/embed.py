@@ -36,10 +36,11 @@ from torchvision import transforms
 from toolkit.features.backbones import Backbone, BackboneSpec, resolve
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.embed import embed
-from toolkit.features.engines import choose_precision, make_engine
+from toolkit.features.engines.choose import make_engine
 from toolkit.features.key import CacheKey, store_folder
 from toolkit.images.feed import decode_group, threads_restored, use_one_thread
 from toolkit.images.sources import Image
+from toolkit.runtime.device import choose_precision
 from toolkit.storage.files import digest_bytes
 
 

@@ -49,8 +49,8 @@ def test_a_row_of_another_image_is_found(toolkit: Drive, course: Path) -> None:
     from toolkit.data.dataset_store import load_dataset
     from toolkit.features.backbones import BackboneSpec, resolve
     from toolkit.features.cache import EmbeddingCache
-    from toolkit.features.engines import choose_precision
     from toolkit.features.key import CacheKey, store_folder
+    from toolkit.runtime.device import choose_precision
 
     artifacts = Path(os.environ["TOOLKIT_ARTIFACTS"])
     dataset = load_dataset(artifacts, "small")

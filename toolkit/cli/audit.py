@@ -105,7 +105,7 @@ def audit(
     from toolkit.auditing.findings import worst
     from toolkit.data.split_store import get_folds, get_split, keep_grouped_split
     from toolkit.errors import UsageError
-    from toolkit.features.engines import choose_device
+    from toolkit.runtime.device import choose_device
 
     backbones = [backbone.strip() for backbone in features.split(",") if backbone.strip()]
     if not backbones:

@@ -128,7 +128,7 @@ def make_key(
     from toolkit.errors import UsageError
     from toolkit.features.backbones import VIEWS, BackboneSpec, resolve
     from toolkit.features.cache import CacheKey
-    from toolkit.features.engines import choose_device, choose_precision
+    from toolkit.runtime.device import choose_device, choose_precision
 
     asked = tuple(view.strip() for view in views.split(","))
     if not asked or any(view not in VIEWS for view in asked) or "original" not in asked:
@@ -152,8 +152,8 @@ def fill(
 ) -> EmbedResult:
     """Embed what a store lacks of a data set, with a progress bar."""
     from toolkit.features.embed import embed
-    from toolkit.features.engines import choose_device
     from toolkit.images.sources import Images
+    from toolkit.runtime.device import choose_device
 
     dataset.require_unchanged()
     key, load = made
@@ -181,9 +181,9 @@ def _verify(
     seed: int,
 ) -> None:
     """Compare cached rows with their images; leave with exit code 1 where they differ."""
-    from toolkit.features.engines import choose_device
     from toolkit.features.verify import LEAST_COSINE, verify
     from toolkit.images.sources import Images
+    from toolkit.runtime.device import choose_device
 
     dataset.require_unchanged()
     key, load = made

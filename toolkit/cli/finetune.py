@@ -133,7 +133,6 @@ def finetune(
     from toolkit.data.split_store import get_folds, get_split
     from toolkit.errors import UsageError
     from toolkit.features.backbones import DEFAULT
-    from toolkit.features.engines import choose_device, choose_precision
     from toolkit.finetuning.fitting import (
         CHECKPOINT,
         Parts,
@@ -150,6 +149,7 @@ def finetune(
     from toolkit.members.member import provenance, save_member
     from toolkit.members.predictions import Predictions
     from toolkit.paper.results import result
+    from toolkit.runtime.device import choose_device, choose_precision
     from toolkit.runtime.heap import keep_freed_memory
     from toolkit.storage.files import digest_of, safe_name
 

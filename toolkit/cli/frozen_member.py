@@ -110,11 +110,11 @@ def make_frozen_member(
     import numpy as np
 
     from toolkit.data.split_store import get_folds, get_split
-    from toolkit.features.engines import choose_device
     from toolkit.features.matrix import gather
     from toolkit.members.cross_fit import Checkpoints, cross_fit
     from toolkit.members.member import provenance, save_member
     from toolkit.members.predictions import Predictions
+    from toolkit.runtime.device import choose_device
     from toolkit.storage.files import digest_of
 
     made = asked.keys(run)

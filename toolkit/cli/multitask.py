@@ -88,8 +88,8 @@ def multitask(
 ) -> None:
     """Fit one network for all labels with auxiliary tasks beside them, scored out of fold."""
     from toolkit.errors import UsageError
-    from toolkit.features.engines import choose_device
     from toolkit.heads.registry import make_head, parse_options
+    from toolkit.runtime.device import choose_device
     from toolkit.storage.files import safe_name
 
     run = Run.start(artifacts, json, quiet)

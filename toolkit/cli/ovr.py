@@ -71,8 +71,8 @@ def ovr(
     quiet: QuietOption = False,
 ) -> None:
     """Fit one-vs-rest heads for all labels on frozen features, scored out of fold."""
-    from toolkit.features.engines import choose_device
     from toolkit.heads.registry import make_head, parse_options
+    from toolkit.runtime.device import choose_device
     from toolkit.storage.files import safe_name
 
     run = Run.start(artifacts, json, quiet)

@@ -58,13 +58,13 @@ def predict(
     """Score new images with a member or an ensemble; embeddings go through the cache."""
     import numpy as np
 
-    from toolkit.features.engines import choose_device
     from toolkit.inference.bundle import is_bundle, open_bundle
     from toolkit.inference.outputs import open_output
     from toolkit.inference.predict import find_images
     from toolkit.inference.predict import predict as predict_images
     from toolkit.inference.scorers import in_artifacts, open_scorer
     from toolkit.members.member import load_member
+    from toolkit.runtime.device import choose_device
     from toolkit.runtime.heap import keep_freed_memory
 
     run = Run.start(artifacts, json, quiet)

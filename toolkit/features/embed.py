@@ -16,12 +16,14 @@ import numpy as np
 
 from toolkit.features.backbones import Loaded
 from toolkit.features.cache import EmbeddingCache
-from toolkit.features.engines import Engine, cores, make_engine
+from toolkit.features.engines.base import Engine
+from toolkit.features.engines.choose import make_engine
 from toolkit.features.key import CacheKey
 from toolkit.features.key import store_folder as store_folder
 from toolkit.images.feed import GROUP, batches, quiet_decoding, threads_restored, use_one_thread
 from toolkit.images.sources import Image as Image
 from toolkit.images.sources import Images, first_of_each
+from toolkit.runtime.processor import cores
 
 CHUNK = 512
 Progress = Callable[[int], None]

@@ -12,7 +12,8 @@ import numpy as np
 from toolkit.errors import ArtifactError
 from toolkit.features.backbones import Loaded
 from toolkit.features.cache import EmbeddingCache
-from toolkit.features.engines import Engine, make_engine
+from toolkit.features.engines.base import Engine
+from toolkit.features.engines.choose import make_engine
 from toolkit.features.key import CacheKey, store_folder
 from toolkit.images.feed import decode_group, quiet_decoding, threads_restored
 from toolkit.images.sources import Image, Images

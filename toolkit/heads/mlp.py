@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.data.stratify import iterative_stratification
-from toolkit.features.engines import choose_device, choose_precision
 from toolkit.heads.head import OneVsRestHead, State, label_weights
 from toolkit.heads.standardise import StandardisedInput
+from toolkit.runtime.device import choose_device, choose_precision
 
 if TYPE_CHECKING:
     from toolkit.heads.mlp_training import Loss, Training, Validation, Weights

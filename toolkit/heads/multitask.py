@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from toolkit.features.engines import choose_device, choose_precision
 from toolkit.heads.auxiliary import check_tasks, make_targets
 from toolkit.heads.head import OneVsRestHead, State
 from toolkit.heads.standardise import StandardisedInput
+from toolkit.runtime.device import choose_device, choose_precision
 
 if TYPE_CHECKING:
     from toolkit.heads.multitask_training import Shared

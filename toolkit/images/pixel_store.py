@@ -26,7 +26,6 @@ from toolkit.features.cache import (
     store_lock,
     write_at,
 )
-from toolkit.features.engines import cores
 from toolkit.images.feed import (
     Decoded,
     batches,
@@ -36,6 +35,7 @@ from toolkit.images.feed import (
 )
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Images, as_contents, first_of_each
+from toolkit.runtime.processor import cores
 from toolkit.storage.files import digest_of, read_json, write_json
 
 FORMAT = 1

@@ -17,7 +17,8 @@ from toolkit.data.readers.course import is_image_name
 from toolkit.errors import DataError, UsageError
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.embed import embed, store_folder
-from toolkit.features.engines import Engine, make_engine
+from toolkit.features.engines.base import Engine
+from toolkit.features.engines.choose import make_engine
 from toolkit.features.key import CacheKey
 from toolkit.images.pixel_store import PixelKey, decode_pixels
 from toolkit.images.sources import Images

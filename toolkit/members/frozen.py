@@ -42,7 +42,7 @@ def ovr(
     class_weight: str | None = "none",
     loss: str | None = None,
     seeds: int | None = None,
-    set: Settings = None,  # noqa: A002
+    set: Settings = None,
     weights: str = "default",
     views: str | Iterable[str] = "original",
     pooling: str = "default",

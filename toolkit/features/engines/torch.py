@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from toolkit.features.engines import cores
+from toolkit.runtime.processor import cores
 
 _CPU_BATCH = 8
 _CPU_WORKERS = 8
@@ -61,7 +61,7 @@ class TorchEngine:
             )
 
     def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
-        """Embed one batch; see :class:`toolkit.features.engines.Engine`."""
+        """Embed one batch; see :class:`toolkit.features.engines.base.Engine`."""
         host = self._full(pixels)
         if self._workers is not None:
             self._flying.append(self._workers.submit(self._run_into, host, out, done).result)

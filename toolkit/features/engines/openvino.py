@@ -73,7 +73,7 @@ class OpenVINOEngine:
     ) -> None:
         import openvino as ov
 
-        from toolkit.features.engines import cores
+        from toolkit.runtime.processor import cores
 
         path = _converted(backbone, load, views, precision, folder)
         compiled = _compiled(path, backbone, precision)
@@ -82,7 +82,7 @@ class OpenVINOEngine:
         self._errors: list[BaseException] = []
 
     def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
-        """Embed one batch; see :class:`toolkit.features.engines.Engine`."""
+        """Embed one batch; see :class:`toolkit.features.engines.base.Engine`."""
         self._raise_first()
         if len(pixels) < self.batch:
             filling = np.zeros((self.batch - len(pixels), *pixels.shape[1:]), np.uint8)
@@ -112,7 +112,7 @@ class OpenVINOEngine:
 def _compiled(path: Path, backbone: Backbone, precision: str) -> Any:
     import openvino as ov
 
-    from toolkit.features.engines import cores
+    from toolkit.runtime.processor import cores
 
     size = backbone.preprocess.size
     settings = {
@@ -169,7 +169,7 @@ def _convert(
     import openvino as ov
     import torch
 
-    from toolkit.features.engines import embedder
+    from toolkit.features.embedder import embedder
 
     module = embedder(load()[1], backbone, views)
     size = backbone.preprocess.size
@@ -226,7 +226,7 @@ def _round(building: Path, backbone: Backbone) -> float:
     """
     import openvino as ov
 
-    from toolkit.features.rounding import (
+    from toolkit.features.engines.rounding import (
         fold,
         keep_exact,
         meet,
