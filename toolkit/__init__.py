@@ -34,10 +34,15 @@ if TYPE_CHECKING:
     from toolkit.members.frozen import ovr as ovr
     from toolkit.members.member import Member as Member
     from toolkit.members.multitask import multitask as multitask
+    from toolkit.reports.compare import Comparison as Comparison
+    from toolkit.reports.compare import compare as compare
+    from toolkit.reports.report import Report as Report
+    from toolkit.reports.report import report as report
     from toolkit.statistics.metrics import score as score
 
 _PLACES = {
     "Audit": "auditing.audit",
+    "Comparison": "reports.compare",
     "Dataset": "data.dataset",
     "Embeddings": "features.embed",
     "LightGBMHead": "heads.lightgbm",
@@ -45,7 +50,9 @@ _PLACES = {
     "MLPHead": "heads.mlp",
     "Member": "members.member",
     "MultitaskHead": "heads.multitask",
+    "Report": "reports.report",
     "audit": "auditing.audit",
+    "compare": "reports.compare",
     "cross_fit": "members.cross_fit",
     "describe_data": "data.collection",
     "embed": "features.embed",
@@ -59,6 +66,7 @@ _PLACES = {
     "multitask": "members.multitask",
     "ovr": "members.frozen",
     "prune_cache": "features.inventory",
+    "report": "reports.report",
     "score": "statistics.metrics",
     "synth_data": "data.collection",
     "verify_cache": "features.inventory",

@@ -75,6 +75,14 @@ FEATURES: Group = {
     )
 }
 MEMBERS: Group = {"members": option(str, "*", help="Names or globs, comma-separated.")}
+PAPER: Group = {
+    "paper": option(
+        bool | None,
+        None,
+        "--paper/--no-paper",
+        help="Show the paper's rows. Default: where the labels are the paper's.",
+    )
+}
 SET: Group = {
     "set": option(
         list[str] | None, None, metavar="KEY=VALUE", help="Any other setting; repeatable."
