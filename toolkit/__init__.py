@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from toolkit.reports.compare import compare as compare
     from toolkit.reports.report import Report as Report
     from toolkit.reports.report import report as report
+    from toolkit.reproduction.reproduce import reproduce as reproduce
     from toolkit.statistics.metrics import score as score
 
 _PLACES = {
@@ -67,6 +68,7 @@ _PLACES = {
     "ovr": "members.frozen",
     "prune_cache": "features.inventory",
     "report": "reports.report",
+    "reproduce": "reproduction.reproduce",
     "score": "statistics.metrics",
     "synth_data": "data.collection",
     "verify_cache": "features.inventory",
