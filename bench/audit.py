@@ -28,10 +28,11 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.importer import published_order
 from toolkit.data.split import make_folds, paper_split
 from toolkit.data.synth import synthesise
-from toolkit.features.backbones import BackboneSpec, resolve
-from toolkit.features.cache import CacheKey
-from toolkit.features.embed import embed
+from toolkit.features.backbones import BackboneSpec
+from toolkit.features.fill import fill_store
+from toolkit.features.key import CacheKey
 from toolkit.features.matrix import gather
+from toolkit.features.resolve import resolve
 from toolkit.images.hashes import Survey, survey
 from toolkit.images.sources import Images
 from toolkit.paper.results import IMAGES, POSITIVES
@@ -66,7 +67,7 @@ def paint(folder: Path, images: int, copies: int) -> Pictures:
     dataset = Dataset.read(source, "painted")
     known, load = resolve(BackboneSpec("efficientnet_lite0"), folder)
     key = CacheKey(known, precision=choose_precision("auto", "cpu"))
-    embed(Images(dataset.ids, dataset.paths, dataset.digests), key, load, folder)
+    fill_store(Images(dataset.ids, dataset.paths, dataset.digests), key, load, folder)
     matrix = gather(dataset.digests, [key], folder)
     assert len(matrix.rows) == len(dataset)
     return Pictures(dataset, matrix.X, survey(dataset.paths), images, copied)

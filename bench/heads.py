@@ -28,9 +28,10 @@ from torch import nn
 
 from toolkit.data.dataset_store import load_dataset
 from toolkit.data.split_store import get_folds, get_split
-from toolkit.features.backbones import BackboneSpec, resolve
-from toolkit.features.cache import CacheKey
+from toolkit.features.backbones import BackboneSpec
+from toolkit.features.key import CacheKey
 from toolkit.features.matrix import gather
+from toolkit.features.resolve import resolve
 from toolkit.heads.lightgbm import LightGBMHead
 from toolkit.heads.linear import STRENGTHS, LinearHead
 from toolkit.heads.mlp import MLPHead

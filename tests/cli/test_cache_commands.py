@@ -47,9 +47,10 @@ def test_a_row_of_another_image_is_found(toolkit: Drive, course: Path) -> None:
     """Checksums cannot see two images whose rows were exchanged; embedding again does."""
     toolkit("data", "import", course, "--name", "small")
     from toolkit.data.dataset_store import load_dataset
-    from toolkit.features.backbones import BackboneSpec, resolve
+    from toolkit.features.backbones import BackboneSpec
     from toolkit.features.cache import EmbeddingCache
     from toolkit.features.key import CacheKey, store_folder
+    from toolkit.features.resolve import resolve
     from toolkit.runtime.device import choose_precision
 
     artifacts = Path(os.environ["TOOLKIT_ARTIFACTS"])

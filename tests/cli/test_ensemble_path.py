@@ -39,7 +39,7 @@ def read(file: Path) -> dict[str, np.ndarray]:
 
 
 def images_held_out(member: Member) -> list[str]:
-    own = member.predictions
+    own = member.scored
     return [i for i, o in zip(own.ids, own.origin, strict=True) if o == HELD_OUT]
 
 
@@ -73,7 +73,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     }  # fmt: skip
     ensemble = load_member(artifacts(), "e")
     assert ensemble.kind == "ensemble"
-    assert set(ensemble.predictions.origin.tolist()) == {OUT_OF_FOLD, HELD_OUT}
+    assert set(ensemble.scored.origin.tolist()) == {OUT_OF_FOLD, HELD_OUT}
 
     page = made("ensemble", "--method", "stack", "--folds", 3, "--name", "e")
     assert "up to date" in page.err
@@ -106,9 +106,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     held = images_held_out(ensemble)
     assert len(held) == 6
     for image in held:
-        np.testing.assert_allclose(
-            found[image], ensemble.predictions.for_ids([image])[0], atol=1e-5
-        )
+        np.testing.assert_allclose(found[image], ensemble.scored.for_ids([image])[0], atol=1e-5)
 
     # decisions at the tuned thresholds
     tsv = tmp_path / "course.tsv"
@@ -190,7 +188,7 @@ def test_a_head_predicts_alone_from_a_local_weights_file(
     assert [each["image"] for each in done.document["skipped"]] == ["course/images/none.jpg"]
     assert list(read(out)) == held
     for image, scores in read(out).items():
-        np.testing.assert_allclose(scores, member.predictions.for_ids([image])[0], atol=1e-5)
+        np.testing.assert_allclose(scores, member.scored.for_ids([image])[0], atol=1e-5)
     torch.save(timm.create_model(architecture).state_dict(), copied[0])
     manifest = json.loads((bundle / "bundle.json").read_text())
     assert f"weights/{copied[0].name}" in manifest["files"]
@@ -210,7 +208,7 @@ def test_a_head_sees_two_crops_of_a_picture_side_by_side(made: Drive, course: Pa
     assert made("predict", course / "images", "--model", member.name, "--out", out).code == 0
     found = read(out)
     for image in images_held_out(member):
-        np.testing.assert_allclose(found[image], member.predictions.for_ids([image])[0], atol=1e-5)
+        np.testing.assert_allclose(found[image], member.scored.for_ids([image])[0], atol=1e-5)
     refused = made("ovr", *SMALL, "--crop", "own,half")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "--crop is own, whole or own,whole" in refused.err
@@ -277,7 +275,7 @@ def shelf(toolkit: Drive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dr
     for member in members:
         save_member(
             artifacts(), member.name, kind="head", source="made up", inputs="i",
-            predictions=member.predictions, recipe={"features": []},
+            predictions=member.scored, recipe={"features": []},
             provenance=provenance(0.0), states={}, notes={"head": "linear", "keys": []},
         )  # fmt: skip
     return toolkit
@@ -285,7 +283,7 @@ def shelf(toolkit: Drive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dr
 
 def test_thresholds_of_a_head_are_those_of_its_development_scores(shelf: Drive) -> None:
     dataset = load_dataset(artifacts(), "d")
-    predictions = load_member(artifacts(), "weak").predictions
+    predictions = load_member(artifacts(), "weak").scored
     rows = [
         row
         for row, image in enumerate(dataset.ids)

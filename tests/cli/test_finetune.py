@@ -70,7 +70,7 @@ def test_a_run_that_is_asked_to_end_saves_and_goes_on(
     assert len(list(artifacts().rglob("checkpoint.pt"))) == 1
     assert toolkit("finetune", *longer, "--name", "stopped").code == 0
     assert epochs == [1, 1, 2, 3]  # told again, trained once
-    whole, resumed = (load_member(artifacts(), name).predictions for name in ("whole", "stopped"))
+    whole, resumed = (load_member(artifacts(), name).scored for name in ("whole", "stopped"))
     np.testing.assert_array_equal(whole.scores, resumed.scores)
     signal.signal(signal.SIGTERM, before)
 
@@ -89,7 +89,7 @@ def _restored_networks_score_as_the_member_does(name: str) -> None:
     facts = {k: v for k, v in notes["trunk"]["pixels"].items() if k != "format"}
     store = PixelStore(artifacts(), PixelKey(**facts))
     dataset = load_dataset(artifacts(), "small")
-    ids = [i for i, origin in zip(member.predictions.ids, member.predictions.origin, strict=True)
+    ids = [i for i, origin in zip(member.scored.ids, member.scored.origin, strict=True)
            if origin == HELD_OUT]  # fmt: skip
     place = {image: row for row, image in enumerate(dataset.ids)}
     digests = dataset.digests[[place[image] for image in ids]]
@@ -98,7 +98,7 @@ def _restored_networks_score_as_the_member_does(name: str) -> None:
     rows = np.arange(len(ids))
     logits = [logits_of(n, source, rows, views=True, precision=precision) for n in networks]
     scores = np.mean([1 / (1 + np.exp(-each)) for each in logits], axis=0)
-    np.testing.assert_allclose(scores, member.predictions.for_ids(ids), atol=0.005)
+    np.testing.assert_allclose(scores, member.scored.for_ids(ids), atol=0.005)
 
 
 def test_labels_of_test_images_do_not_reach_a_fine_tuned_member(
@@ -119,7 +119,7 @@ def test_labels_of_test_images_do_not_reach_a_fine_tuned_member(
             "finetune", *TINY, "--set", "pos_weight=train", "--data", name, "--name", name
         )
         assert done.code == 0, done.err
-    one, two = (load_member(artifacts(), name).predictions for name in ("one", "two"))
+    one, two = (load_member(artifacts(), name).scored for name in ("one", "two"))
     np.testing.assert_array_equal(one.scores, two.scores)
 
 

@@ -60,7 +60,7 @@ def test_a_member_made_again_is_the_same_and_not_made_twice(toolkit: Drive, cour
     assert "--overwrite" in other.err
     assert toolkit("ovr", *SMALL, "--name", "m", "--overwrite").code == 0
     second = load_member(artifacts, "m")
-    assert second.predictions.digest == first.predictions.digest
+    assert second.scored.digest == first.scored.digest
     assert second.provenance()["made"] >= first.provenance()["made"]
 
 
@@ -79,7 +79,7 @@ def test_test_labels_do_not_reach_a_member(toolkit: Drive, course: Path, tmp_pat
     toolkit("data", "import", course, "--name", "two")
     for name in ("one", "two"):
         assert toolkit("ovr", *SMALL, "--data", name, "--name", name).code == 0
-    one, two = (load_member(artifacts, name).predictions for name in ("one", "two"))
+    one, two = (load_member(artifacts, name).scored for name in ("one", "two"))
     assert one.ids == two.ids
     np.testing.assert_array_equal(one.scores, two.scores)
     # and a member is not compared on labels that it was not made with
@@ -99,7 +99,7 @@ def test_images_that_cannot_be_decoded_are_told_and_left_out(toolkit: Drive, cou
     fitted = toolkit("ovr", *SMALL, "--name", "m", "--json")
     assert fitted.code == 3
     artifacts = Path(os.environ["TOOLKIT_ARTIFACTS"])
-    ids = load_member(artifacts, "m").predictions.ids
+    ids = load_member(artifacts, "m").scored.ids
     assert len(ids) == 59
     assert "im7" not in ids
 

@@ -88,4 +88,4 @@ def world(n: int = 240, rates: tuple[float, ...] = (0.4, 0.2, 0.1), seed: int = 
 
 def changed(member: Member, **changes: object) -> Member:
     """The member with other predictions."""
-    return replace(member, predictions=replace(member.predictions, **changes))  # type: ignore[arg-type]
+    return replace(member, scored=replace(member.scored, **changes))  # type: ignore[arg-type]

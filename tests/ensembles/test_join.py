@@ -66,17 +66,17 @@ def test_other_folds_are_refused(made: World) -> None:
 def test_rows_moved_to_other_images_are_refused(made: World, seed: int) -> None:
     """The folds, held by their digest, say which fold an image has: moved rows show."""
     p, q = pair(made)
-    ids = np.array(q.predictions.ids)[np.random.default_rng(seed).permutation(len(made.dataset))]
+    ids = np.array(q.scored.ids)[np.random.default_rng(seed).permutation(len(made.dataset))]
     with pytest.raises(MemberError, match=r"member q.*(moved to other images|holds for testing)"):
         run(made, [p, changed(q, ids=tuple(ids.tolist()))])
 
 
 def test_moved_rows_within_the_development_set_are_refused(made: World) -> None:
     p, q = pair(made)
-    ids = list(q.predictions.ids)
-    inside = np.flatnonzero(q.predictions.fold >= 0)
-    one = inside[q.predictions.fold[inside] == 0][0]
-    two = inside[q.predictions.fold[inside] == 1][0]
+    ids = list(q.scored.ids)
+    inside = np.flatnonzero(q.scored.fold >= 0)
+    one = inside[q.scored.fold[inside] == 0][0]
+    two = inside[q.scored.fold[inside] == 1][0]
     ids[one], ids[two] = ids[two], ids[one]
     with pytest.raises(MemberError, match="member q: 2 rows are not of the fold"):
         run(made, [p, changed(q, ids=tuple(ids))])
@@ -84,12 +84,12 @@ def test_moved_rows_within_the_development_set_are_refused(made: World) -> None:
 
 def test_in_sample_scores_are_refused(made: World) -> None:
     p, q = pair(made)
-    origin, fold = q.predictions.origin.copy(), q.predictions.fold.copy()
+    origin, fold = q.scored.origin.copy(), q.scored.fold.copy()
     row = int(np.flatnonzero(fold >= 0)[0])
     origin[row], fold[row] = IN_SAMPLE, -1
     with pytest.raises(MemberError, match="member q has in-sample scores for 1 images"):
         run(made, [p, changed(q, origin=origin, fold=fold)])
-    every = np.where(q.predictions.fold >= 0, IN_SAMPLE, HELD_OUT).astype(np.int8)
+    every = np.where(q.scored.fold >= 0, IN_SAMPLE, HELD_OUT).astype(np.int8)
     none = np.full(len(every), -1, np.int16)
     with pytest.raises(MemberError, match="member q has no development images"):
         run(made, [p, changed(q, origin=every, fold=none, folds_digest="")])
@@ -97,15 +97,15 @@ def test_in_sample_scores_are_refused(made: World) -> None:
 
 def test_a_member_that_learned_on_the_test_part_is_refused(made: World) -> None:
     p, q = pair(made)
-    origin = q.predictions.origin.copy()
-    origin[np.flatnonzero(q.predictions.fold < 0)[0]] = IN_SAMPLE
+    origin = q.scored.origin.copy()
+    origin[np.flatnonzero(q.scored.fold < 0)[0]] = IN_SAMPLE
     with pytest.raises(MemberError, match=r"member q learned from 1 images.*testing"):
         run(made, [p, changed(q, origin=origin)])
 
 
 def test_missing_rows_are_refused(made: World) -> None:
     p, q = pair(made)
-    less = {key: getattr(q.predictions, key)[1:] for key in ("ids", "scores", "origin", "fold")}
+    less = {key: getattr(q.scored, key)[1:] for key in ("ids", "scores", "origin", "fold")}
     with pytest.raises(MemberError, match=r"member q lacks 1 images.*compared with member p"):
         run(made, [p, changed(q, **less)])
 

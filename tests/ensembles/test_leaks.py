@@ -80,7 +80,7 @@ def test_scores_shuffled_on_disk_are_refused_by_digest(tmp_path: Path) -> None:
         kind="head",
         source="made up",
         inputs="i",
-        predictions=member.predictions,
+        predictions=member.scored,
         recipe={},
         provenance=provenance(0.0),
         states={},

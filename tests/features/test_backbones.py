@@ -14,7 +14,8 @@ import pytest
 from tests.features.feature_fakes import BACKBONE
 from toolkit.errors import UsageError, WeightsError
 from toolkit.features import loading
-from toolkit.features.backbones import Backbone, BackboneSpec, Loaded, resolve
+from toolkit.features.backbones import Backbone, BackboneSpec
+from toolkit.features.resolve import Loaded, resolve
 
 NETWORK: Any = object()
 
@@ -148,7 +149,8 @@ def test_a_noted_backbone_needs_no_torch(loader: Loader) -> None:
     script = """
 import sys
 from pathlib import Path
-from toolkit.features.backbones import BackboneSpec, resolve
+from toolkit.features.backbones import BackboneSpec
+from toolkit.features.resolve import resolve
 backbone, _ = resolve(BackboneSpec("alexnet", weights=sys.argv[1]), Path(sys.argv[2]))
 print(backbone.digest, [name for name in ("torch", "timm", "torchvision") if name in sys.modules])
 """

@@ -93,7 +93,7 @@ _COMMON: Group = {
 
 
 def command(
-    app: typer.Typer, *groups: Group, name: str | None = None
+    app: typer.Typer, *groups: Group, name: str | None = None, **defaults: Any
 ) -> Callable[[Command], Command]:
     """Make a function a command with its own options, those of groups, and the common ones.
 
@@ -105,8 +105,13 @@ def command(
         app: what the command is added to.
         groups: options by name, shared with other commands.
         name: the command's name; by default the function's.
+        defaults: of options of the groups, where the command has others.
     """
-    shared = {key: each for group in (*groups, _COMMON) for key, each in group.items()}
+    shared = {
+        key: (annotation, defaults.get(key, default))
+        for group in (*groups, _COMMON)
+        for key, (annotation, default) in group.items()
+    }
 
     def add(function: Command) -> Command:
         own = inspect.signature(function, eval_str=True).parameters.values()

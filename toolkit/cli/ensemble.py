@@ -102,7 +102,7 @@ def ensemble(
     }
     own = safe_name(_name(method, options, split) if name is None else name, "ensemble name")
     chosen = _members(run, members, own, dataset, fold)
-    digests = {member.name: member.predictions.digest for member in chosen}
+    digests = {member.name: member.scored.digest for member in chosen}
     recipe: dict[str, Any] = {
         "command": "ensemble",
         "members": list(digests),
@@ -183,7 +183,7 @@ def _members(run: Run, wanted: str, own: str, dataset: Dataset, fold: Folds) -> 
             member = load_member(run.artifacts, name)
             if member.kind == "ensemble":
                 continue
-            predictions = member.predictions
+            predictions = member.scored
             fits = predictions.dataset_digest == dataset.digest
             if fits and predictions.folds_digest in ("", fold.digest):
                 chosen.append(member)
@@ -213,7 +213,7 @@ def _report(run: Run, member: Member) -> None:
                 "path": str(member.folder),
                 "source": member.source,
                 "origin": "out-of-fold",
-                "images": int((member.predictions.fold >= 0).sum()),
+                "images": int((member.scored.fold >= 0).sum()),
                 "method": notes["method"],
                 "options": notes["options"],
                 "members": notes["members"],

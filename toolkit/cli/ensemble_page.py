@@ -24,7 +24,7 @@ def page(member: Member, notes: Mapping[str, Any]) -> list[Any]:
     from rich.text import Text
 
     evidence = notes["evidence"]
-    images = int((member.predictions.fold >= 0).sum())
+    images = int((member.scored.fold >= 0).sum())
     log_loss, ece = evidence["calibration"]["log_loss"], evidence["calibration"]["ece"]
     tried = ", ".join(
         f"{name} {_shown(value, 4)}"

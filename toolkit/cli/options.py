@@ -162,3 +162,16 @@ class Run:
 def none_or(value: str | None) -> str | None:
     """Read the word none as None."""
     return None if value in (None, "none") else value
+
+
+EngineOption = Annotated[str, typer.Option("--engine", help="auto, openvino or torch.")]
+
+
+def finish(run: Run, result: Any) -> None:
+    """List skipped images and leave with exit code 3 if there are any."""
+    for each in result.skipped[:10]:
+        run.say(f"skipped {each['image']}: {each['reason']}")
+    if len(result.skipped) > 10:
+        run.say(f"and {len(result.skipped) - 10} more; --json lists them all")
+    if result.skipped:
+        raise typer.Exit(3)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.embed import EngineOption, finish
 from toolkit.cli.options import (
     ArtifactsOption,
     DeviceOption,
+    EngineOption,
     JsonOption,
     OverwriteOption,
     QuietOption,
     Run,
+    finish,
 )
 from toolkit.runtime.denormals import flushed_denormals
 
@@ -155,7 +156,7 @@ def _tuned(run: Run, member: Member) -> tuple[Thresholds, Dataset, Split]:
     from toolkit.errors import MemberError
 
     dataset = load_dataset(run.artifacts, str(member.provenance()["dataset"]))
-    if dataset.digest != member.predictions.dataset_digest:
+    if dataset.digest != member.scored.dataset_digest:
         raise MemberError(
             f"data set {dataset.name} is not what member {member.name} was made on any more: make "
             "the member again"

@@ -75,12 +75,12 @@ def join(members: Sequence[Member], dataset: Dataset, split: Split, folds: Folds
     for member in members:
         _require_same_data(member, dataset)
         _require_untouched_test(member, development)
-        if is_folded(member.predictions):
+        if is_folded(member.scored):
             _require_folds(member, folds, fold_of)
             if reference is None:
                 reference = member
             _require_same_rows(member, reference)
-        own = _out_of_sample(member.predictions) & development
+        own = _out_of_sample(member.scored) & development
         shared = own if shared is None else shared & own
         if not shared:
             raise MemberError(
@@ -97,9 +97,9 @@ def join(members: Sequence[Member], dataset: Dataset, split: Split, folds: Folds
         ids=ids,
         Y=dataset.Y[rows],
         fold=np.array([fold_of[image] for image in ids], np.int64),
-        Z=np.stack([logits(m.predictions.for_ids(ids)) for m in members], axis=1),
+        Z=np.stack([logits(m.scored.for_ids(ids)) for m in members], axis=1),
         rest=rest,
-        rest_logits=np.stack([logits(m.predictions.for_ids(rest)) for m in members], axis=1),
+        rest_logits=np.stack([logits(m.scored.for_ids(rest)) for m in members], axis=1),
         folds_digest=folds.digest,
         dataset_digest=dataset.digest,
     )
@@ -116,7 +116,7 @@ def _out_of_sample(predictions: Predictions) -> set[str]:
 
 
 def _require_same_data(member: Member, dataset: Dataset) -> None:
-    predictions = member.predictions
+    predictions = member.scored
     if predictions.dataset_digest != dataset.digest:
         raise MemberError(
             f"member {member.name} was made on another data set than {dataset.name} (or on other "
@@ -131,7 +131,7 @@ def _require_same_data(member: Member, dataset: Dataset) -> None:
 
 
 def _require_untouched_test(member: Member, development: set[str]) -> None:
-    predictions = member.predictions
+    predictions = member.scored
     learned = [
         image
         for image, origin in zip(predictions.ids, predictions.origin.tolist(), strict=True)
@@ -145,7 +145,7 @@ def _require_untouched_test(member: Member, development: set[str]) -> None:
 
 
 def _require_folds(member: Member, folds: Folds, fold_of: dict[str, int]) -> None:
-    predictions = member.predictions
+    predictions = member.scored
     inside = int((predictions.origin == IN_SAMPLE).sum())
     if inside:
         raise MemberError(
@@ -172,7 +172,7 @@ def _require_folds(member: Member, folds: Folds, fold_of: dict[str, int]) -> Non
 
 
 def _require_same_rows(member: Member, reference: Member) -> None:
-    own, wanted = set(member.predictions.ids), set(reference.predictions.ids)
+    own, wanted = set(member.scored.ids), set(reference.scored.ids)
     if own == wanted:
         return
     lacks, extra = sorted(wanted - own), sorted(own - wanted)
@@ -185,7 +185,7 @@ def _require_same_rows(member: Member, reference: Member) -> None:
 
 
 def _rest(members: Sequence[Member], test: list[str]) -> tuple[str, ...]:
-    known = [set(member.predictions.ids) for member in members]
+    known = [set(member.scored.ids) for member in members]
     some = [image for image in test if any(image in ids for ids in known)]
     for member, ids in zip(members, known, strict=True):
         missing = [image for image in some if image not in ids]

@@ -150,7 +150,7 @@ def tuned_thresholds(member: Member, dataset: Dataset, split: Split) -> Threshol
         saved = read_json(notes, f"the notes of member {member.name}").get("thresholds")
         if saved is not None:
             return Thresholds.from_facts(saved, dataset.labels)
-    predictions = member.predictions
+    predictions = member.scored
     rows = [
         row
         for row in split.development

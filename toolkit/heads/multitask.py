@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from toolkit.heads.auxiliary import check_tasks, make_targets
+from toolkit.heads.auxiliary import WEIGHTINGS, check_tasks, make_targets
 from toolkit.heads.head import OneVsRestHead, State
 from toolkit.heads.standardise import StandardisedInput
 from toolkit.runtime.device import choose_device, choose_precision
@@ -15,7 +15,6 @@ from toolkit.runtime.device import choose_device, choose_precision
 if TYPE_CHECKING:
     from toolkit.heads.multitask_training import Shared
 
-WEIGHTINGS = ("uncertainty", "fixed")
 _PARTS = ("trunk", "trunk_bias", "head", "head_bias")
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from toolkit.errors import WeightsError
-from toolkit.features.backbones import Backbone, BackboneSpec, resolve
+from toolkit.features.backbones import Backbone, BackboneSpec
 from toolkit.features.key import CacheKey
+from toolkit.features.resolve import resolve
 from toolkit.images.pixel_store import PixelKey
 from toolkit.images.sources import Images
 
 if TYPE_CHECKING:
-    from toolkit.features.backbones import Loaded
+    from toolkit.features.resolve import Loaded
 
 
 @dataclass(frozen=True)

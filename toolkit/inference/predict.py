@@ -16,10 +16,10 @@ from toolkit.data.layouts import list_images
 from toolkit.data.readers.course import is_image_name
 from toolkit.errors import DataError, UsageError
 from toolkit.features.cache import EmbeddingCache
-from toolkit.features.embed import embed, store_folder
 from toolkit.features.engines.base import Engine
 from toolkit.features.engines.choose import make_engine
-from toolkit.features.key import CacheKey
+from toolkit.features.fill import fill_store
+from toolkit.features.key import CacheKey, store_folder
 from toolkit.images.pixel_store import PixelKey, decode_pixels
 from toolkit.images.sources import Images
 from toolkit.inference.frozen import Scorer
@@ -100,7 +100,7 @@ def predict(
         images: ``(name, file)`` each.
         artifacts: where embeddings are kept.
         write: takes names and ``float32 (b, L)`` scores, in the order of the images.
-        engine: see :func:`toolkit.features.embed.embed`.
+        engine: see :func:`toolkit.features.fill.fill_store`.
         device: ``cpu``, ``cuda`` or ``mps``.
         chunk: images at a time; fewer where their pictures would fill more than ``HELD_BYTES``.
         make: builds an engine.
@@ -131,7 +131,7 @@ def predict(
                 device,
             )
             for store, load, make_once in zip(scorer.stores, loads, engines, strict=True):
-                done = embed(
+                done = fill_store(
                     batch.images, store.key, load, artifacts, engine=engine, device=device,
                     make=make_once,
                 )  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
+from toolkit.members.member import NOT_SCORED
 from toolkit.members.predictions import ORIGINS, Predictions
 from toolkit.statistics.metrics import score
 
@@ -28,7 +29,7 @@ def development_facts(dataset: Dataset, split: Split, predictions: Predictions) 
     inside[split.development] = True
     mine = [i for i, image in enumerate(predictions.ids) if inside[row[image]]]
     if not mine:
-        return {"origin": "none", "images": 0, "metrics": {}, "per_label": {}}
+        return dict(NOT_SCORED)
     truth = dataset.Y[[row[predictions.ids[i]] for i in mine]]
     found = score(truth, predictions.scores[mine], labels=dataset.labels)
     return {

@@ -35,7 +35,7 @@ def held_out(dataset: Dataset, split: Split, member: Member) -> Scored:
         MemberError: the member belongs to another data set, or to another split: some test images
             have no held-out score.
     """
-    predictions = member.predictions
+    predictions = member.scored
     if predictions.dataset_digest != dataset.digest:
         raise MemberError(
             f"member {member.name} was made on another data set than {dataset.name} "
@@ -54,14 +54,14 @@ def held_out(dataset: Dataset, split: Split, member: Member) -> Scored:
 def developed(dataset: Dataset, split: Split, member: Member) -> Scored:
     """Return the development images that a member scored without having learned from them."""
     scored = _scored(dataset, split.development, member)
-    predictions = member.predictions
+    predictions = member.scored
     at = np.array([predictions.row[dataset.ids[row]] for row in scored.rows], np.int64)
     fair = predictions.origin[at] != IN_SAMPLE
     return Scored(scored.rows[fair], scored.truth[fair], scored.scores[fair])
 
 
 def _scored(dataset: Dataset, rows: np.ndarray, member: Member) -> Scored:
-    known = member.predictions.row
+    known = member.scored.row
     here = np.array([row for row in np.sort(rows) if dataset.ids[row] in known], np.int64)
     at = np.array([known[dataset.ids[row]] for row in here], np.int64)
-    return Scored(here, dataset.Y[here], member.predictions.scores[at])
+    return Scored(here, dataset.Y[here], member.scored.scores[at])

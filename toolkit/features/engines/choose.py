@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from toolkit.errors import UsageError
-from toolkit.features.backbones import Backbone, Loaded
+from toolkit.features.backbones import Backbone
 from toolkit.features.engines.base import Engine
+from toolkit.features.resolve import Loaded
 
 ENGINES = ("auto", "torch", "openvino")
 logger = logging.getLogger(__name__)

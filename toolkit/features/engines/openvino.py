@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import ArtifactError
-from toolkit.features.backbones import Backbone, Loaded
+from toolkit.features.backbones import Backbone
+from toolkit.features.resolve import Loaded
 from toolkit.storage.files import (
     digest_file,
     digest_of,

@@ -1,26 +1,27 @@
-"""Stopping: a run that is asked to end saves what it has and says so."""
+"""Stopping: long work that is asked to end saves what it has first."""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import typer
-
-from toolkit.cli.options import Run
-
 
 @contextmanager
 def stop_signal(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether the process was asked to end (SIGTERM or SIGINT).
+    """Yield a function that says whether the process was asked to end (SIGTERM or SIGINT).
 
-    A second request ends it at once.
+    A second request ends it at once. Only the main thread hears signals; in another one the
+    function always says no.
 
     Args:
-        say: told at the first request that it was heard.
+        say: is told at the first request that it was heard.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
     asked: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -35,15 +36,3 @@ def stop_signal(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def saved_on_stop(run: Run) -> Iterator[None]:
-    """Leave with a remark where a run stopped because it was asked to end."""
-    from toolkit.finetuning.training import StoppedError
-
-    try:
-        yield
-    except StoppedError as stopped:
-        run.say("stopped; what was done is kept, and the same command goes on from there")
-        raise typer.Exit(128 + signal.SIGTERM) from stopped
