@@ -259,7 +259,7 @@ def shelf(toolkit: Drive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dr
     from tests.ensembles.ensemble_fakes import world
     from toolkit.data.dataset_store import save_dataset
     from toolkit.data.split_store import get_folds, get_split
-    from toolkit.ensembles.join import align
+    from toolkit.ensembles.join import join
     from toolkit.members.member import provenance, save_member
 
     made = world(120)
@@ -271,7 +271,7 @@ def shelf(toolkit: Drive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dr
     members = [
         kept.member(name, made.scores(2, at), at) for at, name in enumerate(("weak", "strong"))
     ]
-    assert align(members, made.dataset, split, folds).names == ("weak", "strong")
+    assert join(members, made.dataset, split, folds).names == ("weak", "strong")
     for member in members:
         save_member(
             artifacts(), member.name, kind="head", source="made up", inputs="i",

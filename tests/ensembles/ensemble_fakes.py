@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Folds, Split, make_folds, paper_split
-from toolkit.ensembles.join import Aligned, align
+from toolkit.ensembles.join import Joined, join
 from toolkit.members.member import Member
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD, Predictions
 
@@ -59,12 +59,12 @@ class World:
         z = worth * (self.truth - 0.5) + noise - 1.0
         return 1 / (1 + np.exp(-z))
 
-    def aligned(self, *worths: float) -> Aligned:
+    def joined(self, *worths: float) -> Joined:
         members = [
             self.member(f"m{number}", self.scores(worth, number + 1), number)
             for number, worth in enumerate(worths)
         ]
-        return align(members, self.dataset, self.split, self.folds)
+        return join(members, self.dataset, self.split, self.folds)
 
 
 def world(n: int = 240, rates: tuple[float, ...] = (0.4, 0.2, 0.1), seed: int = 0) -> World:

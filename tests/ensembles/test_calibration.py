@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from toolkit.ensembles.calibration import METHODS, Calibration
-from toolkit.ensembles.combiners import sigmoid
 from toolkit.errors import UsageError
 from toolkit.members.member import load_state, save_state
+from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import average_precision, calibration_error, log_loss
 
 RNG = np.random.default_rng(0)

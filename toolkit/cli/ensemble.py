@@ -83,9 +83,9 @@ def ensemble(
     import importlib.metadata
 
     from toolkit.data.split_store import get_folds, get_split
-    from toolkit.ensembles.ensemble import fit_ensemble
-    from toolkit.ensembles.evidence import gather_evidence
-    from toolkit.ensembles.join import align
+    from toolkit.ensembles.fit import fit_ensemble
+    from toolkit.ensembles.gains import measure_gains
+    from toolkit.ensembles.join import join
     from toolkit.errors import UsageError
     from toolkit.members.member import list_members, load_member, provenance, save_member
     from toolkit.storage.files import digest_of, safe_name
@@ -127,18 +127,16 @@ def ensemble(
             "choose another --name, or replace it with --overwrite"
         )
     started = time.perf_counter()
-    aligned = align(chosen, dataset, part, fold)
+    joined = join(chosen, dataset, part, fold)
     fitted = fit_ensemble(
-        aligned,
+        joined,
         method,
         options=options,
         calibration=calibration,
         objective=thresholds,
         seed=seed,
     )
-    evidence = gather_evidence(
-        aligned, fitted, objective=thresholds, resamples=resamples, seed=seed
-    )
+    evidence = measure_gains(joined, fitted, objective=thresholds, resamples=resamples, seed=seed)
     seconds = time.perf_counter() - started
     saved = save_member(
         run.artifacts,
@@ -146,7 +144,7 @@ def ensemble(
         kind="ensemble",
         source=f"{fitted.combiner.name} of {len(chosen)} members",
         inputs=inputs,
-        predictions=fitted.predictions(aligned, recipe),
+        predictions=fitted.predictions(joined, recipe),
         recipe=recipe,
         provenance=provenance(
             seconds,
@@ -156,7 +154,7 @@ def ensemble(
             folds_digest=fold.digest,
         ),
         states=fitted.states(),
-        notes=fitted.facts(aligned) | {"digests": digests, "evidence": evidence.facts()},
+        notes=fitted.facts(joined) | {"digests": digests, "evidence": evidence.facts()},
     )
     _report(run, saved)
 

@@ -8,11 +8,10 @@ from typing import Self
 
 import numpy as np
 
-from toolkit.ensembles.combiners import sigmoid
-from toolkit.ensembles.join import logits
 from toolkit.ensembles.nesting import Nesting
 from toolkit.ensembles.newton import solve_small
 from toolkit.errors import UsageError
+from toolkit.statistics.links import logits, sigmoid
 
 METHODS = ("none", "temperature", "platt", "beta", "isotonic")
 # positives among the rows fitted on from which a method is tried: each asks more of the data

@@ -12,12 +12,11 @@ from toolkit.data.split import Folds, Split
 from toolkit.errors import MemberError, UsageError, listed
 from toolkit.members.member import Member
 from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD, Predictions
-
-_EDGE = 1e-6
+from toolkit.statistics.links import logits
 
 
 @dataclass(frozen=True, eq=False)
-class Aligned:
+class Joined:
     """Members' logits on the same rows, each row scored by models that never saw it.
 
     Attributes:
@@ -45,18 +44,7 @@ class Aligned:
     dataset_digest: str
 
 
-def logits(scores: np.ndarray) -> np.ndarray:
-    """Return ``float32`` log-odds of probabilities, which are kept 1e-6 away from 0 and 1.
-
-    >>> logits(np.array([0.5, 1.0])).round(2).tolist()
-    [0.0, 13.819999694824219]
-    """
-    p = np.clip(scores.astype(np.float64), _EDGE, 1 - _EDGE)
-    found: np.ndarray = np.log(p / (1 - p)).astype(np.float32)
-    return found
-
-
-def align(members: Sequence[Member], dataset: Dataset, split: Split, folds: Folds) -> Aligned:
+def join(members: Sequence[Member], dataset: Dataset, split: Split, folds: Folds) -> Joined:
     """Join members on the development rows that all of them scored out of sample.
 
     Members made on the folds must have the very same rows. Members without folds, scored on
@@ -103,7 +91,7 @@ def align(members: Sequence[Member], dataset: Dataset, split: Split, folds: Fold
     rows = [row for row in split.development if dataset.ids[row] in chosen]
     ids = tuple(dataset.ids[row] for row in rows)
     rest = _rest(members, [dataset.ids[row] for row in split.test])
-    return Aligned(
+    return Joined(
         names=names,
         labels=dataset.labels,
         ids=ids,

@@ -10,11 +10,10 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.ensembles.combiners import sigmoid
-from toolkit.ensembles.join import logits
 from toolkit.errors import MemberError, UsageError
 from toolkit.members.member import Member
 from toolkit.members.predictions import IN_SAMPLE
+from toolkit.statistics.links import logits, sigmoid
 from toolkit.statistics.metrics import binarize, decision_counts, metrics_from_counts
 from toolkit.storage.files import read_json
 

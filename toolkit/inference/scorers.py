@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.ensembles.ensemble import restore
-from toolkit.ensembles.join import logits
+from toolkit.ensembles.fit import restore
 from toolkit.errors import MemberError, UsageError
 from toolkit.inference.frozen import Batch, Parts, Scorer
 from toolkit.members.member import load_member, load_state
+from toolkit.statistics.links import logits
 from toolkit.storage.files import read_json
 
 Find = Callable[[str], Parts]

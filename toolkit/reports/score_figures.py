@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.ensembles.ensemble import restore
+from toolkit.ensembles.fit import restore
 from toolkit.members.member import Member, load_state
 from toolkit.reports.comparison import Row
 from toolkit.reports.data_figures import heat_map

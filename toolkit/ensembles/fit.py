@@ -1,4 +1,4 @@
-"""Ensemble: members combined, calibrated and cut, with development scores that are out of fold."""
+"""Fit an ensemble: combiner, calibration and thresholds, with scores that are out of fold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from toolkit.ensembles.calibration import Calibration
 from toolkit.ensembles.combiners import Combiner, Mean, Rank
 from toolkit.ensembles.greedy import Greedy
-from toolkit.ensembles.join import Aligned
+from toolkit.ensembles.join import Joined
 from toolkit.ensembles.stack import Stack
 from toolkit.ensembles.thresholds import Thresholds, fit_thresholds
 from toolkit.errors import UsageError
@@ -52,84 +52,107 @@ class Ensemble:
             "calibration": {**self.calibration.state()},
         }
 
-    def facts(self, aligned: Aligned) -> dict[str, Any]:
+    def facts(self, joined: Joined) -> dict[str, Any]:
         """Return the JSON-able facts that :func:`restore` and ``toolkit compare`` need."""
         return {
             "method": self.combiner.name,
             "options": self.combiner.options(),
-            "members": list(aligned.names),
-            "calibration": dict(zip(aligned.labels, self.calibration.method_, strict=True)),
-            "thresholds": self.thresholds.facts(aligned.labels),
+            "members": list(joined.names),
+            "calibration": dict(zip(joined.labels, self.calibration.method_, strict=True)),
+            "thresholds": self.thresholds.facts(joined.labels),
             "considered": {
                 title: None if np.isnan(value) else value
                 for title, value in self.considered.items()
             },
         }
 
-    def predictions(self, aligned: Aligned, recipe: dict[str, Any]) -> Predictions:
+    def predictions(self, joined: Joined, recipe: dict[str, Any]) -> Predictions:
         """Return the scores as a member's."""
-        n, t = len(aligned.ids), len(aligned.rest)
+        n, t = len(joined.ids), len(joined.rest)
         return Predictions(
-            ids=aligned.ids + aligned.rest,
-            labels=aligned.labels,
+            ids=joined.ids + joined.rest,
+            labels=joined.labels,
             scores=np.concatenate([self.scores, self.rest]),
             origin=np.r_[np.full(n, OUT_OF_FOLD), np.full(t, HELD_OUT)].astype(np.int8),
-            fold=np.r_[aligned.fold, np.full(t, -1)].astype(np.int16),
-            folds_digest=aligned.folds_digest,
-            dataset_digest=aligned.dataset_digest,
+            fold=np.r_[joined.fold, np.full(t, -1)].astype(np.int16),
+            folds_digest=joined.folds_digest,
+            dataset_digest=joined.dataset_digest,
             recipe=recipe,
         )
 
 
 def fit_ensemble(
-    aligned: Aligned,
+    joined: Joined,
     method: str = "auto",
     *,
-    options: Mapping[str, Any] | None = None,
+    cross_label: bool = False,
+    cardinality: bool = False,
+    any_sign: bool = False,
+    per_label: bool = False,
     calibration: str = "auto",
     objective: str = "f1",
     seed: int = 0,
 ) -> Ensemble:
-    """Combine, calibrate and cut.
+    """Combine, calibrate, and fit thresholds.
 
     Every development score is nested: the weights, their strength, the method (with ``auto``), the
     calibration and its method that gave it were learned and chosen without the labels of its fold.
     What the members' own folds leave is told in docs/decisions/0005-nesting.md.
 
     Args:
-        aligned: see :func:`toolkit.ensembles.join.align`.
+        joined: see :func:`toolkit.ensembles.join.join`.
         method: one of ``METHODS``; ``auto`` takes the best by nested mAP. It tries the stack in
             which labels see each other for up to ``MANY_LABELS`` labels: the time of that one grows
             with the cube of their number.
-        options: of the stack (``cross_label``, ``cardinality``, ``any_sign``) and of greedy
-            selection (``per_label``).
+        cross_label: of the stack.
+        cardinality: of the stack.
+        any_sign: of the stack: weights may be negative.
+        per_label: of greedy selection.
         calibration: see :class:`toolkit.ensembles.calibration.Calibration`.
         objective: of the thresholds.
         seed: of greedy selection's bags.
 
     Raises:
-        UsageError: the method or an option is unknown.
+        UsageError: the method is unknown, or an option is another method's.
     """
-    candidates = _candidates(method, dict(options or {}), seed, aligned.Y.shape[1])
+    stacking, wider = method in ("stack", "auto"), cross_label or cardinality
+    if method not in METHODS:
+        raise UsageError(f"method: expected {' or '.join(METHODS)}, found {method!r}")
+    if (wider or any_sign) and not stacking:
+        raise UsageError(
+            f"cross_label, cardinality and any_sign: expected method stack, found {method}"
+        )
+    if per_label and method not in ("greedy", "auto"):
+        raise UsageError(f"per_label: expected method greedy, found {method}")
+    candidates: dict[str, Combiner] = {
+        "mean": Mean(),
+        "rank": Rank(),
+        "greedy": Greedy(per_label=per_label, seed=seed),
+        "stack": Stack(cross_label, cardinality, not any_sign),
+    }
+    if method != "auto":
+        candidates = {method: candidates[method]}
+    elif not wider and joined.Y.shape[1] <= MANY_LABELS:
+        candidates["stack, cross-label"] = Stack(True, True, not any_sign)
     mapping = Calibration(calibration)
     fitted = {
-        title: candidate.cross_fit(aligned.Z, aligned.Y, aligned.fold)
+        title: candidate.cross_fit(joined.Z, joined.Y, joined.fold)
         for title, candidate in candidates.items()
     }
     considered = {
-        title: mean_average_precision(aligned.Y, scores) for title, (scores, _) in fitted.items()
+        title: mean_average_precision(joined.Y, scores) for title, (scores, _) in fitted.items()
     }
     best = max(considered, key=lambda title: considered[title])
     combiner = fitted[best][1]
-    raw = _chosen_without(aligned, {title: scores for title, (scores, _) in fitted.items()})
-    scores = mapping.cross_fit(raw, aligned.Y, aligned.fold)
+    raw = _chosen_without(joined, {title: scores for title, (scores, _) in fitted.items()})
+    scores = mapping.cross_fit(raw, joined.Y, joined.fold)
     return Ensemble(
         combiner=combiner,
         calibration=mapping,
-        thresholds=fit_thresholds(aligned.Y, scores, aligned.fold, objective),
+        thresholds=fit_thresholds(joined.Y, scores, joined.fold, objective),
         raw=raw,
         scores=scores,
-        rest=mapping.apply(combiner.combine(aligned.rest_logits)),
+        rest=mapping.apply(combiner.combine(joined.rest_logits)),
         considered=considered,
     )
 
@@ -142,48 +165,16 @@ def restore(
     return combiner, Calibration().restore(states["calibration"])
 
 
-def _chosen_without(aligned: Aligned, scores: dict[str, np.ndarray]) -> np.ndarray:
+def _chosen_without(joined: Joined, scores: dict[str, np.ndarray]) -> np.ndarray:
     """Take each fold's scores from the method that is best on the other folds."""
     if len(scores) == 1:
         return next(iter(scores.values()))
-    out = np.empty(aligned.Y.shape, np.float32)
-    for fold in np.unique(aligned.fold):
-        held = aligned.fold == fold
-        judged = {
-            title: mean_average_precision(aligned.Y[~held], each[~held])
+    out = np.empty(joined.Y.shape, np.float32)
+    for fold in np.unique(joined.fold):
+        held = joined.fold == fold
+        reached = {
+            title: mean_average_precision(joined.Y[~held], each[~held])
             for title, each in scores.items()
         }
-        out[held] = scores[max(judged, key=lambda title: judged[title])][held]
+        out[held] = scores[max(reached, key=lambda title: reached[title])][held]
     return out
-
-
-def _candidates(
-    method: str, options: dict[str, Any], seed: int, labels: int
-) -> dict[str, Combiner]:
-    if method not in METHODS:
-        raise UsageError(f"--method is one of {', '.join(METHODS)}, not {method!r}")
-    wider: dict[str, Any] = {
-        name: bool(options.pop(name, False)) for name in ("cross_label", "cardinality")
-    }
-    signed = bool(options.pop("any_sign", False))
-    selecting = bool(options.pop("per_label", False))
-    if options:
-        raise UsageError(
-            f"an ensemble has no option {min(options)!r}; it takes {', '.join(wider)}, "
-            "any_sign, per_label"
-        )
-    if (any(wider.values()) or signed) and method not in ("stack", "auto"):
-        raise UsageError("--cross-label, --cardinality and --any-sign are for --method stack")
-    if selecting and method not in ("greedy", "auto"):
-        raise UsageError("--per-label is for --method greedy")
-    made: dict[str, Combiner] = {
-        "mean": Mean(),
-        "rank": Rank(),
-        "greedy": Greedy(per_label=selecting, seed=seed),
-        "stack": Stack(**wider, nonnegative=not signed),
-    }
-    if method != "auto":
-        return {method: made[method]}
-    if not any(wider.values()) and labels <= MANY_LABELS:
-        made["stack, cross-label"] = Stack(True, True, not signed)
-    return made
