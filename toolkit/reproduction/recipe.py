@@ -70,9 +70,7 @@ def _expanded(step: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
 def _check(step: Mapping[str, Any], known: Mapping[str, Collection[str]], where: str) -> None:
     command = step.get("command")
     if not isinstance(command, str) or command not in known:
-        raise UsageError(
-            f"{where}: command {command!r} is not one of {', '.join(sorted(known))}"
-        )
+        raise UsageError(f"{where}: command {command!r} is not one of {', '.join(sorted(known))}")
     for key in step:
         if key != "command" and key not in known[command]:
             near = difflib.get_close_matches(key, known[command], n=1)
