@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from toolkit.data.dataset import Dataset as Dataset
     from toolkit.features.embed import Embeddings as Embeddings
     from toolkit.features.embed import embed as embed
+    from toolkit.features.image_embedder import ImageEmbedder as ImageEmbedder
     from toolkit.features.inventory import list_cache as list_cache
     from toolkit.features.inventory import prune_cache as prune_cache
     from toolkit.features.inventory import verify_cache as verify_cache
@@ -46,6 +47,7 @@ _PLACES = {
     "Comparison": "reports.compare",
     "Dataset": "data.dataset",
     "Embeddings": "features.embed",
+    "ImageEmbedder": "features.image_embedder",
     "LightGBMHead": "heads.lightgbm",
     "LinearHead": "heads.linear",
     "MLPHead": "heads.mlp",
