@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from toolkit.cli.epochs import EpochTable
 
 from tests.cli.conftest import Drive
 from toolkit.cli import reproduce as commands_reproduce
-from toolkit.cli.epochs import EpochTable
 from toolkit.members.member import list_members, load_member
 from toolkit.members.predictions import HELD_OUT
 from toolkit.paper.results import RESULTS
