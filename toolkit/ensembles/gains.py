@@ -56,12 +56,12 @@ class Gains:
     """
 
     best: str
-    members: dict[str, float | None]
+    members: Facts
     differences: dict[str, Facts]
     labels: list[Facts]
     calibration: dict[str, list[float]]
     errors: list[list[float]]
-    without: dict[str, dict[str, float | None]]
+    without: dict[str, Facts]
     added: list[Facts]
     resamples: int
     note: str
@@ -212,7 +212,7 @@ def _labels(
     return found
 
 
-def _without(joined: Joined, ensemble: Ensemble) -> dict[str, dict[str, float | None]]:
+def _without(joined: Joined, ensemble: Ensemble) -> dict[str, Facts]:
     every = list(range(len(joined.names)))
     if len(every) < 3:
         return {}
