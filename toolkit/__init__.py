@@ -36,10 +36,16 @@ if TYPE_CHECKING:
     from toolkit.members.frozen import ovr as ovr
     from toolkit.members.member import Member as Member
     from toolkit.members.multitask import multitask as multitask
+    from toolkit.reports.compare import Comparison as Comparison
+    from toolkit.reports.compare import compare as compare
+    from toolkit.reports.report import Report as Report
+    from toolkit.reports.report import report as report
+    from toolkit.reproduction.reproduce import reproduce as reproduce
     from toolkit.statistics.metrics import score as score
 
 _PLACES = {
     "Audit": "auditing.audit",
+    "Comparison": "reports.compare",
     "Dataset": "data.dataset",
     "Embeddings": "features.embed",
     "LightGBMHead": "heads.lightgbm",
@@ -47,7 +53,9 @@ _PLACES = {
     "MLPHead": "heads.mlp",
     "Member": "members.member",
     "MultitaskHead": "heads.multitask",
+    "Report": "reports.report",
     "audit": "auditing.audit",
+    "compare": "reports.compare",
     "cross_fit": "members.cross_fit",
     "describe_data": "data.collection",
     "embed": "features.embed",
@@ -63,6 +71,8 @@ _PLACES = {
     "multitask": "members.multitask",
     "ovr": "members.frozen",
     "prune_cache": "features.inventory",
+    "report": "reports.report",
+    "reproduce": "reproduction.reproduce",
     "score": "statistics.metrics",
     "synth_data": "data.collection",
     "verify_cache": "features.inventory",

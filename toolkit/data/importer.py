@@ -16,7 +16,7 @@ from PIL import Image
 from toolkit.data.layouts import Layout, find_layout, list_images
 from toolkit.data.readers.course import check_labels, image_id, join_by_id
 from toolkit.data.readers.table import read_csv
-from toolkit.errors import DataError, UsageError, listed
+from toolkit.errors import DataError, check_choice, listed
 from toolkit.storage.files import digest_bytes
 
 PAIRINGS = ("by-id", "published")
@@ -59,8 +59,7 @@ def read_labelled(
         DataError: images or labels cannot be joined; nothing is written.
         UsageError: an option is not among its choices.
     """
-    if pairing not in PAIRINGS:
-        raise UsageError(f"--pairing is one of {', '.join(PAIRINGS)}, not {pairing!r}")
+    check_choice("pairing", pairing, PAIRINGS)
     layout = find_layout(path, annotations)
     if layout.table is not None:
         files, labels, Y = read_csv(layout.table)

@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, check_choice
 from toolkit.heads.head import OneVsRestHead
 
 HEADS = {
@@ -30,8 +30,7 @@ def make_head(name: str, **options: Any) -> OneVsRestHead:
         UsageError: the head or an option is unknown, and the known ones are listed; or a value is
             not one that the option takes.
     """
-    if name not in HEADS:
-        raise UsageError(f"--head is one of {', '.join(HEADS)}, not {name!r}")
+    check_choice("head", name, HEADS)
     module, attribute = HEADS[name]
     head: type[OneVsRestHead] = getattr(importlib.import_module(module), attribute)
     known = sorted(head().get_params())

@@ -98,7 +98,9 @@ def report_page(
     found = page_environment(Path(__file__).parent, TEMPLATES)
     found.filters["evidence"] = evidence_text
     # inside a script element only < could end it
-    kept = json.dumps(document(dataset, split.name, rows), allow_nan=False).replace("<", "\\u003c")
+    kept = json.dumps(document(dataset.name, split.name, rows), allow_nan=False).replace(
+        "<", "\\u003c"
+    )
     return found.get_template("report.html.j2").render(
         title=f"Report on {dataset.name}",
         facts={
@@ -122,7 +124,7 @@ def report_page(
         dataset=dataset,
         members=[(member, member.provenance(), dump_toml(member.recipe())) for member in members],
         recipe=extras.recipe,
-        document=kept,
+        document=kept.replace("<", "\\u003c"),
     )
 
 

@@ -6,15 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from toolkit.finetuning.settings import settings_for
+from toolkit.storage.names import names_of
+
 IMAGES = 200
 STAND_IN = "timm/test_efficientnet"
 _SIZE = 32
-_SMALL_HEADS = {"linear": ["Cs=[0.1]"], "mlp": ["epochs=1"], "lightgbm": ["n_estimators=4"]}
+_SMALL_HEADS = {"linear": {"Cs": [0.1]}, "mlp": {"epochs": 1}, "lightgbm": {"n_estimators": 4}}
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread(wanted: bool) -> Iterator[None]:
     """Compute in one thread: several would mostly wait for each other over so little work."""
+    if not wanted:
+        yield
+        return
     import torch
 
     before = torch.get_num_threads()
@@ -36,7 +42,7 @@ def smoke_step(step: dict[str, Any]) -> dict[str, Any]:
     if command in ("embed", "ovr", "finetune", "multitask"):
         small["precision"] = "fp32"  # converting a network for bf16 takes most of a minute
     if "aux" in step:
-        small["aux"] = list(dict.fromkeys(_small_task(task) for task in step["aux"]))
+        small["aux"] = list(dict.fromkeys(_small_task(task) for task in names_of(step["aux"])))
     if command in ("embed", "finetune"):
         small |= {"backbone": STAND_IN, "weights": "none"}
     if command in ("ovr", "multitask"):
@@ -46,11 +52,11 @@ def smoke_step(step: dict[str, Any]) -> dict[str, Any]:
     elif command in ("ovr", "multitask"):
         small["name"] = step.get("name") or f"{command}-{'-'.join(_identity(step))}"
     if command == "ovr":
-        small["set"] = _SMALL_HEADS.get(step.get("head", "linear"), [])
+        small["set"] = _SMALL_HEADS.get(step.get("head", "linear"), {})
     if command == "ensemble":
         small["folds"] = 2  # those of its members
     if command == "multitask":
-        small["set"] = ["epochs=1"]
+        small["set"] = {"epochs": 1}
     if command == "finetune":
         small |= {"epochs": 1} | ({"folds": 2} if step.get("folds") else {})
         small.pop("size", None)
@@ -61,7 +67,7 @@ def smoke_step(step: dict[str, Any]) -> dict[str, Any]:
 
 def _identity(step: dict[str, Any]) -> list[str]:
     """Return what tells steps apart that the stand-in makes alike."""
-    given = [step.get("head", "linear"), *step.get("features", ["default"])]
+    given = [step.get("head", "linear"), *names_of(step.get("features", "default"))]
     return [str(part).replace("/", "-") for part in given]
 
 
@@ -70,7 +76,5 @@ def _small_task(task: str) -> str:
 
 
 def _trains_trunk(step: dict[str, Any]) -> bool:
-    from toolkit.finetuning.settings import settings_for
-
     own = settings_for(step.get("protocol", "modern"), step.get("row"))
     return bool(step.get("pretrain", own.pretrain) == "finetune")
