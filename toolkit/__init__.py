@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from toolkit.data.collection import list_data as list_data
     from toolkit.data.collection import synth_data as synth_data
     from toolkit.data.dataset import Dataset as Dataset
+    from toolkit.ensembles.ensemble import ensemble as ensemble
+    from toolkit.ensembles.ensemble import ensemble_facts as ensemble_facts
     from toolkit.features.embed import Embeddings as Embeddings
     from toolkit.features.embed import embed as embed
     from toolkit.features.image_embedder import ImageEmbedder as ImageEmbedder
@@ -59,6 +61,8 @@ _PLACES = {
     "cross_fit": "members.cross_fit",
     "describe_data": "data.collection",
     "embed": "features.embed",
+    "ensemble": "ensembles.ensemble",
+    "ensemble_facts": "ensembles.ensemble",
     "fetch_data": "data.collection",
     "finetune": "members.finetuned",
     "import_data": "data.collection",

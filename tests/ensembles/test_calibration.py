@@ -84,5 +84,5 @@ def test_labels_of_a_fold_have_no_part_in_its_probabilities(method: str) -> None
 
 
 def test_an_unknown_method_lists_those_there() -> None:
-    with pytest.raises(UsageError, match="platt, beta, isotonic"):
+    with pytest.raises(UsageError, match="platt, beta or isotonic"):
         Calibration("splines")

@@ -1,6 +1,7 @@
-"""The ensemble as a whole: nested scores, a member again, and the gains."""
+"""The ensemble as a whole: nested scores, a member again, and what it gains."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,15 +78,20 @@ def test_auto_does_not_let_very_many_labels_see_each_other(
     assert set(made.considered) == {"mean", "rank", "greedy", "stack"}
 
 
-def test_options_belong_to_their_method(joined: Joined) -> None:
-    with pytest.raises(UsageError, match="--cross-label"):
-        fit_ensemble(joined, "mean", options={"cross_label": True})
-    with pytest.raises(UsageError, match="--per-label"):
-        fit_ensemble(joined, "stack", options={"per_label": True})
-    with pytest.raises(UsageError, match="no option 'depth'"):
-        fit_ensemble(joined, "stack", options={"depth": 3})
-    with pytest.raises(UsageError, match="--method is one of mean"):
-        fit_ensemble(joined, "vote")
+@pytest.mark.parametrize(
+    ("method", "options", "words"),
+    [
+        ("mean", {"cross_label": True}, "expected method stack, found mean"),
+        ("greedy", {"any_sign": True}, "expected method stack, found greedy"),
+        ("stack", {"per_label": True}, "expected method greedy, found stack"),
+        ("vote", {}, "method: expected mean, rank, greedy, stack or auto, found 'vote'"),
+    ],
+)
+def test_options_belong_to_their_method(
+    joined: Joined, method: str, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        fit_ensemble(joined, method, **options)
 
 
 def test_differences_are_the_paired_bootstraps(joined: Joined) -> None:

@@ -78,7 +78,7 @@ def test_moved_rows_within_the_development_set_are_refused(made: World) -> None:
     one = inside[q.scored.fold[inside] == 0][0]
     two = inside[q.scored.fold[inside] == 1][0]
     ids[one], ids[two] = ids[two], ids[one]
-    with pytest.raises(MemberError, match="member q: 2 rows are not of the fold"):
+    with pytest.raises(MemberError, match="member q: 2 rows lie in another fold"):
         run(made, [p, changed(q, ids=tuple(ids))])
 
 
@@ -87,7 +87,7 @@ def test_in_sample_scores_are_refused(made: World) -> None:
     origin, fold = q.scored.origin.copy(), q.scored.fold.copy()
     row = int(np.flatnonzero(fold >= 0)[0])
     origin[row], fold[row] = IN_SAMPLE, -1
-    with pytest.raises(MemberError, match="member q has in-sample scores for 1 images"):
+    with pytest.raises(MemberError, match="member q has in-sample scores for 1 image:"):
         run(made, [p, changed(q, origin=origin, fold=fold)])
     every = np.where(q.scored.fold >= 0, IN_SAMPLE, HELD_OUT).astype(np.int8)
     none = np.full(len(every), -1, np.int16)
@@ -99,14 +99,14 @@ def test_a_member_that_learned_on_the_test_part_is_refused(made: World) -> None:
     p, q = pair(made)
     origin = q.scored.origin.copy()
     origin[np.flatnonzero(q.scored.fold < 0)[0]] = IN_SAMPLE
-    with pytest.raises(MemberError, match=r"member q learned from 1 images.*testing"):
+    with pytest.raises(MemberError, match=r"member q learned from 1 image .*testing"):
         run(made, [p, changed(q, origin=origin)])
 
 
 def test_missing_rows_are_refused(made: World) -> None:
     p, q = pair(made)
     less = {key: getattr(q.scored, key)[1:] for key in ("ids", "scores", "origin", "fold")}
-    with pytest.raises(MemberError, match=r"member q lacks 1 images.*compared with member p"):
+    with pytest.raises(MemberError, match=r"member q lacks 1 image .*compared with member p"):
         run(made, [p, changed(q, **less)])
 
 

@@ -93,7 +93,7 @@ def test_facts_bring_them_back() -> None:
 
 @pytest.mark.parametrize("text", ["f", "f0", "precision", "precision=2", "recall=x", "g1", "fnan"])
 def test_an_objective_that_is_none(text: str) -> None:
-    with pytest.raises(UsageError, match="--thresholds is f1"):
+    with pytest.raises(UsageError, match="thresholds: expected f1"):
         Objective.parse(text)
 
 

@@ -14,7 +14,7 @@ from toolkit.ensembles.greedy import Greedy
 from toolkit.ensembles.join import Joined
 from toolkit.ensembles.stack import Stack
 from toolkit.ensembles.thresholds import Thresholds, fit_thresholds
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, check_choice
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD, Predictions
 from toolkit.statistics.metrics import mean_average_precision
 
@@ -116,8 +116,7 @@ def fit_ensemble(
         UsageError: the method is unknown, or an option is another method's.
     """
     stacking, wider = method in ("stack", "auto"), cross_label or cardinality
-    if method not in METHODS:
-        raise UsageError(f"method: expected {' or '.join(METHODS)}, found {method!r}")
+    check_choice("method", method, METHODS)
     if (wider or any_sign) and not stacking:
         raise UsageError(
             f"cross_label, cardinality and any_sign: expected method stack, found {method}"

@@ -56,12 +56,12 @@ class Gains:
     """
 
     best: str
-    members: dict[str, float | None]
+    members: Facts
     differences: dict[str, Facts]
     labels: list[Facts]
     calibration: dict[str, list[float]]
     errors: list[list[float]]
-    without: dict[str, dict[str, float | None]]
+    without: dict[str, Facts]
     added: list[Facts]
     resamples: int
     note: str
@@ -99,14 +99,15 @@ def measure_gains(
     best = max(members, key=lambda name: members[name])
     single = sigmoid(joined.Z[:, joined.names.index(best)]).astype(np.float32)
     systems = [
-        Weighted(Y, ensemble.raw, _decisions(joined, ensemble.scores, objective)),
-        Weighted(Y, single, _decisions(joined, single, objective)),
+        Weighted(Y, ensemble.raw, decide_nested(joined, ensemble.scores, objective)),
+        Weighted(Y, single, decide_nested(joined, single, objective)),
     ]
     points = [system.point() for system in systems]
     drawn = [system.draw(resamples, seed) for system in systems]
     differences = {
         key: _difference(
-            *(float(each.metrics[key][0]) for each in points),
+            float(points[0].metrics[key][0]),
+            float(points[1].metrics[key][0]),
             drawn[0].metrics[key] - drawn[1].metrics[key],
         )
         for key in METRICS
@@ -164,7 +165,7 @@ def add_one(joined: Joined) -> list[Facts]:
     return steps
 
 
-def _decisions(joined: Joined, S: np.ndarray, objective: str) -> np.ndarray:
+def decide_nested(joined: Joined, S: np.ndarray, objective: str) -> np.ndarray:
     """Decide each row at thresholds fitted without its fold."""
     out = np.empty(S.shape, np.uint8)
     for fold in np.unique(joined.fold):
@@ -211,7 +212,7 @@ def _labels(
     return found
 
 
-def _without(joined: Joined, ensemble: Ensemble) -> dict[str, dict[str, float | None]]:
+def _without(joined: Joined, ensemble: Ensemble) -> dict[str, Facts]:
     every = list(range(len(joined.names)))
     if len(every) < 3:
         return {}

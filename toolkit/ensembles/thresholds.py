@@ -47,7 +47,7 @@ class Objective:
             value = -1.0
         fits = value > 0 if kind == "f" else 0 < value <= 1
         if kind not in ("f", "precision", "recall") or not fits or not np.isfinite(value):
-            raise UsageError(f"--thresholds is {_FORMS}, not {text!r}")
+            raise UsageError(f"thresholds: expected {_FORMS}, found {text!r}")
         return cls(kind, value)
 
     def __str__(self) -> str:

@@ -153,7 +153,8 @@ class Weighted:
         # whole numbers below 2**24 add exactly in float32
         counts = (weights.astype(np.float32) @ self._cells).astype(np.float64)
         ap, area = self._ranking(weights)
-        values = metrics_from_counts(*np.split(counts, 3, axis=1), rows=weights.shape[1])
+        hits, predicted, positives = np.split(counts, 3, axis=1)
+        values = metrics_from_counts(hits, predicted, positives, weights.shape[1])
         values |= {"map": defined_mean(ap), "auroc": defined_mean(area)}
         return Draws(values, ap)
 
