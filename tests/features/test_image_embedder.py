@@ -41,9 +41,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 Y = np.array([[at % 2, (at // 2) % 2] for at in range(24)], np.uint8)
 
 
-def test_paths_pictures_and_arrays_are_the_same_images(
-    pictures: list[str], tmp_path: Path
-) -> None:
+def test_paths_pictures_and_arrays_are_the_same_images(pictures: list[str], tmp_path: Path) -> None:
     made = embedder(tmp_path).fit(pictures)
     X = made.transform(pictures)
     assert X.shape == (24, made.n_features_out_)
@@ -88,9 +86,7 @@ def test_an_image_that_cannot_be_decoded_is_named(pictures: list[str], tmp_path:
         embedder(tmp_path, crop="own").fit(pictures)
 
 
-def test_it_goes_through_a_pipeline_folds_and_a_search(
-    pictures: list[str], tmp_path: Path
-) -> None:
+def test_it_goes_through_a_pipeline_folds_and_a_search(pictures: list[str], tmp_path: Path) -> None:
     pipe = make_pipeline(embedder(tmp_path), LinearHead(Cs=[1.0]))
     folds = KFold(3, shuffle=True, random_state=0)
     found = cross_val_score(pipe, pictures, Y, cv=folds, scoring="average_precision")
