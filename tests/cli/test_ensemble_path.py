@@ -90,7 +90,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     assert rows["e"]["tuned"]["thresholds"] == saved
     assert rows["strong"]["tuned"]["objective"] == "f1"
     assert rows["always no"]["tuned"] is None
-    assert "maF1t" in made("compare").out
+    assert "macro-F1" in made("compare").out
 
     # an image of the development set: what the fitted models give, to 1e-5; of the test part: what
     # was saved with the ensemble
@@ -196,11 +196,11 @@ def test_a_head_predicts_alone_from_a_local_weights_file(
 
 
 def test_a_head_sees_two_crops_of_a_picture_side_by_side(made: Drive, course: Path) -> None:
-    both = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "whole, own", "--json")
+    both = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "full, center", "--json")
     assert both.code == 0, both.err
-    member = load_member(artifacts(), f"linear-{NETWORK.replace('/', '-')}-own+whole")
-    assert member.source.endswith("(own + whole)")
-    again = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "own,whole")
+    member = load_member(artifacts(), f"linear-{NETWORK.replace('/', '-')}-center+full")
+    assert member.source.endswith("(center + full)")
+    again = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "center,full")
     assert "up to date" in again.err
     keys = json.loads((member.folder / "model" / "notes.json").read_text())["keys"]
     assert len({str(key) for key in keys}) == 2
@@ -209,9 +209,9 @@ def test_a_head_sees_two_crops_of_a_picture_side_by_side(made: Drive, course: Pa
     found = read(out)
     for image in images_held_out(member):
         np.testing.assert_allclose(found[image], member.scored.for_ids([image])[0], atol=1e-5)
-    refused = made("ovr", *SMALL, "--crop", "own,half")
+    refused = made("ovr", *SMALL, "--crop", "center,half")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "--crop is own, whole or own,whole" in refused.err
+    assert "crop: expected center or full" in refused.err
 
 
 def test_a_member_made_again_is_not_mistaken_for_the_old_one(made: Drive, course: Path) -> None:
@@ -230,7 +230,7 @@ def test_a_member_made_again_is_not_mistaken_for_the_old_one(made: Drive, course
     ("arguments", "code", "words"),
     [
         (["ensemble", "--members", "nobody,weak"], 2, "no member named nobody"),
-        (["ensemble", "--members", "weak", "--folds", 3], 2, "two or more members"),
+        (["ensemble", "--members", "weak", "--folds", 3], 2, "members: expected two or more"),
         (["ensemble", "--members", "weak,strong", "--folds", 4], 1, "was made on other folds"),
         (["ensemble", "--method", "vote", "--folds", 3], 2, "--method is one of mean"),
         (["ensemble", "--calibration", "x", "--folds", 3], 2, "--calibration is auto"),

@@ -279,7 +279,7 @@ def test_progress_counts_every_image(tmp_path: Path) -> None:
     ("options", "complaint"),
     [
         ({"name": "../x"}, "data set name '../x' cannot be used"),
-        ({"pairing": "by-luck"}, "--pairing is one of by-id, published"),
+        ({"pairing": "by-luck"}, "pairing: expected by-id or published"),
         ({"annotations": "strict"}, "'relevant' or 'potential'"),
     ],
 )
