@@ -280,7 +280,7 @@ def test_progress_counts_every_image(tmp_path: Path) -> None:
     [
         ({"name": "../x"}, "data set name '../x' cannot be used"),
         ({"pairing": "by-luck"}, "pairing: expected by-id or published"),
-        ({"annotations": "strict"}, "'relevant' or 'potential'"),
+        ({"annotations": "strict"}, "annotations: expected relevant or potential"),
     ],
 )
 def test_options_are_checked_before_anything_is_read(

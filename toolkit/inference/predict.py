@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.data.layouts import list_images
 from toolkit.data.readers.course import is_image_name
+from toolkit.data.readers.folder import list_images
 from toolkit.errors import DataError, UsageError
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.engines.base import Engine
