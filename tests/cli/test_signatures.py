@@ -78,5 +78,3 @@ def test_every_verb_is_documented_and_typed() -> None:
         if inspect.isfunction(value):
             for each in inspect.signature(value).parameters.values():
                 assert each.annotation is not inspect.Parameter.empty, f"{name}({each.name})"
-
-

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
@@ -83,13 +82,13 @@ def decode_group(images: Sequence[Image], preprocess: Preprocess) -> Decoded:
     held, cropped = [], []
     for image in images:
         try:
-            data = Path(image.path).read_bytes()
+            data = image.read()
         except OSError as error:
             raise DataError(
-                f"image {image.path} cannot be read any more: {error.strerror}; import again"
+                f"image {image.where} cannot be read any more: {error.strerror}; import again"
             ) from error
         if digest_bytes(data) != image.digest:
-            raise DataError(f"image {image.path} changed after it was imported: import again")
+            raise DataError(f"image {image.where} changed after it was imported: import again")
         try:
             held.append(decode(data, preprocess.resize))
             digests.append(image.digest)
