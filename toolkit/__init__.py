@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from toolkit.ensembles.ensemble import ensemble_facts as ensemble_facts
     from toolkit.features.embed import Embeddings as Embeddings
     from toolkit.features.embed import embed as embed
+    from toolkit.features.image_embedder import ImageEmbedder as ImageEmbedder
     from toolkit.features.inventory import list_cache as list_cache
     from toolkit.features.inventory import prune_cache as prune_cache
     from toolkit.features.inventory import verify_cache as verify_cache
@@ -55,6 +56,7 @@ _PLACES = {
     "Dataset": "data.dataset",
     "Embeddings": "features.embed",
     "Exported": "inference.export",
+    "ImageEmbedder": "features.image_embedder",
     "LightGBMHead": "heads.lightgbm",
     "LinearHead": "heads.linear",
     "MLPHead": "heads.mlp",

@@ -48,7 +48,7 @@ def expected(image: Image) -> np.ndarray:
 
 
 def named(images: Sequence[Image]) -> list[tuple[str, str]]:
-    return [(image.id, image.where) for image in images]
+    return [(image.id, image.path) for image in images]
 
 
 class Taken:
@@ -104,7 +104,7 @@ def test_images_are_read_and_written_a_chunk_at_a_time(tmp_path: Path) -> None:
     def listing() -> Iterator[tuple[str, str]]:
         for number, image in enumerate(images):
             furthest.append(number - len(taken.names))
-            yield image.id, image.where
+            yield image.id, image.path
 
     def make(*arguments: Any, **options: Any) -> FakeEngine:
         engines.append(FakeEngine(KEY.backbone))
@@ -174,7 +174,7 @@ def test_pictures_are_decoded_in_order_stored_nowhere_and_few_at_a_time(
     assert not (tmp_path / "artifacts").exists()
     alone = Taken()
     for image in images:
-        score_images(Means(), [(image.id, image.where)], tmp_path, alone)
+        score_images(Means(), [(image.id, image.path)], tmp_path, alone)
     assert alone.names == whole.names
     np.testing.assert_array_equal(alone.scores, whole.scores)
     assert len(np.unique(whole.scores[:, 0])) > 5

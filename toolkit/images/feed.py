@@ -11,10 +11,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from toolkit.errors import DataError
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Image, Images
-from toolkit.storage.files import digest_bytes
 
 GROUP = 32
 _HELD_BYTES = 32 << 20
@@ -81,14 +79,7 @@ def decode_group(images: Sequence[Image], preprocess: Preprocess) -> Decoded:
     digests, reasons = [], {}
     held, cropped = [], []
     for image in images:
-        try:
-            data = image.read()
-        except OSError as error:
-            raise DataError(
-                f"image {image.where} cannot be read any more: {error.strerror}; import again"
-            ) from error
-        if digest_bytes(data) != image.digest:
-            raise DataError(f"image {image.where} changed after it was imported: import again")
+        data = image.read()
         try:
             held.append(decode(data, preprocess.resize))
             digests.append(image.digest)

@@ -1,51 +1,51 @@
-"""Images as sources of bytes: ids, files and digests in columns, so that a million cost little."""
+"""Images to embed: ids, files and content digests in columns, so that a million cost little."""
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from toolkit.errors import DataError
-from toolkit.storage.files import DIGEST_BYTES
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
-
-Content = str | bytes
+from toolkit.storage.files import DIGEST_BYTES, digest_bytes
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image: the id to report it by, its content, and the digest of that.
+    """One image to embed.
 
     Attributes:
-        id: the id.
-        path: its file; or where it is in memory only, the bytes that a file would have.
-        digest: of the content.
+        id: to report it by.
+        path: of its file.
+        digest: of its content.
+        data: its content, where it is in memory.
     """
 
     id: str
-    path: Content
+    path: str
     digest: bytes
-
-    @property
-    def where(self) -> str:
-        """Its file, for messages."""
-        return self.path if isinstance(self.path, str) else f"{self.id} in memory"
+    data: bytes | None = None
 
     def read(self) -> bytes:
-        """Return the content.
+        """Return its content.
 
         Raises:
-            OSError: the file cannot be read.
+            DataError: the file is gone, or is not what the digest says any more.
         """
-        return self.path if isinstance(self.path, bytes) else Path(self.path).read_bytes()
+        if self.data is not None:
+            return self.data
+        try:
+            data = Path(self.path).read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"image {self.path} cannot be read any more: {error.strerror}; import again"
+            ) from error
+        if digest_bytes(data) != self.digest:
+            raise DataError(f"image {self.path} changed after it was imported: import again")
+        return data
 
 
 class Images:
@@ -53,7 +53,7 @@ class Images:
 
     Args:
         ids: n ids to report by.
-        files: n files; of images in memory the bytes themselves, see :func:`encoded`.
+        files: n files.
         digests: ``uint8 (n, 16)``, of the files' content.
         root: folder that the files are relative to; paths are put together when they are used.
     """
@@ -61,7 +61,7 @@ class Images:
     def __init__(
         self,
         ids: Sequence[str],
-        files: Sequence[Content],
+        files: Sequence[str],
         digests: np.ndarray,
         root: str | Path = "",
     ) -> None:
@@ -71,6 +71,7 @@ class Images:
         self.files = files
         self.digests = np.ascontiguousarray(digests, np.uint8)
         self.root = str(root)
+        self._data: dict[int, bytes] = {}
 
     @classmethod
     def of(cls, images: Iterable[Image]) -> Images:
@@ -82,11 +83,13 @@ class Images:
         """
         rows = list(images)
         joined = np.frombuffer(b"".join(image.digest for image in rows), np.uint8)
-        return cls(
+        found = cls(
             [image.id for image in rows],
             [image.path for image in rows],
             joined.reshape(len(rows), DIGEST_BYTES),
         )
+        found._data = {at: image.data for at, image in enumerate(rows) if image.data is not None}
+        return found
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -94,44 +97,9 @@ class Images:
 
     def __getitem__(self, row: int) -> Image:
         """Return one image."""
-        content = self.files[row]
-        if isinstance(content, str):
-            content = os.path.join(self.root, content)
-        return Image(self.ids[row], content, self.digests[row].tobytes())
+        path = os.path.join(self.root, self.files[row])
+        return Image(self.ids[row], path, self.digests[row].tobytes(), self._data.get(row))
 
     def __iter__(self) -> Iterator[Image]:
         """Go through all images."""
         return (self[row] for row in range(len(self)))
-
-
-def encoded(picture: Picture | np.ndarray) -> bytes:
-    """Return a picture in memory as the bytes of a PNG file that decodes to the same pixels.
-
-    Args:
-        picture: an image of Pillow's, or ``uint8 (h, w)``, ``(h, w, 3)`` or, with transparency,
-            ``(h, w, 4)``.
-
-    Raises:
-        DataError: it is neither.
-    """
-    from PIL import Image as Pillow
-    from PIL import ImageOps
-
-    if isinstance(picture, np.ndarray):
-        flat = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] in (3, 4))
-        if picture.dtype != np.uint8 or not flat or not picture.size:
-            raise DataError(
-                "expected a picture of uint8 (height, width, 3), found an array of "
-                f"{picture.dtype} {picture.shape}"
-            )
-        picture = Pillow.fromarray(np.ascontiguousarray(picture))
-    if not isinstance(picture, Pillow.Image):
-        raise DataError(
-            f"expected a file, a picture of Pillow's or an array, found {type(picture).__name__}"
-        )
-    upright = ImageOps.exif_transpose(picture)
-    if upright.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"):
-        upright = upright.convert("RGB")
-    file = io.BytesIO()
-    upright.save(file, "PNG", compress_level=1)
-    return file.getvalue()

@@ -14,6 +14,7 @@ from PIL.Image import Image as Picture
 from toolkit.data.layouts import list_images
 from toolkit.data.readers.course import is_image_name
 from toolkit.errors import DataError, UsageError
+from toolkit.images.given import several
 
 Source = str | Picture | np.ndarray
 Given = str | os.PathLike[str] | Picture | np.ndarray | Iterable[Any]
@@ -33,9 +34,7 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
     Raises:
         UsageError: a path is none of these; DataError: a folder has no images, a list no column.
     """
-    single = isinstance(given, str | os.PathLike | Picture)
-    single |= isinstance(given, np.ndarray) and given.dtype == np.uint8 and given.ndim < 4
-    listing: list[Any] = [given] if single else list(given)  # type: ignore[arg-type]
+    listing = several(given)
     for place, one in enumerate(listing):
         if not isinstance(one, str | os.PathLike):
             yield str(place), one

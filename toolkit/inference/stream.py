@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,11 +18,12 @@ from toolkit.features.engines.choose import make_engine
 from toolkit.features.fill import fill_store
 from toolkit.features.key import CacheKey, store_folder
 from toolkit.features.resolve import Loaded
+from toolkit.images.given import given_image
 from toolkit.images.pixel_store import PixelKey, decode_pixels
-from toolkit.images.sources import Content, Image, Images, encoded
+from toolkit.images.sources import Image, Images
 from toolkit.inference.given import Source
 from toolkit.inference.scorer import Scorer
-from toolkit.storage.files import digest_bytes, digest_file
+from toolkit.storage.files import digest_file
 
 CHUNK = 2048
 PICTURES = 128
@@ -82,11 +84,10 @@ def score_images(
     with ThreadPoolExecutor() as readers:
         for part in _parts(images, chunk):
             names = [name for name, _ in part]
-            read = list(readers.map(_read, (source for _, source in part), chunksize=64))
+            sources = (source for _, source in part)
+            read = list(readers.map(_read, itertools.count(), sources, chunksize=64))
             reasons = {at: each for at, each in enumerate(read) if isinstance(each, str)}
-            there = Images.of(
-                Image(str(at), *each) for at, each in enumerate(read) if not isinstance(each, str)
-            )
+            there = Images.of(each for each in read if not isinstance(each, str))
             for store, load in zip(scorer.stores, loads, strict=True):
                 done = fill_store(
                     there, store.key, load, artifacts, engine=engine, device=device, make=engines
@@ -182,12 +183,11 @@ class _Batch:
         return np.hstack([self._known[key.hex] for key in keys])
 
 
-def _read(source: Source) -> tuple[Content, bytes] | str:
-    """Return an image's content and digest, or the reason why it cannot be had."""
+def _read(at: int, source: Source) -> Image | str:
+    """Return an image by its place, or the reason why its file cannot be had."""
+    if not isinstance(source, str):
+        return given_image(source, str(at))
     try:
-        if isinstance(source, str):
-            return source, digest_file(Path(source))
-        content = encoded(source)
+        return Image(str(at), source, digest_file(Path(source)))
     except OSError as error:
-        return f"it cannot be read ({error.strerror or error})"
-    return content, digest_bytes(content)
+        return f"it cannot be read ({error.strerror})"

@@ -88,7 +88,7 @@ def reproduce(
     """
     told, folder = choose_progress(progress), artifacts_folder(artifacts)
     named = names_of(recipes) if isinstance(recipes, str) else None
-    each = named or ([recipes] if isinstance(recipes, os.PathLike) else recipes)
+    each = [recipes] if isinstance(recipes, os.PathLike) else named or recipes
     known = known_keys()
     steps = [(str(name), step) for name in each for step in find_recipe(str(name), known)]
     if smoke:
