@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from toolkit.heads.linear import LinearHead as LinearHead
     from toolkit.heads.mlp import MLPHead as MLPHead
     from toolkit.heads.multitask import MultitaskHead as MultitaskHead
+    from toolkit.inference.export import Exported as Exported
+    from toolkit.inference.export import export as export
+    from toolkit.inference.model import Model as Model
+    from toolkit.inference.model import Scored as Scored
+    from toolkit.inference.model import load_model as load_model
+    from toolkit.inference.predict import predict as predict
     from toolkit.members.collection import list_members as list_members
     from toolkit.members.collection import load_member as load_member
     from toolkit.members.cross_fit import cross_fit as cross_fit
@@ -49,13 +55,16 @@ _PLACES = {
     "Comparison": "reports.compare",
     "Dataset": "data.dataset",
     "Embeddings": "features.embed",
+    "Exported": "inference.export",
     "ImageEmbedder": "features.image_embedder",
     "LightGBMHead": "heads.lightgbm",
     "LinearHead": "heads.linear",
     "MLPHead": "heads.mlp",
     "Member": "members.member",
+    "Model": "inference.model",
     "MultitaskHead": "heads.multitask",
     "Report": "reports.report",
+    "Scored": "inference.model",
     "audit": "auditing.audit",
     "compare": "reports.compare",
     "cross_fit": "members.cross_fit",
@@ -63,6 +72,7 @@ _PLACES = {
     "embed": "features.embed",
     "ensemble": "ensembles.ensemble",
     "ensemble_facts": "ensembles.ensemble",
+    "export": "inference.export",
     "fetch_data": "data.collection",
     "finetune": "members.finetuned",
     "import_data": "data.collection",
@@ -70,8 +80,10 @@ _PLACES = {
     "list_data": "data.collection",
     "list_members": "members.collection",
     "load_member": "members.collection",
+    "load_model": "inference.model",
     "multitask": "members.multitask",
     "ovr": "members.frozen",
+    "predict": "inference.predict",
     "prune_cache": "features.inventory",
     "report": "reports.report",
     "reproduce": "reproduction.reproduce",

@@ -82,7 +82,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
 
     again = made("ensemble", "--method", "mean", "--folds", 3, "--name", "e")
     assert again.code == 2
-    assert "--overwrite" in again.err
+    assert "overwrite" in again.err
 
     rows = {row["name"]: row for row in made("compare", "--json").document["rows"]}
     assert rows["e"]["kind"] == "ensemble"
@@ -230,16 +230,16 @@ def test_a_member_made_again_is_not_mistaken_for_the_old_one(made: Drive, course
     ("arguments", "code", "words"),
     [
         (["ensemble", "--members", "nobody,weak"], 2, "no member named nobody"),
-        (["ensemble", "--members", "weak", "--folds", 3], 2, "members: expected two or more"),
+        (["ensemble", "--members", "weak", "--folds", 3], 2, "expected two or more"),
         (["ensemble", "--members", "weak,strong", "--folds", 4], 1, "was made on other folds"),
-        (["ensemble", "--method", "vote", "--folds", 3], 2, "--method is one of mean"),
-        (["ensemble", "--calibration", "x", "--folds", 3], 2, "--calibration is auto"),
-        (["ensemble", "--thresholds", "x", "--folds", 3], 2, "--thresholds is f1"),
+        (["ensemble", "--method", "vote", "--folds", 3], 2, "method: expected mean"),
+        (["ensemble", "--calibration", "x", "--folds", 3], 2, "calibration: expected auto"),
+        (["ensemble", "--thresholds", "x", "--folds", 3], 2, "thresholds: expected f1"),
         (["ensemble", "--members", "e,weak", "--name", "weak"], 2, "no member named e"),
         (["ensemble", "--members", "strong,weak", "--name", "weak"], 2, "a member of itself"),
         (["predict", "x.jpg", "--model", "nobody", "--out", "o.csv"], 2, "no member named"),
-        (["predict", "x.jpg", "--model", "weak", "--out", "o.doc"], 2, "must end in .csv"),
-        (["predict", "x.doc", "--model", "weak", "--out", "o.csv"], 2, "no image, folder"),
+        (["predict", "x.jpg", "--model", "weak", "--out", "o.doc"], 2, "ending in .csv"),
+        (["predict", "x.doc", "--model", "weak", "--out", "o.csv"], 2, "expected an image"),
         (["export", "nobody", "there"], 2, "no member named"),
     ],
 )
@@ -256,28 +256,10 @@ def test_an_error_is_one_sentence_and_a_code(
 @pytest.fixture
 def shelf(toolkit: Drive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Drive:
     """Two members without models, which is all that most errors need."""
-    from tests.ensembles.ensemble_fakes import world
-    from toolkit.data.dataset_store import save_dataset
-    from toolkit.data.split_store import get_folds, get_split
-    from toolkit.ensembles.join import join
-    from toolkit.members.member import provenance, save_member
+    from tests.ensembles.ensemble_fakes import kept_members
 
-    made = world(120)
     monkeypatch.chdir(tmp_path)
-    save_dataset(made.dataset, artifacts())
-    split = get_split(made.dataset, "paper", artifacts())
-    folds = get_folds(made.dataset, split, artifacts(), 3)
-    kept = type(made)(made.dataset, split, folds)
-    members = [
-        kept.member(name, made.scores(2, at), at) for at, name in enumerate(("weak", "strong"))
-    ]
-    assert join(members, made.dataset, split, folds).names == ("weak", "strong")
-    for member in members:
-        save_member(
-            artifacts(), member.name, kind="head", source="made up", inputs="i",
-            predictions=member.scored, recipe={"features": []},
-            provenance=provenance(0.0), states={}, notes={"head": "linear", "keys": []},
-        )  # fmt: skip
+    kept_members(artifacts(), {"weak": 2.0, "strong": 2.0})
     return toolkit
 
 

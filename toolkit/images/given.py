@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from toolkit.errors import DataError
 from toolkit.images.sources import Image, Images
 from toolkit.storage.files import digest_bytes, digest_file
+
+_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16")  # those that a PNG file holds
 
 
 def given_images(given: Any) -> Images:
@@ -27,10 +29,11 @@ def given_images(given: Any) -> Images:
     Raises:
         DataError: a file cannot be read, or something is no image.
     """
-    return Images.of(_image(each, at) for at, each in enumerate(_several(given)))
+    return Images.of(given_image(each, f"image {at}") for at, each in enumerate(several(given)))
 
 
-def _several(given: Any) -> Iterable[Any]:
+def several(given: Any) -> list[Any]:
+    """Return what was given as a list, a single image in a list of its own."""
     single = isinstance(given, str | os.PathLike | Pillow.Image)
     if isinstance(given, np.ndarray) and given.dtype == np.uint8 and given.ndim in (2, 3):
         single = given.ndim == 2 or given.shape[-1] == 3
@@ -45,7 +48,16 @@ def _several(given: Any) -> Iterable[Any]:
     return list(given)
 
 
-def _image(each: Any, at: int) -> Image:
+def given_image(each: Any, name: str) -> Image:
+    """Return one image with the digest of its content.
+
+    Args:
+        each: a path, a Pillow image or an array.
+        name: of what is no file.
+
+    Raises:
+        DataError: a file cannot be read, or it is no image.
+    """
     if isinstance(each, str | os.PathLike):
         path = os.fspath(each)
         try:
@@ -55,15 +67,18 @@ def _image(each: Any, at: int) -> Image:
     if isinstance(each, np.ndarray):
         if each.dtype != np.uint8 or not (each.ndim == 2 or each.shape[2:] == (3,)):
             raise DataError(
-                f"image {at}: expected an array uint8 (h, w, 3) or (h, w), found {each.dtype} "
+                f"{name}: expected an array uint8 (h, w, 3) or (h, w), found {each.dtype} "
                 f"{each.shape}"
             )
         each = Pillow.fromarray(each)
     if not isinstance(each, Pillow.Image):
         raise DataError(
-            f"image {at}: expected a path, a Pillow image or an array, found {type(each).__name__}"
+            f"{name}: expected a path, a Pillow image or an array, found {type(each).__name__}"
         )
+    upright = ImageOps.exif_transpose(each)  # as a file's orientation is heeded
+    if upright.mode not in _MODES:
+        upright = upright.convert("RGB")
     file = io.BytesIO()
-    each.save(file, format="PNG", compress_level=1)
+    upright.save(file, format="PNG", compress_level=1)
     data = file.getvalue()
-    return Image(f"image {at}", "", digest_bytes(data), data)
+    return Image(name, "", digest_bytes(data), data)

@@ -14,6 +14,7 @@ from toolkit.data.split import Split
 from toolkit.data.split_store import get_split
 from toolkit.errors import MemberError, UsageError, check_choice, listed
 from toolkit.members.find import Wanted, find_members
+from toolkit.members.held_out import developed, held_out
 from toolkit.members.member import Member
 from toolkit.pages.tables import html_table
 from toolkit.paper.results import POSITIVES
@@ -21,7 +22,6 @@ from toolkit.reports import label_tables, table
 from toolkit.reports.comparison import PARTS, Row, compared_rows, document
 from toolkit.reports.comparison_figure import comparison_picture
 from toolkit.reports.headline import ranked_members
-from toolkit.reports.held_out import developed, held_out
 from toolkit.reports.selection import SORTS, ordered, parse_kinds
 from toolkit.runtime.progress import Progress, choose_progress
 from toolkit.storage.artifacts import artifacts_folder

@@ -12,11 +12,11 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.ensembles.thresholds import tuned_thresholds
 from toolkit.errors import MemberError
+from toolkit.members.held_out import developed, held_out
 from toolkit.members.member import Member
 from toolkit.paper.chance import blind_scores
 from toolkit.paper.results import RESULTS
 from toolkit.reports.differences import PAPER, REFERENCE, Blind, adjust, from_paper
-from toolkit.reports.held_out import developed, held_out
 from toolkit.statistics.intervals import draw_metrics, percentile_interval
 from toolkit.statistics.metrics import METRICS, score
 

@@ -17,6 +17,7 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.finetuning.journal import read_journal
 from toolkit.images.thumbnails import Thumbnails
+from toolkit.members.held_out import held_out
 from toolkit.members.member import Member
 from toolkit.pages.page import page_environment
 from toolkit.reports.comparison import Row, document
@@ -28,7 +29,6 @@ from toolkit.reports.data_figures import (
 )
 from toolkit.reports.drawing import Picture
 from toolkit.reports.headline import finding, ranked_members
-from toolkit.reports.held_out import held_out
 from toolkit.reports.mistakes import contact_sheets
 from toolkit.reports.score_figures import (
     ensemble_weights,

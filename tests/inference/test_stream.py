@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 
 from tests.features.feature_fakes import KEY, FakeEngine, key_of, no_network, row_of, write_images
-from toolkit.errors import DataError, UsageError
 from toolkit.features.key import CacheKey
 from toolkit.images.pixel_store import PixelKey
 from toolkit.images.sources import Image
-from toolkit.inference import predict as prediction
-from toolkit.inference.frozen import Batch, Pictures, Store
-from toolkit.inference.outputs import open_output
-from toolkit.inference.predict import Named, find_images, predict
+from toolkit.inference import stream
+from toolkit.inference.scorer import Batch, Pictures, Store
+from toolkit.inference.stream import score_images
 
 LABELS = ("dark", "wide")
 
@@ -49,7 +47,7 @@ def expected(image: Image) -> np.ndarray:
     return row
 
 
-def named(images: Sequence[Image]) -> list[Named]:
+def named(images: Sequence[Image]) -> list[tuple[str, str]]:
     return [(image.id, image.path) for image in images]
 
 
@@ -57,12 +55,16 @@ class Taken:
     """Takes what is written."""
 
     def __init__(self) -> None:
+        self.every: list[str] = []
         self.names: list[str] = []
         self.parts: list[np.ndarray] = []
 
     def __call__(self, names: Sequence[str], scores: np.ndarray) -> None:
-        self.names += names
-        self.parts.append(scores)
+        known = ~np.isnan(scores).any(axis=1)
+        assert np.isnan(scores[~known]).all()
+        self.every += names
+        self.names += [name for name, fine in zip(names, known, strict=True) if fine]
+        self.parts.append(scores[known])
 
     @property
     def scores(self) -> np.ndarray:
@@ -73,7 +75,7 @@ def test_every_image_gets_its_own_scores_in_order(tmp_path: Path) -> None:
     images = write_images(tmp_path / "new", 11)
     todo = [*images[::-1], images[3]]  # one content twice
     taken = Taken()
-    outcome = predict(
+    outcome = score_images(
         FirstTwo(KEY, key_of(4)), named(todo), tmp_path, taken, chunk=4, make=FakeEngine.maker()
     )
     assert taken.names == [image.id for image in todo]
@@ -83,13 +85,13 @@ def test_every_image_gets_its_own_scores_in_order(tmp_path: Path) -> None:
 
 def test_what_is_cached_is_not_embedded_again(tmp_path: Path) -> None:
     images = write_images(tmp_path / "new", 5)
-    predict(FirstTwo(KEY), named(images), tmp_path, Taken(), make=FakeEngine.maker())
+    score_images(FirstTwo(KEY), named(images), tmp_path, Taken(), make=FakeEngine.maker())
 
     def none(*arguments: object, **options: object) -> FakeEngine:
         raise AssertionError("an engine was built")
 
     taken = Taken()
-    predict(FirstTwo(KEY), named(images), tmp_path, taken, make=none)
+    score_images(FirstTwo(KEY), named(images), tmp_path, taken, make=none)
     assert len(taken.names) == 5
 
 
@@ -99,7 +101,7 @@ def test_images_are_read_and_written_a_chunk_at_a_time(tmp_path: Path) -> None:
     taken, engines = Taken(), []
     furthest = []
 
-    def listing() -> Iterator[Named]:
+    def listing() -> Iterator[tuple[str, str]]:
         for number, image in enumerate(images):
             furthest.append(number - len(taken.names))
             yield image.id, image.path
@@ -108,7 +110,7 @@ def test_images_are_read_and_written_a_chunk_at_a_time(tmp_path: Path) -> None:
         engines.append(FakeEngine(KEY.backbone))
         return engines[-1]
 
-    predict(FirstTwo(KEY), listing(), tmp_path, taken, chunk=3, make=make)
+    score_images(FirstTwo(KEY), listing(), tmp_path, taken, chunk=3, make=make)
     assert len(taken.names) == 12
     assert max(furthest) < 3
     assert len(engines) == 1
@@ -118,9 +120,10 @@ def test_what_cannot_be_scored_is_told_and_left_out(tmp_path: Path) -> None:
     images = write_images(tmp_path / "new", 6, broken=(1, 2, 3))
     gone = ("gone", str(tmp_path / "gone.jpg"))
     taken = Taken()
-    outcome = predict(
+    outcome = score_images(
         FirstTwo(KEY), [*named(images), gone], tmp_path, taken, chunk=3, make=FakeEngine.maker()
     )
+    assert taken.every == ["im0", "im1", "im2", "im3", "im4", "im5", "gone"]
     assert taken.names == ["im0", "im4", "im5"]
     assert [each["image"] for each in outcome.skipped] == ["im1", "im2", "im3", "gone"]
     assert "No such file" in outcome.skipped[-1]["reason"]
@@ -136,7 +139,7 @@ def test_rows_of_nan_are_images_that_a_model_cannot_score(tmp_path: Path) -> Non
 
     images = write_images(tmp_path / "new", 4)
     taken = Taken()
-    outcome = predict(Half(KEY), named(images), tmp_path, taken, make=FakeEngine.maker())
+    outcome = score_images(Half(KEY), named(images), tmp_path, taken, make=FakeEngine.maker())
     assert taken.names == ["im1", "im3"]
     assert [each["image"] for each in outcome.skipped] == ["im0", "im2"]
 
@@ -165,93 +168,20 @@ def test_pictures_are_decoded_in_order_stored_nowhere_and_few_at_a_time(
 ) -> None:
     images = write_images(tmp_path / "new", 12, broken=(1, 5))
     whole, parts, wide = Taken(), Taken(), Means()
-    outcome = predict(wide, named(images), tmp_path / "artifacts", whole)
+    outcome = score_images(wide, named(images), tmp_path / "artifacts", whole)
     assert [each["image"] for each in outcome.skipped] == ["im1", "im5"]
     assert whole.names == [image.id for at, image in enumerate(images) if at not in (1, 5)]
     assert not (tmp_path / "artifacts").exists()
     alone = Taken()
     for image in images:
-        predict(Means(), [(image.id, image.path)], tmp_path, alone)
+        score_images(Means(), [(image.id, image.path)], tmp_path, alone)
     assert alone.names == whole.names
     np.testing.assert_array_equal(alone.scores, whole.scores)
     assert len(np.unique(whole.scores[:, 0])) > 5
     held = 3 * (4 * 4 + 8 * 8) * 3
-    monkeypatch.setattr(prediction, "HELD_BYTES", held)
+    monkeypatch.setattr(stream, "HELD_BYTES", held)
     narrow = Means()
-    predict(narrow, named(images), tmp_path, parts)
+    score_images(narrow, named(images), tmp_path, parts)
     assert wide.most > held >= narrow.most > 0
     assert parts.names == whole.names
     np.testing.assert_array_equal(parts.scores, whole.scores)
-
-
-def test_images_are_found_in_folders_files_and_lists(tmp_path: Path) -> None:
-    folder = tmp_path / "new"
-    write_images(folder, 11)
-    assert [name for name, _ in find_images([folder])][:3] == ["im0.jpg", "im1.jpg", "im2.jpg"]
-    one = folder / "im3.jpg"
-    assert list(find_images([one])) == [(str(one), str(one))]
-    table = tmp_path / "list.csv"
-    table.write_text("\ufeffnote, image\nx,new/im2.jpg\ny, new/im10.jpg\n,\n")
-    found = list(find_images([table]))
-    assert [name for name, _ in found] == ["new/im2.jpg", "new/im10.jpg"]
-    assert all(Path(file).is_file() for _, file in found)
-    both = [name for name, _ in find_images([folder, one])]
-    assert both == [*(str(folder / f"im{n}.jpg") for n in range(11)), str(one)]
-    table.write_text("file\na.jpg\n")
-    with pytest.raises(DataError, match="no column 'image'"):
-        list(find_images([table]))
-    with pytest.raises(UsageError, match="no image, folder"):
-        list(find_images([tmp_path / "notes.md"]))
-
-
-SCORES = np.array([[0.25, 0.75], [0.5, 1e-7]], np.float32)
-NAMES = ["im10.jpg", "sub/im2.v1.jpg"]
-
-
-def test_probabilities_come_back_from_either_form(tmp_path: Path) -> None:
-    import pandas
-
-    for ending in ("csv", "parquet"):
-        file = tmp_path / f"out.{ending}"
-        with open_output(file, LABELS) as write:
-            write(NAMES[:1], SCORES[:1])
-            assert not file.exists()
-            write(NAMES[1:], SCORES[1:])
-        table = pandas.read_csv(file) if ending == "csv" else pandas.read_parquet(file)
-        assert list(table.columns) == ["image", *LABELS]
-        assert table["image"].tolist() == NAMES
-        np.testing.assert_allclose(table[list(LABELS)].to_numpy(), SCORES, rtol=1e-6)
-
-
-def test_decisions_are_made_at_each_labels_threshold(tmp_path: Path) -> None:
-    import pandas
-
-    for ending in ("csv", "parquet"):
-        file = tmp_path / f"out.{ending}"
-        with open_output(file, LABELS, thresholds=np.array([0.5, 0.7])) as write:
-            write(NAMES, SCORES)
-        table = pandas.read_csv(file) if ending == "csv" else pandas.read_parquet(file)
-        assert table[list(LABELS)].to_numpy().tolist() == [[0, 1], [1, 0]]
-
-
-def test_the_courses_form_names_images_by_number(tmp_path: Path) -> None:
-    file = tmp_path / "out.tsv"
-    with open_output(file, LABELS, thresholds=np.array([0.5, 0.7]), course=True) as write:
-        write(["im10.jpg", "photos/im007.png"], SCORES)
-    assert file.read_text() == "image\tdark\twide\n10\t0\t1\n7\t1\t0\n"
-
-
-def test_an_output_is_whole_or_absent(tmp_path: Path) -> None:
-    file = tmp_path / "out.tsv"
-    with (
-        pytest.raises(DataError, match="no number"),
-        open_output(file, LABELS, thresholds=np.array([0.5, 0.5]), course=True) as write,
-    ):
-        write(["im1.jpg", "photo.jpg"], SCORES)
-    assert list(tmp_path.iterdir()) == []
-    for name, course in (("out.xlsx", False), ("out.csv", True)):
-        with (
-            pytest.raises(UsageError, match="must end in"),
-            open_output(tmp_path / name, LABELS, thresholds=np.ones(2), course=course),
-        ):
-            pass
