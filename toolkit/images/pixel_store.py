@@ -106,17 +106,14 @@ class PixelStore(RowStore):
         ArtifactError: the store is damaged or another key's.
     """
 
+    what = "pixel store"
+    again = "run the command again, which decodes the images"
+
     def __init__(self, artifacts: Path, key: PixelKey) -> None:
         self.key = key
-        super().__init__(
-            artifacts / "embeddings" / "pixels" / f"{key.size}-{key.hex[:12]}",
-            what="pixel store",
-            again="run the command again, which decodes the images",
-            key=key.hex,
-            facts=key.facts(),
-            shape=(key.size, key.size, 3),
-            dtype=np.dtype(np.uint8),
-        )
+        folder = artifacts / "embeddings" / "pixels" / f"{key.size}-{key.hex[:12]}"
+        shape = (key.size, key.size, 3)
+        super().__init__(folder, key.hex, key.facts(), shape, np.dtype(np.uint8))
 
     def fill(
         self,
