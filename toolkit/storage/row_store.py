@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -137,10 +138,28 @@ class RowStore:
         once: np.ndarray = lacking[first_of_each(digests[lacking])]
         return once
 
+    @contextmanager
+    def filling(self, digests: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield :meth:`missing`, under the lock and mended after a kill where there is any."""
+        missing = self.missing(digests)
+        if len(missing) == 0:
+            yield missing
+            return
+        with self.lock():
+            self.recover()  # whoever held the lock before may have done the work, or been killed
+            yield self.missing(digests)
+
     def begin(self) -> None:
         """Note what the store holds, if that is not yet done; the caller holds the lock."""
         if not (self.folder / HEAD).is_file():
             write_json(self.folder / HEAD, {**self._facts, "key": self._name})
+
+    def add(self, digests: Sequence[bytes], rows: np.ndarray, reasons: Mapping[str, str]) -> None:
+        """Append rows, and remember why others get none; see :meth:`append` and :meth:`skip`."""
+        if reasons:
+            self.skip(reasons)
+        if digests:
+            self.append(digests, rows)
 
     def append(self, digests: Sequence[bytes], rows: np.ndarray) -> None:
         """Append a chunk of new rows and make it last; the caller holds the lock.
