@@ -93,6 +93,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     assert rows["e"]["tuned"]["thresholds"] == saved
     assert rows["strong"]["tuned"]["objective"] == "f1"
     assert rows["always no"]["tuned"] is None
+    assert "macro-F1" in made("compare").out
 
     # an image of the development set: what the fitted models give, to 1e-5; of the test part: what
     # was saved with the ensemble

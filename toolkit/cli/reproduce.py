@@ -39,7 +39,7 @@ def reproduce(
 
     def show(step: dict[str, Any], result: Any) -> None:
         if not run.json:
-            run.put(f"{result!r}\n")
+            run.show(repr(result))
 
     done = toolkit.reproduce(recipes, smoke=smoke, on_step=show, **shared)
     if run.json:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image as Picture
 
-from toolkit.data.layouts import list_images
 from toolkit.data.readers.course import is_image_name
+from toolkit.data.readers.folder import list_images
 from toolkit.errors import DataError, UsageError
 from toolkit.images.given import several
 

@@ -115,8 +115,7 @@ def finetune(
         crop: ``center`` or ``full``.
         resume: go on from the last checkpoint.
         tensorboard: True to insist, False for never, None for where it is installed.
-        split, name, overwrite, device, precision, seed, artifacts, progress: see
-            :func:`~toolkit.members.frozen.ovr`.
+        split, name, overwrite, device, precision, seed, artifacts, progress: as for ``ovr``.
 
     Raises:
         UsageError: an option is not among its choices, options contradict each other, a member of

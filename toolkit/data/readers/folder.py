@@ -1,12 +1,21 @@
-"""Layouts on disk: where the images and the label files of a data set lie."""
+"""Folders of images with label files: the course's layout and MIRFLICKR-25000's own."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.data.readers.course import image_id, is_image_name
+import numpy as np
+
+from toolkit.data.readers.base import Format, Labelled
+from toolkit.data.readers.course import (
+    check_labels,
+    image_id,
+    image_ids,
+    is_image_name,
+    join_by_id,
+)
 from toolkit.errors import DataError, UsageError, listed
 from toolkit.storage.files import natural_key
 
@@ -20,46 +29,38 @@ class Layout:
     """Images and label files found under a path.
 
     Attributes:
-        kind: ``course``, ``mirflickr`` or ``csv``.
-        images: folder that holds the images; for ``csv`` the folder of the table.
-        label_files: label to label file; empty for ``csv``.
-        table: the CSV file, if that is the layout.
+        kind: ``course`` or ``mirflickr``.
+        images: folder that holds the images.
+        label_files: label to label file.
         annotations: ``relevant`` or ``potential`` for ``mirflickr``, else None.
     """
 
     kind: str
     images: Path
-    label_files: dict[str, Path] = field(default_factory=dict)
-    table: Path | None = None
+    label_files: dict[str, Path]
     annotations: str | None = None
 
 
 def find_layout(path: Path, annotations: str | None = None) -> Layout:
-    """Recognise the layout at ``path``: a CSV file, the course's, or MIRFLICKR-25000's own.
+    """Recognise the layout at ``path``: the course's, or MIRFLICKR-25000's own.
 
     Args:
-        path: a CSV file or a folder.
+        path: a folder.
         annotations: ``relevant`` (``<label>_r1.txt``) or ``potential`` (``<label>.txt``), for
             MIRFLICKR-25000; its default is ``relevant``.
 
     Raises:
-        UsageError: ``annotations`` is neither.
+        UsageError: ``annotations`` is given for another layout.
         DataError: nothing that can be imported is there.
     """
-    if annotations not in (None, "relevant", "potential"):
-        raise UsageError(f"--annotations is 'relevant' or 'potential', not {annotations!r}")
     path = path.absolute()
-    if os.path.isfile(path):
-        if annotations:
-            raise UsageError("--annotations is not for CSV files: leave the option out")
-        return Layout("csv", path.parent, table=path)
     if not os.path.isdir(path):
         raise DataError(f"nothing to import: {path} is neither a folder nor a CSV file")
     label_folder, texts = _label_folder(path)
     official = _is_official(texts)
     if annotations and not official:
         raise UsageError(
-            f"--annotations is for MIRFLICKR-25000's own label files, and {label_folder} has not "
+            f"annotations is for MIRFLICKR-25000's own label files, and {label_folder} has not "
             "<label>_r1.txt beside <label>.txt: leave the option out"
         )
     images = _image_folder(path)
@@ -72,6 +73,26 @@ def find_layout(path: Path, annotations: str | None = None) -> Layout:
         if stem.endswith(_RELEVANT) == (wanted == "relevant")
     }
     return Layout("mirflickr", images, chosen, annotations=wanted)
+
+
+def read(path: Path, *, annotations: str | None = None) -> Labelled:
+    """Read a folder of images with label files.
+
+    Raises:
+        UsageError: see :func:`find_layout`.
+        DataError: likewise, or images and labels cannot be joined.
+    """
+    layout = find_layout(path, annotations)
+    files, passed_over = list_images(layout.images)
+    ids = image_ids(files)
+    labels = check_labels(layout.label_files)
+    positives = join_by_id(layout.label_files, ids, files)
+    row = {image: i for i, image in enumerate(ids)}
+    Y = np.zeros((len(ids), len(labels)), np.uint8)
+    for j, label in enumerate(labels):
+        Y[[row[image] for image in positives[label]], j] = 1
+    facts = {"layout": layout.kind, "annotations": layout.annotations}
+    return Labelled(layout.images, files, labels, Y, passed_over, facts)
 
 
 def list_images(folder: Path) -> tuple[list[str], list[str]]:
@@ -189,3 +210,6 @@ def _image_folder(path: Path) -> Path:
         if folder.is_dir() and any(is_image_name(entry.name) for entry in _entries(folder)):
             return folder
     raise DataError(f"no images under {path}: put them into {path / 'images'}")
+
+
+FOLDER = Format(os.path.isdir, read)

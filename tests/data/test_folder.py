@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.data.layouts import find_layout, list_images
+from toolkit.data.readers.folder import find_layout, list_images
+from toolkit.data.readers.registry import FORMATS
+from toolkit.data.readers.table import TABLE
 from toolkit.errors import DataError, UsageError
 
 
@@ -26,7 +28,7 @@ def labels(path: Path, annotations: str | None = None) -> set[str]:
 def test_the_courses_layout(tmp_path: Path) -> None:
     fill(tmp_path, "images/im1.jpg", "annotations/cat.txt", "annotations/dog.txt")
     layout = find_layout(tmp_path)
-    assert (layout.kind, layout.annotations, layout.table) == ("course", None, None)
+    assert (layout.kind, layout.annotations) == ("course", None)
     assert layout.images == tmp_path / "images"
     assert layout.label_files == {
         label: tmp_path / "annotations" / f"{label}.txt" for label in ("cat", "dog")
@@ -65,18 +67,17 @@ def test_a_label_that_just_ends_like_mirflickrs_drops_no_other(tmp_path: Path) -
 
 
 def test_annotations_are_for_mirflickr_only(tmp_path: Path) -> None:
+    fill(tmp_path, "images/im1.jpg", "annotations/cat.txt")
+    with pytest.raises(UsageError, match="leave the option out"):
+        find_layout(tmp_path, "potential")
+    with pytest.raises(UsageError, match="leave the option out"):
+        TABLE.read(tmp_path / "labels.csv", annotations="potential")
+
+
+def test_a_path_is_of_one_format(tmp_path: Path) -> None:
     fill(tmp_path, "images/im1.jpg", "annotations/cat.txt", "labels.csv")
-    with pytest.raises(UsageError, match="'relevant' or 'potential', not 'strict'"):
-        find_layout(tmp_path, "strict")
-    for path in (tmp_path, tmp_path / "labels.csv"):
-        with pytest.raises(UsageError, match="leave the option out"):
-            find_layout(path, "potential")
-
-
-def test_a_file_is_a_table_beside_its_images(tmp_path: Path) -> None:
-    layout = find_layout(fill(tmp_path, "labels.csv") / "labels.csv")
-    assert (layout.kind, layout.images) == ("csv", tmp_path)
-    assert layout.table == tmp_path / "labels.csv"
+    for path, known in ((tmp_path, ["folder"]), (tmp_path / "labels.csv", ["csv"])):
+        assert [name for name, each in FORMATS.items() if each.recognises(path)] == known
 
 
 def test_a_relative_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
