@@ -158,7 +158,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     damaged.write_bytes(data)
     refused = made("predict", images, "--model", bundle, "--out", there)
     assert refused.code == 1
-    assert "not what was exported" in refused.err
+    assert "not what was written" in refused.err
 
 
 def test_python_scores_as_the_shell_does(
