@@ -236,7 +236,11 @@ def test_a_member_made_again_is_not_mistaken_for_the_old_one(made: Drive, course
         (["ensemble", "--calibration", "x", "--folds", 3], 2, "calibration: expected auto"),
         (["ensemble", "--thresholds", "x", "--folds", 3], 2, "thresholds: expected f1"),
         (["ensemble", "--members", "e,weak", "--name", "weak"], 2, "no member named e"),
-        (["ensemble", "--members", "strong,weak", "--name", "weak"], 2, "a member of itself"),
+        (
+            ["ensemble", "--members", "strong,weak", "--name", "weak", "--folds", 3],
+            2,
+            "a member of itself",
+        ),
         (["predict", "x.jpg", "--model", "nobody", "--out", "o.csv"], 2, "no member named"),
         (["predict", "x.jpg", "--model", "weak", "--out", "o.doc"], 2, "ending in .csv"),
         (["predict", "x.doc", "--model", "weak", "--out", "o.csv"], 2, "expected an image"),
