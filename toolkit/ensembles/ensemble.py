@@ -16,7 +16,7 @@ from toolkit.ensembles.calibration import METHODS as CALIBRATIONS
 from toolkit.ensembles.fit import METHODS, Ensemble, fit_ensemble
 from toolkit.ensembles.gains import Gains, decide_nested, measure_gains
 from toolkit.ensembles.join import Joined, join, require_same_folds
-from toolkit.ensembles.thresholds import Objective
+from toolkit.ensembles.thresholds import parse_objective
 from toolkit.errors import UsageError, check_choice, counted, listed
 from toolkit.members.find import Wanted, find_members, home_of
 from toolkit.members.member import KINDS, Member, provenance, save_member
@@ -84,7 +84,7 @@ def ensemble(
     """
     check_choice("method", method, METHODS)
     check_choice("calibration", calibration, ("auto", *CALIBRATIONS))
-    Objective.parse(thresholds)
+    parse_objective(thresholds)
     if resamples < 1:
         raise UsageError(f"resamples: expected 1 or more, found {resamples}")
     told, home = choose_progress(progress), home_of(members)

@@ -56,7 +56,7 @@ class Ensemble:
         """Return the JSON-able facts that :func:`restore` and ``toolkit compare`` need."""
         return {
             "method": self.combiner.name,
-            "options": self.combiner.options(),
+            "options": self.combiner.get_params(),
             "members": list(joined.names),
             "calibration": dict(zip(joined.labels, self.calibration.method_, strict=True)),
             "thresholds": self.thresholds.facts(joined.labels),
