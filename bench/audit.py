@@ -25,17 +25,18 @@ from toolkit.auditing.duplicates import find_duplicates
 from toolkit.auditing.examine import Examination, examine
 from toolkit.auditing.label_errors import out_of_fold_probabilities, suspects
 from toolkit.data.dataset import Dataset
-from toolkit.data.importer import import_dataset, published_order
+from toolkit.data.importer import published_order
 from toolkit.data.split import make_folds, paper_split
 from toolkit.data.synth import synthesise
-from toolkit.features.backbones import BackboneSpec, resolve
-from toolkit.features.cache import CacheKey
-from toolkit.features.embed import embed
-from toolkit.features.engines import choose_precision
+from toolkit.features.backbones import BackboneSpec
+from toolkit.features.fill import fill_store
+from toolkit.features.key import CacheKey
 from toolkit.features.matrix import gather
+from toolkit.features.resolve import resolve
 from toolkit.images.hashes import Survey, survey
 from toolkit.images.sources import Images
 from toolkit.paper.results import IMAGES, POSITIVES
+from toolkit.runtime.device import choose_precision
 
 COPIES = 50
 FLIPPED = 0.05
@@ -63,10 +64,10 @@ def paint(folder: Path, images: int, copies: int) -> Pictures:
             small = picture.convert("RGB").resize((112, 112))
             brighter = small.point([min(255, int(1.06 * value)) for value in range(256)] * 3)
             brighter.save(source / "images" / f"im{images + place + 1}.jpg", quality=55)
-    dataset = import_dataset(source, "painted").dataset
+    dataset = Dataset.read(source, "painted")
     known, load = resolve(BackboneSpec("efficientnet_lite0"), folder)
     key = CacheKey(known, precision=choose_precision("auto", "cpu"))
-    embed(Images(dataset.ids, dataset.paths, dataset.digests), key, load, folder)
+    fill_store(Images(dataset.ids, dataset.paths, dataset.digests), key, load, folder)
     matrix = gather(dataset.digests, [key], folder)
     assert len(matrix.rows) == len(dataset)
     return Pictures(dataset, matrix.X, survey(dataset.paths), images, copied)

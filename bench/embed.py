@@ -33,13 +33,15 @@ from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from toolkit.features.backbones import Backbone, BackboneSpec, resolve
+from toolkit.features.backbones import Backbone, BackboneSpec
 from toolkit.features.cache import EmbeddingCache
-from toolkit.features.embed import embed
-from toolkit.features.engines import choose_precision, make_engine
+from toolkit.features.engines.choose import make_engine
+from toolkit.features.fill import fill_store
 from toolkit.features.key import CacheKey, store_folder
+from toolkit.features.resolve import resolve
 from toolkit.images.feed import decode_group, threads_restored, use_one_thread
 from toolkit.images.sources import Image
+from toolkit.runtime.device import choose_precision
 from toolkit.storage.files import digest_bytes
 
 
@@ -121,7 +123,7 @@ def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
 
     def run_ours() -> int:
         shutil.rmtree(store, ignore_errors=True)
-        return embed(images, key, load, work).computed
+        return fill_store(images, key, load, work).computed
 
     def run_ceiling() -> int:
         out = np.empty((engine.batch, backbone.dim), np.float32)

@@ -31,10 +31,10 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from torchvision import transforms
 
-from toolkit.data.dataset import Dataset, load_dataset
+from toolkit.data.dataset import Dataset
+from toolkit.data.dataset_store import load_dataset
 from toolkit.data.split_store import get_split
 from toolkit.features.backbones import Backbone, BackboneSpec
-from toolkit.features.engines import choose_device, choose_precision
 from toolkit.features.loading import load
 from toolkit.finetuning.depthwise import MixedDepthwise
 from toolkit.finetuning.networks import Classifier, classifier
@@ -43,6 +43,7 @@ from toolkit.finetuning.source import Source
 from toolkit.finetuning.training import Training
 from toolkit.images.pixel_store import PixelKey, PixelStore
 from toolkit.images.sources import Images
+from toolkit.runtime.device import choose_device, choose_precision
 from toolkit.runtime.heap import keep_freed_memory
 
 

@@ -26,15 +26,16 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from toolkit.data.dataset import load_dataset
+from toolkit.data.dataset_store import load_dataset
 from toolkit.data.split_store import get_folds, get_split
-from toolkit.features.backbones import BackboneSpec, resolve
-from toolkit.features.cache import CacheKey
-from toolkit.features.engines import choose_precision
+from toolkit.features.backbones import BackboneSpec
+from toolkit.features.key import CacheKey
 from toolkit.features.matrix import gather
+from toolkit.features.resolve import resolve
 from toolkit.heads.lightgbm import LightGBMHead
 from toolkit.heads.linear import STRENGTHS, LinearHead
 from toolkit.heads.mlp import MLPHead
+from toolkit.runtime.device import choose_precision
 from toolkit.statistics.metrics import average_precision, log_loss, mean_average_precision
 
 

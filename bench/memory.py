@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from toolkit.features.backbones import Backbone
-from toolkit.features.embed import embed
+from toolkit.features.fill import fill_store
 from toolkit.features.key import CacheKey
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Images
@@ -82,7 +82,7 @@ def child(folder: Path, artifacts: Path, rows: int) -> dict[str, Any]:
         digests[number] = np.frombuffer(digest_bytes(bitmap(number)), np.uint8)
     images = Images(ids, files, digests, root=folder)
     started = time.perf_counter()
-    result = embed(images, KEY, no_network, artifacts, make=lambda *_, **__: Repeater())
+    result = fill_store(images, KEY, no_network, artifacts, make=lambda *_, **__: Repeater())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "computed": result.computed,
@@ -113,7 +113,7 @@ def measure(rows: list[int]) -> dict[str, Any]:
     }
     return {
         "dim": DIM,
-        "store": KEY.store,
+        "store": KEY.dtype,
         "passes": passes,
         "largest_over_smallest_peak": ratios,
         "cores": os.cpu_count(),

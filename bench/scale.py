@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 
 from bench.memory import bitmap
-from toolkit.features.backbones import BackboneSpec, resolve
-from toolkit.features.cache import CacheKey, EmbeddingCache
-from toolkit.features.key import store_folder
+from toolkit.features.backbones import BackboneSpec
+from toolkit.features.cache import EmbeddingCache
+from toolkit.features.key import CacheKey, store_folder
+from toolkit.features.resolve import resolve
 from toolkit.storage.files import digest_bytes
 
 BACKBONE = "efficientnet_lite0"

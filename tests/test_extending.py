@@ -52,7 +52,7 @@ def test_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     Y = (rng.random((400, 3)) < [0.5, 0.2, 0.1]).astype(np.uint8)
     X = (rng.normal(size=(400, 8)) + Y @ rng.normal(size=(3, 8))).astype(np.float32)
-    head = make_head("centroid", class_weight=None, seed=0, device="cpu", floor=0.01).fit(
+    head = make_head("centroid", class_weight=None, random_state=0, device="cpu", floor=0.01).fit(
         X[:300], Y[:300]
     )
     scores = head.predict_proba(X[300:])

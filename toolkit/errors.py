@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class ToolkitError(Exception):
@@ -37,6 +37,15 @@ class FetchError(ToolkitError):
     """A download could not be completed or did not verify."""
 
 
+STOPPED = "stopped; what was done is kept, and the same call goes on from there"
+
+
+class StoppedError(ToolkitError):
+    """Work was asked to stop; what was done is kept, and the same call goes on from there."""
+
+    exit_code = 128 + 15
+
+
 def listed(items: Iterable[object], limit: int = 5) -> str:
     """Join the first few items for a message, and count the rest.
 
@@ -49,3 +58,25 @@ def listed(items: Iterable[object], limit: int = 5) -> str:
     shown = ", ".join(names[:limit])
     rest = len(names) - limit
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "member"), counted(2000, "image")
+    ('1 member', '2,000 images')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Raise UsageError, naming the choices, if a value is not one of them.
+
+    >>> check_choice("crop", "middle", ["center", "full"])
+    Traceback (most recent call last):
+    toolkit.errors.UsageError: crop: expected center or full, found 'middle'
+    """
+    if value not in choices:
+        *others, last = choices
+        known = f"{', '.join(others)} or {last}" if others else last
+        raise UsageError(f"{name}: expected {known}, found {value!r}")

@@ -10,7 +10,6 @@ from PIL import Image
 from toolkit.auditing.drift import drift_findings, drift_p_values
 from toolkit.auditing.health import file_health, label_health
 from toolkit.data.dataset import Dataset
-from toolkit.data.importer import import_dataset
 from toolkit.data.split import Split
 from toolkit.images.hashes import survey
 
@@ -41,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_kind_of_bad_file_is_found_and_no_good_one(folder: Path) -> None:
-    dataset = import_dataset(folder, "bad").dataset
+    dataset = Dataset.read(folder, "bad")
     found = {f.kind: f for f in file_health(dataset, survey(dataset.paths))}
     assert set(found["unreadable"].evidence["images"]) == {"im31.jpg", "im32.jpg"}
     assert found["tiny"].evidence["images"] == ["im33.jpg"]
@@ -62,13 +61,13 @@ def test_one_other_size_among_equal_ones_is_odd(tmp_path: Path) -> None:
     for i in range(1, 41):
         size = (50, 40) if i == 7 else (40, 40)
         Image.new("RGB", size, (6 * i, 0, 0)).save(tmp_path / "images" / f"im{i}.png")
-    (found,) = file_health(import_dataset(tmp_path, "sizes").dataset)
+    (found,) = file_health(Dataset.read(tmp_path, "sizes"))
     assert (found.kind, found.evidence["images"]) == ("odd-sized", ["im7.png"])
     assert "not 40 x 40 like the others" in found.sentence
 
 
 def test_bad_labels_are_named(folder: Path) -> None:
-    dataset = import_dataset(folder, "bad").dataset
+    dataset = Dataset.read(folder, "bad")
     part = np.zeros(len(dataset), int)
     part[-8:] = 2
     found = label_health(dataset, Split("file", dataset.ids, part))

@@ -46,11 +46,12 @@ def test_damage_is_found_named_removed_and_mended(toolkit: Drive, course: Path) 
 def test_a_row_of_another_image_is_found(toolkit: Drive, course: Path) -> None:
     """Checksums cannot see two images whose rows were exchanged; embedding again does."""
     toolkit("data", "import", course, "--name", "small")
-    from toolkit.data.dataset import load_dataset
-    from toolkit.features.backbones import BackboneSpec, resolve
+    from toolkit.data.dataset_store import load_dataset
+    from toolkit.features.backbones import BackboneSpec
     from toolkit.features.cache import EmbeddingCache
-    from toolkit.features.engines import choose_precision
     from toolkit.features.key import CacheKey, store_folder
+    from toolkit.features.resolve import resolve
+    from toolkit.runtime.device import choose_precision
 
     artifacts = Path(os.environ["TOOLKIT_ARTIFACTS"])
     dataset = load_dataset(artifacts, "small")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import NETWORK, Drive, copied
-from toolkit.data.dataset import load_dataset
+from toolkit.data.dataset_store import load_dataset
 from toolkit.ensembles.thresholds import fit_thresholds
 from toolkit.images.pixel_store import PixelKey, decode_pixels
 from toolkit.images.sources import Images
@@ -39,7 +39,7 @@ def read(file: Path) -> dict[str, np.ndarray]:
 
 
 def images_held_out(member: Member) -> list[str]:
-    own = member.predictions
+    own = member.scored
     return [i for i, o in zip(own.ids, own.origin, strict=True) if o == HELD_OUT]
 
 
@@ -73,7 +73,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     }  # fmt: skip
     ensemble = load_member(artifacts(), "e")
     assert ensemble.kind == "ensemble"
-    assert set(ensemble.predictions.origin.tolist()) == {OUT_OF_FOLD, HELD_OUT}
+    assert set(ensemble.scored.origin.tolist()) == {OUT_OF_FOLD, HELD_OUT}
 
     page = made("ensemble", "--method", "stack", "--folds", 3, "--name", "e")
     assert "up to date" in page.err
@@ -82,7 +82,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
 
     again = made("ensemble", "--method", "mean", "--folds", 3, "--name", "e")
     assert again.code == 2
-    assert "--overwrite" in again.err
+    assert "overwrite" in again.err
 
     rows = {row["name"]: row for row in made("compare", "--json").document["rows"]}
     assert rows["e"]["kind"] == "ensemble"
@@ -90,7 +90,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     assert rows["e"]["tuned"]["thresholds"] == saved
     assert rows["strong"]["tuned"]["objective"] == "f1"
     assert rows["always no"]["tuned"] is None
-    assert "maF1t" in made("compare").out
+    assert "macro-F1" in made("compare").out
 
     # an image of the development set: what the fitted models give, to 1e-5; of the test part: what
     # was saved with the ensemble
@@ -106,9 +106,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     held = images_held_out(ensemble)
     assert len(held) == 6
     for image in held:
-        np.testing.assert_allclose(
-            found[image], ensemble.predictions.for_ids([image])[0], atol=1e-5
-        )
+        np.testing.assert_allclose(found[image], ensemble.scored.for_ids([image])[0], atol=1e-5)
 
     # decisions at the tuned thresholds
     tsv = tmp_path / "course.tsv"
@@ -190,7 +188,7 @@ def test_a_head_predicts_alone_from_a_local_weights_file(
     assert [each["image"] for each in done.document["skipped"]] == ["course/images/none.jpg"]
     assert list(read(out)) == held
     for image, scores in read(out).items():
-        np.testing.assert_allclose(scores, member.predictions.for_ids([image])[0], atol=1e-5)
+        np.testing.assert_allclose(scores, member.scored.for_ids([image])[0], atol=1e-5)
     torch.save(timm.create_model(architecture).state_dict(), copied[0])
     manifest = json.loads((bundle / "bundle.json").read_text())
     assert f"weights/{copied[0].name}" in manifest["files"]
@@ -198,11 +196,11 @@ def test_a_head_predicts_alone_from_a_local_weights_file(
 
 
 def test_a_head_sees_two_crops_of_a_picture_side_by_side(made: Drive, course: Path) -> None:
-    both = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "whole, own", "--json")
+    both = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "full, center", "--json")
     assert both.code == 0, both.err
-    member = load_member(artifacts(), f"linear-{NETWORK.replace('/', '-')}-own+whole")
-    assert member.source.endswith("(own + whole)")
-    again = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "own,whole")
+    member = load_member(artifacts(), f"linear-{NETWORK.replace('/', '-')}-center+full")
+    assert member.source.endswith("(center + full)")
+    again = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "center,full")
     assert "up to date" in again.err
     keys = json.loads((member.folder / "model" / "notes.json").read_text())["keys"]
     assert len({str(key) for key in keys}) == 2
@@ -210,10 +208,10 @@ def test_a_head_sees_two_crops_of_a_picture_side_by_side(made: Drive, course: Pa
     assert made("predict", course / "images", "--model", member.name, "--out", out).code == 0
     found = read(out)
     for image in images_held_out(member):
-        np.testing.assert_allclose(found[image], member.predictions.for_ids([image])[0], atol=1e-5)
-    refused = made("ovr", *SMALL, "--crop", "own,half")
+        np.testing.assert_allclose(found[image], member.scored.for_ids([image])[0], atol=1e-5)
+    refused = made("ovr", *SMALL, "--crop", "center,half")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "--crop is own, whole or own,whole" in refused.err
+    assert "crop: expected center or full" in refused.err
 
 
 def test_a_member_made_again_is_not_mistaken_for_the_old_one(made: Drive, course: Path) -> None:
@@ -232,16 +230,16 @@ def test_a_member_made_again_is_not_mistaken_for_the_old_one(made: Drive, course
     ("arguments", "code", "words"),
     [
         (["ensemble", "--members", "nobody,weak"], 2, "no member named nobody"),
-        (["ensemble", "--members", "weak", "--folds", 3], 2, "two or more members"),
+        (["ensemble", "--members", "weak", "--folds", 3], 2, "expected two or more"),
         (["ensemble", "--members", "weak,strong", "--folds", 4], 1, "was made on other folds"),
-        (["ensemble", "--method", "vote", "--folds", 3], 2, "--method is one of mean"),
-        (["ensemble", "--calibration", "x", "--folds", 3], 2, "--calibration is auto"),
-        (["ensemble", "--thresholds", "x", "--folds", 3], 2, "--thresholds is f1"),
+        (["ensemble", "--method", "vote", "--folds", 3], 2, "method: expected mean"),
+        (["ensemble", "--calibration", "x", "--folds", 3], 2, "calibration: expected auto"),
+        (["ensemble", "--thresholds", "x", "--folds", 3], 2, "thresholds: expected f1"),
         (["ensemble", "--members", "e,weak", "--name", "weak"], 2, "no member named e"),
         (["ensemble", "--members", "strong,weak", "--name", "weak"], 2, "a member of itself"),
         (["predict", "x.jpg", "--model", "nobody", "--out", "o.csv"], 2, "no member named"),
-        (["predict", "x.jpg", "--model", "weak", "--out", "o.doc"], 2, "must end in .csv"),
-        (["predict", "x.doc", "--model", "weak", "--out", "o.csv"], 2, "no image, folder"),
+        (["predict", "x.jpg", "--model", "weak", "--out", "o.doc"], 2, "ending in .csv"),
+        (["predict", "x.doc", "--model", "weak", "--out", "o.csv"], 2, "expected an image"),
         (["export", "nobody", "there"], 2, "no member named"),
     ],
 )
@@ -258,34 +256,16 @@ def test_an_error_is_one_sentence_and_a_code(
 @pytest.fixture
 def shelf(toolkit: Drive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Drive:
     """Two members without models, which is all that most errors need."""
-    from tests.ensembles.ensemble_fakes import world
-    from toolkit.data.dataset import save_dataset
-    from toolkit.data.split_store import get_folds, get_split
-    from toolkit.ensembles.join import align
-    from toolkit.members.member import provenance, save_member
+    from tests.ensembles.ensemble_fakes import kept_members
 
-    made = world(120)
     monkeypatch.chdir(tmp_path)
-    save_dataset(made.dataset, artifacts())
-    split = get_split(made.dataset, "paper", artifacts())
-    folds = get_folds(made.dataset, split, artifacts(), 3)
-    kept = type(made)(made.dataset, split, folds)
-    members = [
-        kept.member(name, made.scores(2, at), at) for at, name in enumerate(("weak", "strong"))
-    ]
-    assert align(members, made.dataset, split, folds).names == ("weak", "strong")
-    for member in members:
-        save_member(
-            artifacts(), member.name, kind="head", source="made up", inputs="i",
-            predictions=member.predictions, recipe={"features": []},
-            provenance=provenance(0.0), states={}, notes={"head": "linear", "keys": []},
-        )  # fmt: skip
+    kept_members(artifacts(), {"weak": 2.0, "strong": 2.0})
     return toolkit
 
 
 def test_thresholds_of_a_head_are_those_of_its_development_scores(shelf: Drive) -> None:
     dataset = load_dataset(artifacts(), "d")
-    predictions = load_member(artifacts(), "weak").predictions
+    predictions = load_member(artifacts(), "weak").scored
     rows = [
         row
         for row, image in enumerate(dataset.ids)

@@ -30,7 +30,7 @@ def read(file: Path) -> dict[str, np.ndarray]:
 
 def stored(name: str) -> dict[str, np.ndarray]:
     """Return the scores that a member has of images it was not fitted on."""
-    own = load_member(artifacts(), name).predictions
+    own = load_member(artifacts(), name).scored
     held = [i for i, origin in zip(own.ids, own.origin, strict=True) if origin == HELD_OUT]
     assert len(held) == 6
     return {image: own.for_ids([image])[0] for image in held}
@@ -104,7 +104,7 @@ def test_a_trained_trunk_needs_no_file_that_it_began_with(
     recipe = (bundle / "members" / "t" / "recipe.toml").read_text()
     assert 'weights = "began.pth"' in recipe
     assert toolkit("predict", course / "images", "--model", bundle, "--out", out).code == 0
-    own = load_member(artifacts(), "t").predictions
+    own = load_member(artifacts(), "t").scored
     assert off(read(out), {image: own.for_ids([image])[0] for image in own.ids}) < 0.005
 
     model = load_member(artifacts(), "t").folder / "model"

@@ -26,12 +26,12 @@ def test_a_multi_task_member_is_an_ordinary_member(toolkit: Drive, course: Path)
     rows = toolkit("compare", "--json").document["rows"]
     assert [row["kind"] for row in rows].count("multitask") == 1
     out = course / "scores.csv"
-    held = [i for i, o in zip(member.predictions.ids, member.predictions.origin, strict=True)
+    held = [i for i, o in zip(member.scored.ids, member.scored.origin, strict=True)
             if o == HELD_OUT]  # fmt: skip
     files = [course / "images" / f"{image}.jpg" for image in held]
     assert toolkit("predict", *files, "--model", member.name, "--out", out).code == 0
     found = [[float(cell) for cell in line.split(",")[1:]] for line in out.read_text().split()[1:]]
-    np.testing.assert_allclose(found, member.predictions.for_ids(held), atol=1e-5)
+    np.testing.assert_allclose(found, member.scored.for_ids(held), atol=1e-5)
     again = toolkit("multitask", *SMALL, "--aux", EVERY)
     assert "up to date" in again.err
     wrong = toolkit("multitask", *SMALL, "--aux", "colours")

@@ -34,7 +34,10 @@ def test_from_a_folder_to_a_table(toolkit: Drive, course: Path, tmp_path: Path) 
     document = toolkit("compare", "--json").document
     rows = {row["name"]: row for row in document["rows"]}
     assert document["dataset"] == "small"
-    assert sum(row["kind"] == "paper" for row in document["rows"]) == len(RESULTS)
+    # the paper's rows lead only where the labels are the paper's
+    assert not any(row["kind"] == "paper" for row in document["rows"])
+    asked = toolkit("compare", "--paper", "--json").document["rows"]
+    assert sum(row["kind"] == "paper" for row in asked) == len(RESULTS)
     assert rows["always no"]["metrics"]["macro_recall"] == 0
     assert set(rows["first"]["per_label"]["day"]) == {
         "ap", "auroc", "precision", "recall", "f1", "support",
@@ -60,13 +63,13 @@ def test_a_member_made_again_is_the_same_and_not_made_twice(toolkit: Drive, cour
     assert "--overwrite" in other.err
     assert toolkit("ovr", *SMALL, "--name", "m", "--overwrite").code == 0
     second = load_member(artifacts, "m")
-    assert second.predictions.digest == first.predictions.digest
+    assert second.scored.digest == first.scored.digest
     assert second.provenance()["made"] >= first.provenance()["made"]
 
 
 def test_test_labels_do_not_reach_a_member(toolkit: Drive, course: Path, tmp_path: Path) -> None:
     """Turning every label of the test images round changes no score."""
-    from toolkit.data.dataset import load_dataset
+    from toolkit.data.dataset_store import load_dataset
     from toolkit.data.split_store import get_split
 
     toolkit("data", "import", course, "--name", "one")
@@ -79,7 +82,7 @@ def test_test_labels_do_not_reach_a_member(toolkit: Drive, course: Path, tmp_pat
     toolkit("data", "import", course, "--name", "two")
     for name in ("one", "two"):
         assert toolkit("ovr", *SMALL, "--data", name, "--name", name).code == 0
-    one, two = (load_member(artifacts, name).predictions for name in ("one", "two"))
+    one, two = (load_member(artifacts, name).scored for name in ("one", "two"))
     assert one.ids == two.ids
     np.testing.assert_array_equal(one.scores, two.scores)
     # and a member is not compared on labels that it was not made with
@@ -99,7 +102,7 @@ def test_images_that_cannot_be_decoded_are_told_and_left_out(toolkit: Drive, cou
     fitted = toolkit("ovr", *SMALL, "--name", "m", "--json")
     assert fitted.code == 3
     artifacts = Path(os.environ["TOOLKIT_ARTIFACTS"])
-    ids = load_member(artifacts, "m").predictions.ids
+    ids = load_member(artifacts, "m").scored.ids
     assert len(ids) == 59
     assert "im7" not in ids
 
@@ -131,15 +134,15 @@ def test_a_recipe_runs_its_steps(toolkit: Drive, fitted: Path, tmp_path: Path) -
     ("arguments", "code", "words"),
     [
         (["embed", "--backbone", "densnet121"], 2, "did you mean densenet121"),
-        (["embed", "--views", "mirror"], 2, "--views"),
-        (["embed", "--precision", "fp8"], 2, "--precision is one of"),
+        (["embed", "--views", "mirror"], 2, "views: expected"),
+        (["embed", "--precision", "fp8"], 2, "precision: expected"),
         (["embed", "--weights", "nowhere.pth"], 1, "no weights file"),
-        (["ovr", "--head", "forest"], 2, "--head is one of linear"),
+        (["ovr", "--head", "forest"], 2, "head: expected linear"),
         (["ovr", "--set", "depth=3"], 2, "it takes Cs"),
         (["ovr", "--name", "../out"], 2, "cannot be used"),
         (["compare", "--members", "nobody"], 2, "no member named"),
-        (["compare", "--sort", "luck"], 2, "--sort is one of"),
-        (["compare", "--on", "training"], 2, "--on is one of"),
+        (["compare", "--sort", "luck"], 2, "sort: expected"),
+        (["compare", "--part", "training"], 2, "part: expected test or development"),
         (["data", "info", "--data", "nothing"], 2, "no data set named"),
         (["data", "import", "nowhere", "--name", "x"], 1, "neither a folder nor a CSV"),
         (["data", "fetch", "imagenet"], 2, "mirflickr25k"),

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from toolkit.data import dataset as module
-from toolkit.data.dataset import (
-    Dataset,
+from toolkit.data.dataset import Dataset
+from toolkit.data.dataset_store import (
     dataset_file,
     last_dataset,
     list_datasets,
@@ -170,7 +170,7 @@ def test_a_damaged_note_of_the_last_one_never_names_another(
     data: Dataset, tmp_path: Path, note: bytes
 ) -> None:
     save_dataset(data, tmp_path)
-    module._pointer(tmp_path).write_bytes(note)
+    (tmp_path / "datasets" / ".last.json").write_bytes(note)
     with pytest.raises(ArtifactError, match="delete it"):
         last_dataset(tmp_path)
 

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from toolkit.data.dataset import Dataset, load_dataset, save_dataset
-from toolkit.data.importer import import_dataset, published_order
+from toolkit.data.dataset import Dataset
+from toolkit.data.dataset_store import load_dataset, save_dataset
+from toolkit.data.importer import published_order
 from toolkit.errors import DataError, UsageError
 from toolkit.storage.files import digest_bytes
 
@@ -47,7 +48,7 @@ def course(folder: Path, images: list[str], labels: Labels) -> Path:
 
 
 def imported(path: Path, **options: Any) -> Dataset:
-    return import_dataset(path, "d", **options).dataset
+    return Dataset.read(path, "d", **options)
 
 
 def positives(dataset: Dataset) -> dict[str, set[str]]:
@@ -241,14 +242,14 @@ def test_hostile_names_keep_their_labels_and_survive_the_disk(tmp_path: Path) ->
     assert again.changed_since_import() == []
 
 
-def test_what_is_passed_over_is_told(tmp_path: Path) -> None:
+def test_what_is_passed_over_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = course(tmp_path, ["im1.jpg"], {"cat": [1]})
     (folder / "images" / "x.jpg").mkdir()
     (folder / "images" / "broken.png").symlink_to("absent")
     (folder / "images" / "loop.jpg").symlink_to("loop.jpg")
-    found = import_dataset(folder, "d")
-    assert found.passed_over == ["broken.png", "loop.jpg", "x.jpg"]
-    assert found.dataset.ids == ("im1",)
+    with caplog.at_level("WARNING", logger="toolkit"):
+        assert imported(folder).ids == ("im1",)
+    assert "left out: broken.png, loop.jpg, x.jpg" in caplog.text
 
 
 def test_an_image_that_goes_away_while_it_is_read_is_an_error(
@@ -269,25 +270,24 @@ def test_an_image_that_goes_away_while_it_is_read_is_an_error(
 
 def test_progress_counts_every_image(tmp_path: Path) -> None:
     steps: list[int] = []
-    imported(
-        course(tmp_path, [f"im{k}.jpg" for k in range(70)], {"cat": ""}), on_progress=steps.append
-    )
-    assert sum(steps) == 70
+    folder = course(tmp_path, [f"im{k}.jpg" for k in range(70)], {"cat": ""})
+    imported(folder, progress=lambda task, done, total: steps.append(done))
+    assert steps == list(range(1, 71))
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
         ({"name": "../x"}, "data set name '../x' cannot be used"),
-        ({"pairing": "by-luck"}, "--pairing is one of by-id, published"),
-        ({"annotations": "strict"}, "'relevant' or 'potential'"),
+        ({"pairing": "by-luck"}, "pairing: expected by-id or published"),
+        ({"annotations": "strict"}, "annotations: expected relevant or potential"),
     ],
 )
 def test_options_are_checked_before_anything_is_read(
     tmp_path: Path, options: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(UsageError, match=complaint):
-        import_dataset(tmp_path / "absent", **{"name": "d", **options})
+        Dataset.read(tmp_path / "absent", **{"name": "d", **options})
 
 
 @given(

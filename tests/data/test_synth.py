@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from toolkit.data import synth
-from toolkit.data.importer import import_dataset
+from toolkit.data.dataset import Dataset
 from toolkit.data.painter import paint
 from toolkit.data.synth import scenes, synthesise
 from toolkit.errors import DataError, UsageError
@@ -68,7 +68,7 @@ def test_the_pictures_are_small_jpegs_some_of_them_grey(painted: Path) -> None:
 
 
 def test_the_layout_is_the_courses_and_reads_back(painted: Path) -> None:
-    dataset = import_dataset(painted, "painted").dataset
+    dataset = Dataset.read(painted, "painted")
     assert dataset.ids == tuple(f"im{k}" for k in range(1, N + 1))
     assert dataset.labels == tuple(sorted(LABELS))
     expected = label_counts(scenes(N))

@@ -93,7 +93,7 @@ def test_facts_bring_them_back() -> None:
 
 @pytest.mark.parametrize("text", ["f", "f0", "precision", "precision=2", "recall=x", "g1", "fnan"])
 def test_an_objective_that_is_none(text: str) -> None:
-    with pytest.raises(UsageError, match="--thresholds is f1"):
+    with pytest.raises(UsageError, match="thresholds: expected f1"):
         Objective.parse(text)
 
 
@@ -102,7 +102,7 @@ def test_any_member_is_cut_on_its_development_rows() -> None:
     member = made.member("m", made.scores(2, 1))
     rows = made.split.development
     ids = [made.dataset.ids[row] for row in rows]
-    want = fit_thresholds(made.truth[rows], member.predictions.for_ids(ids), made.folds.fold[rows])
+    want = fit_thresholds(made.truth[rows], member.scored.for_ids(ids), made.folds.fold[rows])
     found = tuned_thresholds(member, made.dataset, made.split)
     np.testing.assert_array_equal(found.per_label, want.per_label)
     assert found.nested == want.nested

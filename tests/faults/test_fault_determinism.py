@@ -29,6 +29,6 @@ def test_the_same_recipe_twice(name: str, toolkit: CommandLine, copied: Path, tr
     for member in ("first", "second"):
         done = toolkit(copied, *RECIPES[name], "--name", member)
         assert done.code == 0, done.err
-    first, second = (load_member(copied, member).predictions for member in ("first", "second"))
+    first, second = (load_member(copied, member).scored for member in ("first", "second"))
     assert first.digest == second.digest
     tried("determinism", name, "the same recipe twice", 1, "bit-identical predictions")

@@ -16,7 +16,7 @@ from tests.faults.command_line import CommandLine
 from tests.faults.conftest import LONG, Tried
 from tests.faults.hostile import write_hostile
 from tests.faults.stages import FROZEN, paint
-from toolkit.data.importer import import_dataset
+from toolkit.data.dataset import Dataset
 from toolkit.data.readers.course import read_references
 from toolkit.data.readers.table import read_csv
 from toolkit.data.split import file_split
@@ -104,7 +104,7 @@ def test_hostile_label_files(
         table = place / "t.csv"
         path = table if table.exists() else place
         with pytest.raises(DataError, match=re.escape(words)):
-            import_dataset(path, "x")
+            Dataset.read(path, "x")
         if LONG or what == SHORT:
             artifacts = tmp_path / "artifacts"
             toolkit(artifacts, "data", "import", path, "--name", "x").says(words)
@@ -188,7 +188,7 @@ def test_any_name_of_a_data_set_is_one_folder_or_refused(name: str, tmp_path: Pa
     if not course.is_dir():
         paint(course, 3)
     try:
-        import_dataset(course, name)
+        Dataset.read(course, name)
     except (UsageError, DataError):
         assert not re.fullmatch(r"[A-Za-z0-9]+", name) or len(name) < 5  # con, nul and such
         return

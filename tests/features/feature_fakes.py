@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 import numpy as np
 from PIL import Image as Pillow
 
-from toolkit.features.backbones import Backbone, Loaded
+from toolkit.features.backbones import Backbone
 from toolkit.features.key import CacheKey
+from toolkit.features.resolve import Loaded
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Image
 from toolkit.storage.files import digest_bytes

@@ -14,7 +14,8 @@ import pytest
 from tests.features.feature_fakes import BACKBONE
 from toolkit.errors import UsageError, WeightsError
 from toolkit.features import loading
-from toolkit.features.backbones import Backbone, BackboneSpec, Loaded, resolve
+from toolkit.features.backbones import Backbone, BackboneSpec
+from toolkit.features.resolve import Loaded, resolve
 
 NETWORK: Any = object()
 
@@ -130,9 +131,9 @@ def test_renamed_weights_are_the_same_weights(loader: Loader) -> None:
 
 
 def test_options_are_checked_before_anything_is_read(loader: Loader) -> None:
-    with pytest.raises(UsageError, match="--pooling is one of default, avgmax, not 'max'"):
+    with pytest.raises(UsageError, match="pooling: expected default or avgmax, found 'max'"):
         ask(loader, pooling="max")
-    with pytest.raises(UsageError, match="--crop is one of center, full, not 'none'"):
+    with pytest.raises(UsageError, match="crop: expected center or full, found 'none'"):
         ask(loader, crop="none")
     assert loader.calls == 0
 
@@ -148,7 +149,8 @@ def test_a_noted_backbone_needs_no_torch(loader: Loader) -> None:
     script = """
 import sys
 from pathlib import Path
-from toolkit.features.backbones import BackboneSpec, resolve
+from toolkit.features.backbones import BackboneSpec
+from toolkit.features.resolve import resolve
 backbone, _ = resolve(BackboneSpec("alexnet", weights=sys.argv[1]), Path(sys.argv[2]))
 print(backbone.digest, [name for name in ("torch", "timm", "torchvision") if name in sys.modules])
 """

@@ -23,7 +23,7 @@ from tests.features.feature_fakes import (
 )
 from toolkit.errors import ArtifactError, DataError
 from toolkit.features.cache import EmbeddingCache
-from toolkit.features.embed import EmbedResult, embed
+from toolkit.features.fill import Filled, fill_store
 from toolkit.features.key import store_folder
 from toolkit.images import feed
 from toolkit.images.sources import Image, Images
@@ -41,9 +41,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Image]:
     return write_images(tmp_path_factory.mktemp("images"), 50, broken=(0, 17, 40))
 
 
-def run(images: Any, artifacts: Path, **options: Any) -> EmbedResult:
+def run(images: Any, artifacts: Path, **options: Any) -> Filled:
     given: dict[str, Any] = {"make": FakeEngine.maker(), "chunk": CHUNK} | options
-    return embed(images, KEY, no_network, artifacts, **given)
+    return fill_store(images, KEY, no_network, artifacts, **given)
 
 
 def cache_of(artifacts: Path) -> EmbeddingCache:
@@ -95,7 +95,7 @@ def test_a_cache_hit_imports_no_torch(images: list[Image], tmp_path: Path) -> No
 import sys
 from pathlib import Path
 from tests.features.feature_fakes import KEY, no_network
-from toolkit.features.embed import embed
+from toolkit.features.fill import fill_store
 from toolkit.images.sources import Images
 import numpy as np
 from toolkit.features.cache import EmbeddingCache
@@ -103,7 +103,7 @@ from toolkit.features.key import store_folder
 artifacts = Path(sys.argv[1])
 cache = EmbeddingCache(store_folder(artifacts, KEY), KEY)
 n = len(cache)
-result = embed(Images(["i"] * n, ["gone"] * n, cache.digests), KEY, no_network, artifacts)
+result = fill_store(Images(["i"] * n, ["gone"] * n, cache.digests), KEY, no_network, artifacts)
 assert result.reused == n == 47, result
 print([name for name in ("torch", "timm", "torchvision", "openvino", "PIL") if name in sys.modules])
 """
@@ -306,7 +306,7 @@ def test_decoding_does_not_run_far_ahead_of_the_engine(
             super().submit(pixels, out, done)
 
     monkeypatch.setattr(feed, "decode_group", counted)
-    monkeypatch.setattr("toolkit.features.embed.cores", lambda: 1)
+    monkeypatch.setattr("toolkit.features.fill.cores", lambda: 1)
     run(images, tmp_path, make=Slow.maker())
     assert max(lead) < 40
 

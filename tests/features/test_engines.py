@@ -16,16 +16,11 @@ from torch import nn
 from tests.features.feature_fakes import BACKBONE, GREY, no_network
 from toolkit.errors import UsageError
 from toolkit.features.backbones import Backbone
-from toolkit.features.embedder import Embedder
-from toolkit.features.engine_openvino import OpenVINOEngine
-from toolkit.features.engine_torch import TorchEngine
-from toolkit.features.engines import (
-    Engine,
-    choose_device,
-    choose_precision,
-    embedder,
-    make_engine,
-)
+from toolkit.features.embedder import Embedder, embedder
+from toolkit.features.engines.base import Engine
+from toolkit.features.engines.choose import make_engine
+from toolkit.features.engines.openvino import OpenVINOEngine
+from toolkit.features.engines.torch import TorchEngine
 from toolkit.images.preprocess import Preprocess
 
 SIZE, DIM = 16, 5
@@ -129,7 +124,7 @@ class Greedy(nn.Module):
 def test_out_of_memory_halves_the_batch_once_and_for_all(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("toolkit.features.engine_torch.cores", lambda: 1)
+    monkeypatch.setattr("toolkit.features.engines.torch.cores", lambda: 1)
     greedy = Greedy(most=3)
     engine = torch_engine(greedy, batch=12)
     with caplog.at_level(logging.WARNING):
@@ -150,7 +145,7 @@ def test_out_of_memory_for_a_single_image_is_an_error() -> None:
 def test_torch_runs_several_batches_at_once_and_puts_each_row_in_its_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("toolkit.features.engine_torch.cores", lambda: 4)
+    monkeypatch.setattr("toolkit.features.engines.torch.cores", lambda: 4)
     threads = torch.get_num_threads()
     got = run(torch_engine(batch=2), pixels(61))
     assert np.allclose(got, plainly(pixels(61)), atol=1e-5)
@@ -292,21 +287,3 @@ def test_the_engine_is_chosen_by_device_and_request(converted: Path) -> None:
         make(converted, engine="onnx")
     with pytest.raises(UsageError, match="--engine openvino runs on the processor"):
         make(converted, engine="openvino", device="cuda")
-
-
-def test_devices_and_precisions_are_chosen_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("cpu") == "cpu"
-    with pytest.raises(UsageError, match="--device cuda: there is none on this machine"):
-        choose_device("cuda")
-    with pytest.raises(UsageError, match="--device is one of auto, cpu, cuda, mps"):
-        choose_device("tpu")
-    with pytest.raises(UsageError, match="--precision is one of auto, bf16, fp32"):
-        choose_precision("fp8", "cpu")
-    assert choose_precision("fp32", "cuda") == "fp32"
-    assert choose_precision("auto", "cuda") == "bf16"
-    for there, chosen in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr(
-            "toolkit.features.engines.processor_has_bf16", lambda there=there: there
-        )
-        assert choose_precision("auto", "cpu") == chosen

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from tests.features.feature_fakes import key_of
-from toolkit.data.dataset import Dataset, dataset_file, save_dataset
-from toolkit.errors import ArtifactError
+from toolkit.data.dataset import Dataset
+from toolkit.data.dataset_store import dataset_file, save_dataset
+from toolkit.errors import ArtifactError, UsageError
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.integrity import intact, rewrite
-from toolkit.features.inventory import StoreFacts, prune, take_inventory
+from toolkit.features.inventory import StoreFacts, list_cache, prune_cache, verify_cache
 from toolkit.features.key import CacheKey, store_folder
 
 DIM = 4
@@ -51,7 +52,10 @@ def dataset(artifacts: Path, name: str, rows: list[int]) -> None:
 
 
 def facts(artifacts: Path, key: CacheKey, check: bool = False) -> StoreFacts:
-    stores = {store.name: store for store in take_inventory(artifacts, check).stores}
+    stores = {
+        store.name: store
+        for store in (verify_cache if check else list_cache)(artifacts=artifacts).stores
+    }
     return stores[key.folder_name]
 
 
@@ -73,7 +77,7 @@ def rows_left(artifacts: Path, key: CacheKey) -> list[int]:
 
 
 def test_the_inventory_says_what_is_there_and_who_uses_it(tmp_path: Path) -> None:
-    assert take_inventory(tmp_path).facts() == {"stores": [], "engines": [], "unreadable": []}
+    assert list_cache(artifacts=tmp_path).facts() == {"stores": [], "engines": [], "unreadable": []}
     folder = fill(tmp_path, USED, range(8))
     fill(tmp_path, OTHER, range(2))
     dataset(tmp_path, "a", [0, 1, 2, 9])
@@ -85,7 +89,7 @@ def test_the_inventory_says_what_is_there_and_who_uses_it(tmp_path: Path) -> Non
     assert store.key == USED.facts()
     assert facts(tmp_path, USED, check=True).damaged == []
     assert facts(tmp_path, OTHER).used_by == {"a": 2}
-    json.dumps(take_inventory(tmp_path).facts())
+    json.dumps(list_cache(artifacts=tmp_path).facts())
 
 
 @pytest.mark.parametrize(
@@ -105,9 +109,9 @@ def test_damaged_rows_are_found_and_removed_and_the_rest_is_kept(
     store = facts(tmp_path, USED, check=True)
     assert store.damaged == [lost]
     assert (store.problem is None) == (file == "rows.bin")
-    assert prune(tmp_path, damaged=True, dry_run=True).damaged == {folder.name: 1}
+    assert prune_cache(artifacts=tmp_path, damaged=True, dry_run=True).damaged == {folder.name: 1}
     assert facts(tmp_path, USED, check=True).damaged == [lost]
-    assert prune(tmp_path, damaged=True).damaged == {folder.name: 1}
+    assert prune_cache(artifacts=tmp_path, damaged=True).damaged == {folder.name: 1}
     assert rows_left(tmp_path, USED) == [row for row in range(8) if row != lost]
     assert facts(tmp_path, USED, check=True).damaged == []
     assert EmbeddingCache(folder, USED).skipped() == {"ff" * 16: "broken off"}
@@ -121,7 +125,7 @@ def test_rows_cut_off_behind_the_index_are_damage_but_a_torn_tail_is_not(tmp_pat
     rows = (folder / "rows.bin").read_bytes()
     (folder / "rows.bin").write_bytes(rows[: 5 * DIM * 2 + 3])
     assert facts(tmp_path, USED, check=True).damaged == [5, 6, 7]
-    prune(tmp_path, damaged=True)
+    prune_cache(artifacts=tmp_path, damaged=True)
     assert rows_left(tmp_path, USED) == [0, 1, 2, 3, 4]
 
 
@@ -129,11 +133,11 @@ def test_unused_stores_and_rows_are_removed(tmp_path: Path) -> None:
     fill(tmp_path, USED, range(8))
     other = fill(tmp_path, OTHER, range(5, 10))
     dataset(tmp_path, "a", [0, 4])
-    planned = prune(tmp_path, unused_stores=True, unused_rows=True, dry_run=True)
+    planned = prune_cache(artifacts=tmp_path, unused=True, dry_run=True)
     assert planned.stores == [other.name]
     assert planned.unused == {USED.folder_name: 6}
     assert rows_left(tmp_path, USED) == list(range(8))
-    done = prune(tmp_path, unused_stores=True, unused_rows=True)
+    done = prune_cache(artifacts=tmp_path, unused=True)
     assert (done.stores, done.unused) == (planned.stores, planned.unused)
     assert done.bytes > 0
     assert not other.exists()
@@ -144,8 +148,10 @@ def test_what_is_not_asked_for_stays(tmp_path: Path) -> None:
     folder = fill(tmp_path, USED, range(8))
     hurt(folder / "rows.bin", 0)
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    done = prune(tmp_path)
+    done = prune_cache(engines=True, artifacts=tmp_path)
     assert (done.stores, done.damaged, done.unused, done.engines, done.bytes) == ([], {}, {}, [], 0)
+    with pytest.raises(UsageError, match="expected damaged"):
+        prune_cache(artifacts=tmp_path)
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
@@ -153,10 +159,10 @@ def test_nothing_counts_as_unused_while_a_data_set_cannot_be_read(tmp_path: Path
     fill(tmp_path, USED, range(8))
     dataset(tmp_path, "a", [0])
     dataset_file(tmp_path, "a").write_bytes(b"damaged")
-    assert take_inventory(tmp_path).unreadable == ["a"]
-    for options in ({"unused_stores": True}, {"unused_rows": True}):
+    assert list_cache(artifacts=tmp_path).unreadable == ["a"]
+    for options in ({"unused": True},):
         with pytest.raises(ArtifactError, match="data set a cannot be read"):
-            prune(tmp_path, **options)
+            prune_cache(artifacts=tmp_path, **options)
     assert rows_left(tmp_path, USED) == list(range(8))
 
 
@@ -168,10 +174,10 @@ def test_a_store_that_does_not_say_what_made_it_is_removed(tmp_path: Path) -> No
             (folder / "store.json").unlink()
         else:
             (folder / "store.json").write_text(damage)
-        store = take_inventory(tmp_path).stores[0]
+        store = list_cache(artifacts=tmp_path).stores[0]
         assert store.key is None
         assert "store.json" in str(store.problem)
-    assert prune(tmp_path, damaged=True).stores == [folder.name]
+    assert prune_cache(artifacts=tmp_path, damaged=True).stores == [folder.name]
     assert not folder.exists()
 
 
@@ -179,16 +185,16 @@ def test_a_store_of_another_format_is_no_damage(tmp_path: Path) -> None:
     folder = fill(tmp_path, USED, range(8))
     head = json.loads((folder / "store.json").read_text())
     (folder / "store.json").write_text(json.dumps(head | {"format": 99}))
-    assert "format 99" in str(take_inventory(tmp_path).stores[0].problem)
-    assert prune(tmp_path, damaged=True).stores == []
-    assert prune(tmp_path, unused_stores=True).stores == [folder.name]
+    assert "format 99" in str(list_cache(artifacts=tmp_path).stores[0].problem)
+    assert prune_cache(artifacts=tmp_path, damaged=True).stores == []
+    assert prune_cache(artifacts=tmp_path, unused=True).stores == [folder.name]
 
 
 def test_a_damaged_list_of_skipped_images_is_dropped(tmp_path: Path) -> None:
     folder = fill(tmp_path, USED, range(3))
     (folder / "skipped.json").write_text("{")
     assert facts(tmp_path, USED).problem is not None
-    prune(tmp_path, damaged=True)
+    prune_cache(artifacts=tmp_path, damaged=True)
     assert EmbeddingCache(folder, USED).skipped() == {}
     assert rows_left(tmp_path, USED) == [0, 1, 2]
 
@@ -213,12 +219,12 @@ def test_stale_engines_and_what_killed_runs_left_are_removed(tmp_path: Path) -> 
             (engines / name / "engine.json").write_text(json.dumps(note))
     left = engines / ".tmp-999999999-ab-good"
     left.mkdir()
-    stale = {each.name: each.stale for each in take_inventory(tmp_path).engines}
+    stale = {each.name: each.stale for each in list_cache(artifacts=tmp_path).engines}
     assert stale == {"good": False, "old": True, "idle": True, "torn": True}
-    done = prune(tmp_path, engines=True)
+    done = prune_cache(artifacts=tmp_path, engines=True)
     assert done.engines == ["idle", "old", "torn"]
     assert done.bytes >= 3000
-    assert [each.name for each in take_inventory(tmp_path).engines] == ["good"]
+    assert [each.name for each in list_cache(artifacts=tmp_path).engines] == ["good"]
     assert not left.exists()
 
 

@@ -14,9 +14,10 @@ from PIL import Image as Pillow
 from tests.features.feature_fakes import encoded, picture
 from toolkit.errors import UsageError, WeightsError
 from toolkit.features.backbones import Backbone, BackboneSpec
-from toolkit.features.engine_openvino import OpenVINOEngine
-from toolkit.features.engine_torch import TorchEngine
-from toolkit.features.engines import Engine, embedder
+from toolkit.features.embedder import embedder
+from toolkit.features.engines.base import Engine
+from toolkit.features.engines.openvino import OpenVINOEngine
+from toolkit.features.engines.torch import TorchEngine
 from toolkit.features.loading import bundled_file, load
 from toolkit.images.feed import decode_group
 from toolkit.images.sources import Image
@@ -231,7 +232,7 @@ def rows(engine: Engine, pixels: np.ndarray, dim: int) -> np.ndarray:
 def test_embeddings_are_those_of_timm_s_own_transform_and_forward_pass(
     lite0: tuple[Backbone, Any, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("toolkit.features.engine_openvino._PICTURES", 16)  # for time's sake
+    monkeypatch.setattr("toolkit.features.engines.openvino._PICTURES", 16)  # for time's sake
     import timm
     from timm.data.config import resolve_data_config
     from timm.data.transforms_factory import create_transform

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from toolkit.features.rounding import (
+from toolkit.features.engines.rounding import (
     fold,
     keep_exact,
     meet,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.finetuning.finetune_fakes import QUICK, one_thread, pictures, tiny
-from toolkit.errors import DataError, UsageError
+from toolkit.errors import DataError, StoppedError, UsageError
 from toolkit.finetuning.fitting import (
     Fitted,
     Parts,
@@ -25,7 +25,6 @@ from toolkit.finetuning.fitting import (
 from toolkit.finetuning.journal import read_journal
 from toolkit.finetuning.settings import Settings, answers, corrected, published
 from toolkit.finetuning.source import Source
-from toolkit.finetuning.training import StoppedError
 from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
 from toolkit.paper.results import result
 

@@ -17,11 +17,11 @@ from tests.finetuning.finetune_fakes import (
     training,
     weights,
 )
-from toolkit.errors import UsageError
+from toolkit.errors import StoppedError, UsageError
 from toolkit.finetuning.fitting import Fitted, Parts, fit
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary, TaskHeads
-from toolkit.finetuning.training import StoppedError, Training
+from toolkit.finetuning.training import Training
 from toolkit.heads.auxiliary import ROTATION, check_tasks
 
 __all__ = ["one_thread"]

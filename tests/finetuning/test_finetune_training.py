@@ -23,13 +23,13 @@ from tests.finetuning.finetune_fakes import (
     training,
     weights,
 )
-from toolkit.errors import ArtifactError, UsageError
+from toolkit.errors import ArtifactError, StoppedError, UsageError
 from toolkit.finetuning import journal as journals
 from toolkit.finetuning.journal import Journal, read_journal
 from toolkit.finetuning.networks import FrozenClassifier
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
-from toolkit.finetuning.training import StoppedError, Training
+from toolkit.finetuning.training import Training
 from toolkit.statistics.metrics import mean_average_precision
 
 __all__ = ["one_thread"]

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from tests.finetuning.finetune_fakes import LABELS, QUICK, SIDE, Tiny, one_thread, pictures
+from toolkit.errors import StoppedError
 from toolkit.finetuning import fitting
 from toolkit.finetuning.fitting import Fitted, Parts, Watch, fit, seeded
 from toolkit.finetuning.linear_probe import probe
 from toolkit.finetuning.networks import Classifier
 from toolkit.finetuning.settings import settings_for
 from toolkit.finetuning.source import Source
-from toolkit.finetuning.training import StoppedError
 from toolkit.heads.linear import LinearHead
 from toolkit.images.preprocess import Preprocess
 

@@ -36,7 +36,7 @@ def test_a_label_is_what_lightgbms_classifier_makes_of_it(
     problem: Arrays, class_weight: str | None
 ) -> None:
     X, Y = problem
-    head = LightGBMHead(**TREES, class_weight=class_weight, seed=3).fit(X, Y)
+    head = LightGBMHead(**TREES, class_weight=class_weight, random_state=3).fit(X, Y)
     ours = head.predict_proba(X)
     for j in range(3):
         model = lightgbm.LGBMClassifier(
@@ -84,7 +84,7 @@ def test_a_label_does_not_depend_on_its_neighbours_or_the_threads(problem: Array
     # two threads for a single label split its work inside LightGBM
     alone = LightGBMHead(**TREES).fit(X, Y[:, 1:2])
     assert alone.predict_proba(X)[:, 0].tobytes() == together[:, 1].tobytes()
-    other = LightGBMHead(**TREES, seed=1).fit(X, Y).predict_proba(X)
+    other = LightGBMHead(**TREES, random_state=1).fit(X, Y).predict_proba(X)
     assert (other != together).any()
 
 

@@ -189,7 +189,7 @@ def test_random_labels_give_chance_out_of_fold() -> None:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_same_seed_gives_the_same_bytes(problem: Arrays, precision: str) -> None:
     X, Y = problem
-    head = small(precision=precision, seeds=2, seed=3)
+    head = small(precision=precision, seeds=2, random_state=3)
     first = head.fit(X, Y).predict_proba(X)
     torch.manual_seed(1)
     np.random.seed(1)
@@ -197,7 +197,7 @@ def test_the_same_seed_gives_the_same_bytes(problem: Arrays, precision: str) -> 
     assert clone(head).fit(X, Y).predict_proba(X).tobytes() == first.tobytes()
     assert torch.equal(states[0], torch.random.get_rng_state())
     assert str(np.random.get_state()) == states[1]
-    other = small(precision=precision, seeds=2, seed=4).fit(X, Y)
+    other = small(precision=precision, seeds=2, random_state=4).fit(X, Y)
     assert other.predict_proba(X).tobytes() != first.tobytes()
 
 

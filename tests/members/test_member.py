@@ -37,7 +37,7 @@ def keep(artifacts: Path, name: str = "m", seconds: float = 1.0) -> Member:
 def test_what_is_kept_is_read(tmp_path: Path) -> None:
     kept = keep(tmp_path)
     read = load_member(tmp_path, "m")
-    assert read.predictions.digest == kept.predictions.digest
+    assert read.scored.digest == kept.scored.digest
     assert (read.kind, read.source, read.inputs) == ("head", "linear on nothing", "abc")
     assert read.recipe() == {"head": "linear", "options": {"Cs": [0.1]}}
     assert read.provenance()["seed"] == 0

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from toolkit.errors import DataError
-from toolkit.features.engines import cores
+from toolkit.runtime.processor import cores
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

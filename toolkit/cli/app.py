@@ -10,18 +10,22 @@ from typing import NoReturn
 
 import typer
 
-from toolkit.cli import audit as commands_audit
-from toolkit.cli import cache as commands_cache
-from toolkit.cli import compare as commands_compare
-from toolkit.cli import data as commands_data
-from toolkit.cli import embed as commands_embed
-from toolkit.cli import ensemble as commands_ensemble
-from toolkit.cli import finetune as commands_finetune
-from toolkit.cli import multitask as commands_multitask
-from toolkit.cli import ovr as commands_ovr
-from toolkit.cli import predict as commands_predict
-from toolkit.cli import report as commands_report
-from toolkit.cli import reproduce as commands_reproduce
+from toolkit.cli import (
+    audit,
+    cache,
+    compare,
+    data,
+    embed,
+    ensemble,
+    export,
+    finetune,
+    members,
+    multitask,
+    ovr,
+    predict,
+    report,
+    reproduce,
+)
 from toolkit.errors import ToolkitError
 
 app = typer.Typer(
@@ -33,18 +37,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-commands_data.add_to(app)
-commands_audit.add_to(app)
-commands_embed.add_to(app)
-commands_cache.add_to(app)
-commands_ovr.add_to(app)
-commands_ensemble.add_to(app)
-commands_finetune.add_to(app)
-commands_multitask.add_to(app)
-commands_compare.add_to(app)
-commands_report.add_to(app)
-commands_predict.add_to(app)
-commands_reproduce.add_to(app)
+for module in (
+    data,
+    audit,
+    embed,
+    cache,
+    ovr,
+    finetune,
+    multitask,
+    members,
+    ensemble,
+    compare,
+    report,
+    predict,
+    export,
+    reproduce,
+):
+    module.add_to(app)
 
 
 def main() -> NoReturn:

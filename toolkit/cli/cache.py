@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.options import ArtifactsOption, JsonOption, QuietOption, Run
+from toolkit.cli.command import command
+from toolkit.cli.run import Run
 
 if TYPE_CHECKING:
     from toolkit.features.inventory import Inventory, StoreFacts
@@ -21,34 +23,29 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(cache)
 
 
-@cache.command("list")
-def list_stores(
-    artifacts: ArtifactsOption = None, json: JsonOption = False, quiet: QuietOption = False
-) -> None:
+@command(cache, name="list")
+def list_stores(run: Run, artifacts: Path | None = None, **shared: Any) -> None:
     """List stores of embeddings with their sizes and the data sets that use them."""
-    from toolkit.features.inventory import take_inventory
+    from toolkit import list_cache
 
-    run = Run.start(artifacts, json, quiet)
-    _show(run, take_inventory(run.artifacts))
+    _show(run, list_cache(artifacts=artifacts))
 
 
-@cache.command()
-def verify(
-    artifacts: ArtifactsOption = None, json: JsonOption = False, quiet: QuietOption = False
-) -> None:
+@command(cache)
+def verify(run: Run, artifacts: Path | None = None, **shared: Any) -> None:
     """Compare every row on disk with its checksum; exit code 1 where one is damaged."""
-    from toolkit.features.inventory import take_inventory
+    from toolkit import verify_cache
 
-    run = Run.start(artifacts, json, quiet)
-    found = take_inventory(run.artifacts, check=True)
+    found = verify_cache(artifacts=artifacts)
     _show(run, found)
     if any(store.problem or store.damaged for store in found.stores):
         run.say("'toolkit cache prune --damaged' removes what is damaged; embed again afterwards")
         raise typer.Exit(1)
 
 
-@cache.command()
+@command(cache)
 def prune(
+    run: Run,
     damaged: Annotated[
         bool, typer.Option("--damaged", help="Remove damaged rows and stores without a name.")
     ] = False,
@@ -61,24 +58,14 @@ def prune(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell what would be removed.")
     ] = False,
-    artifacts: ArtifactsOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    artifacts: Path | None = None,
+    **shared: Any,
 ) -> None:
     """Remove embeddings that are damaged or of no use to any data set here."""
-    from toolkit.errors import UsageError
-    from toolkit.features.inventory import prune as remove
+    from toolkit import prune_cache
 
-    run = Run.start(artifacts, json, quiet)
-    if not (damaged or unused or engines):
-        raise UsageError("say what to remove: --damaged, --unused, --engines, or several of them")
-    gone = remove(
-        run.artifacts,
-        damaged=damaged,
-        unused_stores=unused,
-        unused_rows=unused,
-        engines=engines,
-        dry_run=dry_run,
+    gone = prune_cache(
+        damaged=damaged, unused=unused, engines=engines, dry_run=dry_run, artifacts=artifacts
     )
     if run.json:
         run.emit(gone.facts() | {"dry_run": dry_run})

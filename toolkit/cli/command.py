@@ -34,6 +34,7 @@ DEVICE: Group = {"device": option(str, "auto", help="auto, cpu, cuda or mps.")}
 MACHINE: Group = DEVICE | {
     "precision": option(str, "auto", help="auto, bf16 or fp32; auto is bf16 where it is native.")
 }
+ON: Group = {"on": option(str, "here", help="Where the work runs: here.")}
 ENGINE: Group = {"engine": option(str, "auto", help="auto, openvino or torch.")}
 SPLIT: Group = {
     "split": option(
@@ -75,6 +76,14 @@ FEATURES: Group = {
     )
 }
 MEMBERS: Group = {"members": option(str, "*", help="Names or globs, comma-separated.")}
+PAPER: Group = {
+    "paper": option(
+        bool | None,
+        None,
+        "--paper/--no-paper",
+        help="Show the paper's rows. Default: where the labels are the paper's.",
+    )
+}
 SET: Group = {
     "set": option(
         list[str] | None, None, metavar="KEY=VALUE", help="Any other setting; repeatable."
@@ -93,23 +102,33 @@ _COMMON: Group = {
 
 
 def command(
-    app: typer.Typer, *groups: Group, name: str | None = None
+    app: typer.Typer, *groups: Group, name: str | None = None, **defaults: Any
 ) -> Callable[[Command], Command]:
     """Make a function a command with its own options, those of groups, and the common ones.
 
     The function is called with the :class:`Run`, its own options by name, and as ``**shared`` the
-    options of the groups with ``artifacts`` and ``progress``, ready to be handed to a verb.
+    options of the groups with ``artifacts`` and ``progress``, ready to be handed to a verb. It may
+    name some of those itself, to have them by name.
 
     Args:
         app: what the command is added to.
         groups: options by name, shared with other commands.
         name: the command's name; by default the function's.
+        defaults: of options of the groups, where the command has others.
     """
-    shared = {key: each for group in (*groups, _COMMON) for key, each in group.items()}
+    shared = {
+        key: (annotation, defaults.get(key, default))
+        for group in (*groups, _COMMON)
+        for key, (annotation, default) in group.items()
+    }
 
     def add(function: Command) -> Command:
         own = inspect.signature(function, eval_str=True).parameters.values()
-        parameters = [each for each in own if each.kind is not inspect.Parameter.VAR_KEYWORD][1:]
+        parameters = [
+            each
+            for each in list(own)[1:]
+            if each.kind is not inspect.Parameter.VAR_KEYWORD and each.name not in shared
+        ]
         parameters += [
             inspect.Parameter(
                 key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation

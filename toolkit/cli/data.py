@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.options import (
-    SYNTHETIC,
-    ArtifactsOption,
-    DataOption,
-    JsonOption,
-    QuietOption,
-    Run,
-    SeedOption,
-)
+from toolkit.cli.command import DATA, SEED, command
+from toolkit.cli.run import Run
 
 if TYPE_CHECKING:
     from toolkit.data.dataset import Dataset
@@ -33,10 +25,16 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(data, name="data")
 
 
-@data.command("import")
+@command(data, name="import")
 def import_(
+    run: Run,
     path: Annotated[Path, typer.Argument(help="A folder of images with label files, or a CSV.")],
-    name: Annotated[str, typer.Option("--name", help="Name of the data set.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the data set. Default: made from the path.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="csv or folder, where it cannot be seen from the path.")
+    ] = None,
     annotations: Annotated[
         str | None,
         typer.Option(help="For MIRFLICKR-25000's own files: relevant (default) or potential."),
@@ -51,148 +49,70 @@ def import_(
         Path | None,
         typer.Option(help="CSV with columns image and split, kept as the split named file."),
     ] = None,
-    artifacts: ArtifactsOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    **shared: Any,
 ) -> None:
     """Import images with labels; the images stay where they are."""
-    from toolkit.data.dataset import save_dataset
-    from toolkit.data.importer import import_dataset
-    from toolkit.data.split_store import keep_file_split
-    from toolkit.errors import listed
+    from toolkit import import_data
 
-    run = Run.start(artifacts, json, quiet)
-    with run.progress("reading images") as (_, advance):
-        imported = import_dataset(
-            path, name, annotations=annotations, pairing=pairing, on_progress=advance
-        )
-    dataset = imported.dataset
-    if split_file is not None:
-        keep_file_split(dataset, split_file, run.artifacts)
-    save_dataset(dataset, run.artifacts)
-    if imported.passed_over:
-        run.say(f"warning: not image files, left out: {listed(imported.passed_over)}")
-    unreadable = [i for i, mode in zip(dataset.ids, dataset.modes, strict=True) if not mode]
-    if unreadable:
-        run.say(f"warning: {len(unreadable)} images are unreadable ({listed(unreadable)})")
-    if pairing == "published":
-        run.say("warning: labels were paired by position, as published; this is a known fault")
-    _report(run, dataset)
+    dataset = import_data(
+        path,
+        name,
+        format=format,
+        annotations=annotations,
+        pairing=pairing,
+        split_file=split_file,
+        **shared,
+    )
+    _show(run, dataset, shared["artifacts"])
 
 
-@data.command()
+@command(data, SEED)
 def synth(
+    run: Run,
     images: Annotated[int, typer.Option(help="How many images to paint.")] = 2000,
-    name: Annotated[str, typer.Option("--name", help="Name of the data set.")] = SYNTHETIC,
-    seed: SeedOption = 0,
-    artifacts: ArtifactsOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    name: Annotated[str, typer.Option(help="Name of the data set.")] = "synthetic",
+    **shared: Any,
 ) -> None:
     """Paint a synthetic data set with the paper's labels and prevalences."""
-    run = Run.start(artifacts, json, quiet)
-    _report(run, make_synthetic(run, name, images, seed))
+    from toolkit import synth_data
+
+    _show(run, synth_data(images, name, **shared), shared["artifacts"])
 
 
-@data.command()
+@command(data)
 def fetch(
-    what: Annotated[str, typer.Argument(help="mirflickr25k")],
-    artifacts: ArtifactsOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    run: Run, what: Annotated[str, typer.Argument(help="mirflickr25k")], **shared: Any
 ) -> None:
     """Download the official archives of MIRFLICKR-25000 from their publisher and import them."""
-    from toolkit.data.dataset import save_dataset
-    from toolkit.data.fetch import fetch_mirflickr25k
-    from toolkit.data.importer import import_dataset
-    from toolkit.errors import UsageError
+    from toolkit import fetch_data
 
-    run = Run.start(artifacts, json, quiet)
-    if what != "mirflickr25k":
-        raise UsageError(f"what can be fetched is mirflickr25k, not {what!r}")
-    place = run.artifacts / "datasets" / what / "source"
-    with run.progress("downloading (bytes)") as (start, advance):
-        done = 0
-
-        def on_progress(now: int, total: int | None) -> None:
-            nonlocal done
-            if total is not None:
-                start(total)
-            advance(now - done)
-            done = now
-
-        folder = fetch_mirflickr25k(place, on_progress=on_progress)
-    with run.progress("reading images") as (_, advance):
-        dataset = import_dataset(folder, what, on_progress=advance).dataset
-    save_dataset(dataset, run.artifacts)
-    _report(run, dataset)
+    _show(run, fetch_data(what, **shared), shared["artifacts"])
 
 
-@data.command()
-def info(
-    data: DataOption = None,
-    artifacts: ArtifactsOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@command(data, DATA)
+def info(run: Run, data: str | None = None, **shared: Any) -> None:
     """Tell what a data set holds."""
-    run = Run.start(artifacts, json, quiet)
-    _report(run, run.dataset(data))
+    _show(run, data, shared["artifacts"])
 
 
-@data.command("list")
-def list_(
-    artifacts: ArtifactsOption = None, json: JsonOption = False, quiet: QuietOption = False
-) -> None:
+@command(data, name="list")
+def list_(run: Run, artifacts: Path | None = None, **shared: Any) -> None:
     """List the data sets."""
-    from toolkit.data.dataset import last_dataset, list_datasets
+    from toolkit import list_data
 
-    run = Run.start(artifacts, json, quiet)
-    names, last = list_datasets(run.artifacts), last_dataset(run.artifacts)
+    found = list_data(artifacts=artifacts)
     if run.json:
-        run.emit({"datasets": names, "last": last})
-    elif not names:
+        run.emit(found)
+    elif not found["datasets"]:
         run.show("no data set yet: toolkit data import PATH --name NAME, or toolkit data synth")
-    for name in names if not run.json else []:
-        run.show(f"{name} (last imported)" if name == last else name)
+    for name in found["datasets"] if not run.json else []:
+        run.show(f"{name} (last imported)" if name == found["last"] else name)
 
 
-def make_synthetic(run: Run, name: str, images: int, seed: int) -> Dataset:
-    """Paint, import and return a synthetic data set."""
-    from toolkit.data.dataset import dataset_file, save_dataset
-    from toolkit.data.importer import import_dataset
-    from toolkit.data.synth import synthesise
-    from toolkit.storage.files import locked, recover_folder, replace_folder, temporary_beside
+def _show(run: Run, data: Dataset | str | None, artifacts: Path | None) -> None:
+    from toolkit import describe_data
 
-    place = dataset_file(run.artifacts, name).parent / "source"
-    building = temporary_beside(place)
-    building.mkdir(parents=True)
-    try:
-        with run.progress("painting") as (start, advance):
-            start(images)
-            synthesise(building, images, seed, on_progress=advance)
-        with locked(place.parent / ".source.lock"):
-            recover_folder(place)
-            replace_folder(building, place)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    dataset = import_dataset(place, name).dataset
-    save_dataset(dataset, run.artifacts)
-    return dataset
-
-
-def _report(run: Run, dataset: Dataset) -> None:
-    from toolkit.data.info import describe
-    from toolkit.data.split_store import SPLITS, get_split
-    from toolkit.errors import DataError, UsageError
-
-    splits = {}
-    for name in SPLITS:
-        try:
-            splits[name] = get_split(dataset, name, run.artifacts)
-        except (UsageError, DataError):
-            continue  # no split of the user's own, or too few images to split
-    facts = describe(dataset, splits)
+    facts = describe_data(data, artifacts=artifacts, progress=run.progress)
     if run.json:
         run.emit(facts)
     else:
@@ -223,7 +143,7 @@ def _tables(facts: dict[str, Any]) -> list[Any]:
         sizes += f" and {facts['other_sizes']} more sizes"
     where = facts["provenance"]
     remarks = [
-        f"{facts['unlabelled']:,} without any label, {facts['labels_per_image']:.2f} labels an "
+        f"{facts['unlabelled']:,} without any label, {facts['labels_per_image']:.2f} labels per "
         f"image, mean prevalence {facts['mean_prevalence']:.2%}",
         f"{facts['single_channel']:,} single-channel, {facts['unreadable']:,} unreadable; "
         f"sizes: {sizes}",

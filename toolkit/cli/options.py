@@ -144,17 +144,10 @@ class Run:
 
     def dataset(self, name: str | None) -> Dataset:
         """Load the data set a command is about; make the synthetic one if there is none."""
-        from toolkit.data.dataset import dataset_file, last_dataset, load_dataset
+        from toolkit.data.open import open_dataset
+        from toolkit.runtime.progress import Progress
 
-        chosen = name or os.environ.get("TOOLKIT_DATA") or last_dataset(self.artifacts)
-        if chosen is None:
-            chosen = SYNTHETIC
-            if not dataset_file(self.artifacts, SYNTHETIC).is_file():
-                self.say("no data set was named or imported: making the synthetic one")
-                from toolkit.cli.data import make_synthetic
-
-                return make_synthetic(self, SYNTHETIC, images=2000, seed=0)
-        return load_dataset(self.artifacts, chosen)
+        return open_dataset(name, self.artifacts, Progress())
 
     def _sweep(self) -> None:
         from toolkit.storage.files import ROOMS, sweep
@@ -169,3 +162,16 @@ class Run:
 def none_or(value: str | None) -> str | None:
     """Read the word none as None."""
     return None if value in (None, "none") else value
+
+
+EngineOption = Annotated[str, typer.Option("--engine", help="auto, openvino or torch.")]
+
+
+def finish(run: Run, result: Any) -> None:
+    """List skipped images and leave with exit code 3 if there are any."""
+    for each in result.skipped[:10]:
+        run.say(f"skipped {each['image']}: {each['reason']}")
+    if len(result.skipped) > 10:
+        run.say(f"and {len(result.skipped) - 10} more; --json lists them all")
+    if result.skipped:
+        raise typer.Exit(3)

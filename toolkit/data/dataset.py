@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.errors import ArtifactError, DataError, UsageError, listed
+from toolkit.data.importer import read_files, read_labelled
+from toolkit.data.readers.frame import read_frame
+from toolkit.data.synthetic import IMAGES, SYNTHETIC, painted_folder
+from toolkit.errors import DataError, listed
+from toolkit.runtime.progress import choose_progress
+from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.files import (
     DIGEST_BYTES,
     digest_file,
     digest_of,
+    folder_name,
     natural_key,
-    read_json,
     safe_name,
-    write_json,
 )
-from toolkit.storage.tables import read_table, write_table
 
-FORMAT = 1
-_LABEL = "label."
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +74,139 @@ class Dataset:
         if list(self.ids) != sorted(set(self.ids), key=natural_key):
             raise DataError(f"data set {self.name}: ids repeat or are not in natural order")
 
+    @classmethod
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        name: str | None = None,
+        *,
+        format: str | None = None,
+        annotations: str | None = None,
+        pairing: str = "by-id",
+        progress: Any = None,
+    ) -> Dataset:
+        """Read images with labels; the images stay where they are.
+
+        Args:
+            path: a folder of images with label files, or a CSV file with a column ``image`` and
+                one 0/1 column per label.
+            name: of the data set; by default made from the path.
+            format: ``csv`` or ``folder``, where that cannot be seen from the path.
+            format: ``csv`` or ``folder``, where that cannot be seen from the path.
+        annotations: ``relevant`` or ``potential``, for MIRFLICKR-25000's own files.
+            pairing: ``by-id``, or ``published`` to repeat the paper's fault on purpose.
+            progress: see :func:`~toolkit.runtime.progress.choose_progress`.
+
+        Raises:
+            DataError: images and labels cannot be joined.
+            UsageError: an option is not among its choices.
+        """
+        safe = folder_name(path) if name is None else safe_name(name, "data set name")
+        told = choose_progress(progress)
+        with told.task("reading images") as task:
+            found = read_labelled(
+                Path(path),
+                format=format,
+                annotations=annotations,
+                pairing=pairing,
+                on_progress=task.advance,
+            )
+        if found.passed_over:
+            told.say(f"warning: not image files, left out: {listed(found.passed_over)}")
+        dataset = cls(name=safe, root=found.root, **found.columns)
+        unreadable = [i for i, mode in zip(dataset.ids, dataset.modes, strict=True) if not mode]
+        if unreadable:
+            told.say(f"warning: {len(unreadable)} images are unreadable ({listed(unreadable)})")
+        return dataset
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        image: str = "image",
+        labels: Sequence[str] | str | None = None,
+        *,
+        separator: str = "|",
+        root: str | os.PathLike[str] | None = None,
+        name: str = "frame",
+        progress: Any = None,
+    ) -> Dataset:
+        """Make a data set of a table in memory; the images stay where they are.
+
+        Args:
+            frame: one row per image.
+            image: the column with the path of each image.
+            labels: columns of 0/1 or True/False, one per label (by default all but ``image``); or
+                the name of one column that holds the labels of each image, as lists or as text
+                such as ``cat|dog``.
+            separator: between labels in such a text.
+            root: folder that relative paths start from; by default the working directory.
+            name: of the data set.
+            progress: see :func:`~toolkit.runtime.progress.choose_progress`.
+
+        Raises:
+            DataError: a column is missing, a cell is neither 0 nor 1, an image is not there or is
+                listed twice.
+        """
+        found = read_frame(frame, image, labels, separator, Path.cwd() if root is None else root)
+        with choose_progress(progress).task("reading images", len(found.files)) as task:
+            columns = read_files(found.root, found.ids, found.files, task.advance)
+        provenance = {"layout": "frame", "annotations": None, "pairing": "by-id", "source": name}
+        columns |= {"labels": found.labels, "Y": found.Y, "provenance": provenance}
+        return cls(name=safe_name(name, "data set name"), root=found.root, **columns)
+
+    @classmethod
+    def synthetic(
+        cls,
+        images: int = IMAGES,
+        name: str = SYNTHETIC,
+        *,
+        seed: int = 0,
+        artifacts: str | os.PathLike[str] | None = None,
+        progress: Any = None,
+    ) -> Dataset:
+        """Paint a data set with the paper's labels and prevalences.
+
+        The pictures are kept under the artifacts folder; those that are there are not painted anew.
+
+        Args:
+            images: how many.
+            name: of the data set.
+            seed: of all that is random.
+            artifacts: where everything is kept; see
+                :func:`~toolkit.storage.artifacts.artifacts_folder`.
+            progress: see :func:`~toolkit.runtime.progress.choose_progress`.
+
+        Raises:
+            UsageError: there cannot be so many images.
+        """
+        told = choose_progress(progress)
+        place = artifacts_folder(artifacts) / "datasets" / safe_name(name, "data set name")
+        painted_folder(place / "source", images, seed, told)
+        return cls.read(place / "source", name, progress=told)
+
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        """Return what matters in two lines."""
+        shares = ", ".join(
+            f"{label} {share:.1%}"
+            for label, share in zip(self.labels[:6], self.Y.mean(axis=0), strict=False)
+        )
+        more = f" and {len(self.labels) - 6} more" if len(self.labels) > 6 else ""
+        return (
+            f"Dataset {self.name!r}: {len(self):,} images in {self.root}\n"
+            f"{len(self.labels)} labels: {shares}{more}"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per image: ``image`` (its id), ``path``, and one 0/1 column per label."""
+        import pandas as pd
+
+        columns = dict(zip(self.labels, self.Y.T, strict=True))
+        return pd.DataFrame({"image": self.ids, "path": self.paths, **columns})
 
     @cached_property
     def digest(self) -> str:
@@ -114,108 +247,3 @@ class Dataset:
                 f"were imported ({listed(self.files[row] for row in changed)}): "
                 "run 'toolkit data import' again (embeddings of unchanged images are kept)"
             )
-
-
-def dataset_file(artifacts: Path, name: str) -> Path:
-    """Return the file that holds data set ``name``."""
-    return artifacts / "datasets" / safe_name(name, "data set name") / "dataset.parquet"
-
-
-def save_dataset(dataset: Dataset, artifacts: Path) -> Path:
-    """Write a data set atomically and remember it as the one last imported."""
-    path = dataset_file(artifacts, dataset.name)
-    columns: dict[str, Any] = {
-        "image": dataset.ids,
-        "file": dataset.files,
-        "digest": dataset.digests,
-        "bytes": dataset.stats[:, 0],
-        "mtime_ns": dataset.stats[:, 1],
-        "width": dataset.shapes[:, 0],
-        "height": dataset.shapes[:, 1],
-        "mode": dataset.modes,
-    }
-    columns |= {f"{_LABEL}{label}": dataset.Y[:, j] for j, label in enumerate(dataset.labels)}
-    meta = {
-        "format": FORMAT,
-        "root": str(dataset.root),
-        "labels": list(dataset.labels),
-        "provenance": dataset.provenance,
-    }
-    write_table(path, columns, meta)
-    write_json(_pointer(artifacts), {"name": dataset.name, "digest": digest_of(dataset.name)})
-    return path
-
-
-def load_dataset(artifacts: Path, name: str) -> Dataset:
-    """Read a data set.
-
-    Raises:
-        UsageError: there is no such data set; the message lists those there are.
-        ArtifactError: its file is damaged or of another format version.
-    """
-    path = dataset_file(artifacts, name)
-    if not path.is_file():
-        there = list_datasets(artifacts)
-        known = f"there are: {listed(there, 10)}" if there else "none has been imported yet"
-        raise UsageError(
-            f"no data set named {name!r} ({known}); import one with "
-            f"'toolkit data import PATH --name {name}'"
-        )
-    columns, meta = read_table(path, f"data set {name}")
-    if meta.get("format") != FORMAT:
-        raise ArtifactError(
-            f"data set {name} was written in format {meta.get('format')}, this version reads "
-            f"{FORMAT}: import it again"
-        )
-    try:
-        return Dataset(
-            name=name,
-            root=Path(meta["root"]),
-            ids=columns["image"],
-            files=columns["file"],
-            labels=tuple(meta["labels"]),
-            Y=np.stack([columns[f"{_LABEL}{label}"] for label in meta["labels"]], axis=1),
-            digests=columns["digest"],
-            stats=np.stack([columns["bytes"], columns["mtime_ns"]], axis=1),
-            shapes=np.stack([columns["width"], columns["height"]], axis=1),
-            modes=columns["mode"],
-            provenance=meta["provenance"],
-        )
-    except (KeyError, DataError) as error:  # a whole table, but another one
-        raise ArtifactError(
-            f"{path} does not hold a data set ({error}): import it again"
-        ) from error
-
-
-def list_datasets(artifacts: Path) -> list[str]:
-    """Return the names of the data sets under ``artifacts``, sorted."""
-    found = (artifacts / "datasets").glob("[!.]*/dataset.parquet")
-    return sorted((path.parent.name for path in found), key=natural_key)
-
-
-def last_dataset(artifacts: Path) -> str | None:
-    """Return the name of the data set last imported, if it is still there.
-
-    Raises:
-        ArtifactError: the note of it is damaged.
-    """
-    pointer = _pointer(artifacts)
-    if not pointer.is_file():
-        return None
-    note = read_json(pointer, "the note of the last data set")
-    try:
-        name = str(note["name"])
-        if note["digest"] != digest_of(name):
-            raise KeyError(name)
-        return name if dataset_file(artifacts, name).is_file() else None
-    except (KeyError, TypeError, UsageError) as error:
-        raise ArtifactError(
-            f"{pointer} names no data set: delete it, or use --data NAME"
-        ) from error
-
-
-def _pointer(artifacts: Path) -> Path:
-    return artifacts / "datasets" / ".last.json"  # no data set's name begins with a dot
-
-
-Progress = Callable[[int], None]

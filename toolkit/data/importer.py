@@ -1,49 +1,57 @@
-"""Import: from images and label files in place to a Dataset, every join by id."""
+"""Import: from images and label files in place to the columns of a data set, every join by id."""
 
 from __future__ import annotations
 
 import io
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from toolkit.data.dataset import Dataset, Progress
-from toolkit.data.layouts import Layout, find_layout, list_images
-from toolkit.data.readers.course import check_labels, image_id, join_by_id
-from toolkit.data.readers.table import read_csv
-from toolkit.errors import DataError, UsageError, listed
-from toolkit.storage.files import digest_bytes, safe_name
+from toolkit.data.readers.course import image_ids
+from toolkit.data.readers.registry import FORMATS
+from toolkit.errors import DataError, check_choice
+from toolkit.storage.files import digest_bytes
 
 PAIRINGS = ("by-id", "published")
+ANNOTATIONS = ("relevant", "potential")
+Advance = Callable[[int], None]
 
 
 class Imported(NamedTuple):
-    """What an import made, and what it passed over."""
+    """The columns of a data set, and what an import passed over.
 
-    dataset: Dataset
+    Attributes:
+        root: folder that the files are relative to.
+        columns: ``ids``, ``files``, ``labels``, ``Y``, ``digests``, ``stats``, ``shapes``,
+            ``modes`` and ``provenance`` of :class:`~toolkit.data.dataset.Dataset`.
+        passed_over: names of files that are no images.
+    """
+
+    root: Path
+    columns: dict[str, Any]
     passed_over: list[str]
 
 
-def import_dataset(
+def read_labelled(
     path: Path,
-    name: str,
     *,
+    format: str | None = None,
     annotations: str | None = None,
     pairing: str = "by-id",
-    on_progress: Progress | None = None,
+    on_progress: Advance | None = None,
 ) -> Imported:
-    """Read a folder or a CSV file into a Dataset; images stay where they are.
+    """Read a folder or a CSV file; images stay where they are.
 
     Args:
         path: course layout (``images/`` and ``annotations/<label>.txt``), MIRFLICKR-25000's own,
             or a CSV file with a column ``image`` and one 0/1 column a label.
-        name: the data set's name.
+        format: one of ``FORMATS``; None for the first that recognises the path.
         annotations: which of MIRFLICKR-25000's label files to take.
         pairing: ``by-id``, or ``published`` to repeat on purpose the paper's fault: label rows in
             numeric order set beside files in lexicographic order.
@@ -53,40 +61,41 @@ def import_dataset(
         DataError: images or labels cannot be joined; nothing is written.
         UsageError: an option is not among its choices.
     """
-    safe_name(name, "data set name")
-    if pairing not in PAIRINGS:
-        raise UsageError(f"--pairing is one of {', '.join(PAIRINGS)}, not {pairing!r}")
-    layout = find_layout(path, annotations)
-    if layout.table is not None:
-        files, labels, Y = read_csv(layout.table)
-        passed_over: list[str] = []
-        ids = _ids(files)
-    else:
-        files, passed_over = list_images(layout.images)
-        ids = _ids(files)
-        labels, Y = _read_label_files(layout, ids, files)
-    if pairing == "published":
-        Y = Y[published_order(files)]
-    facts = _read_files(layout.images, files, on_progress)
-    dataset = Dataset(
-        name=name,
-        root=layout.images,
-        ids=tuple(ids),
-        files=tuple(files),
-        labels=labels,
-        Y=Y,
-        digests=np.stack([np.frombuffer(fact.digest, np.uint8) for fact in facts]),
-        stats=np.array([(fact.size, fact.mtime_ns) for fact in facts], np.int64),
-        shapes=np.array([(fact.width, fact.height) for fact in facts], np.int32),
-        modes=tuple(fact.mode for fact in facts),
-        provenance={
-            "layout": layout.kind,
-            "annotations": layout.annotations,
-            "pairing": pairing,
-            "source": str(path.absolute()),
-        },
-    )
-    return Imported(dataset, passed_over)
+    check_choice("pairing", pairing, PAIRINGS)
+    if annotations is not None:
+        check_choice("annotations", annotations, ANNOTATIONS)
+    path = path.absolute()
+    if format is None:
+        known = [name for name, each in FORMATS.items() if each.recognises(path)]
+        if not known:
+            raise DataError(f"nothing to import: {path} is neither a folder nor a CSV file")
+        format = known[0]
+    check_choice("format", format, FORMATS)
+    found = FORMATS[format].read(path, annotations=annotations)
+    Y = found.Y[published_order(found.files)] if pairing == "published" else found.Y
+    provenance = {**found.facts, "pairing": pairing, "source": str(path)}
+    columns = read_files(found.root, image_ids(found.files), found.files, on_progress)
+    columns |= {"labels": found.labels, "Y": Y, "provenance": provenance}
+    return Imported(found.root, columns, found.passed_over)
+
+
+def read_files(
+    root: Path, ids: Sequence[str], files: Sequence[str], on_progress: Advance | None = None
+) -> dict[str, Any]:
+    """Return the columns of a data set that describe its files: digests, sizes, times, headers.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    facts = _read_files(root, files, on_progress)
+    return {
+        "ids": tuple(ids),
+        "files": tuple(files),
+        "digests": np.stack([np.frombuffer(fact.digest, np.uint8) for fact in facts]),
+        "stats": np.array([(fact.size, fact.mtime_ns) for fact in facts], np.int64),
+        "shapes": np.array([(fact.width, fact.height) for fact in facts], np.int32),
+        "modes": tuple(fact.mode for fact in facts),
+    }
 
 
 def published_order(files: Sequence[str]) -> np.ndarray:
@@ -108,33 +117,6 @@ def published_order(files: Sequence[str]) -> np.ndarray:
     return order
 
 
-def _ids(files: Sequence[str]) -> list[str]:
-    first: dict[str, str] = {}
-    clashes = []
-    for file in files:
-        other = first.setdefault(image_id(file), file)
-        if other != file:
-            clashes.append(f"{other} and {file}")
-    if clashes:
-        raise DataError(
-            f"{len(clashes)} images share an id with another ({listed(clashes, 3)}): "
-            "an image's id is its file name without the ending, so rename or remove one of each"
-        )
-    return list(first)
-
-
-def _read_label_files(
-    layout: Layout, ids: Sequence[str], files: Sequence[str]
-) -> tuple[tuple[str, ...], np.ndarray]:
-    labels = check_labels(layout.label_files)
-    positives = join_by_id(layout.label_files, ids, files)
-    row = {image: i for i, image in enumerate(ids)}
-    Y = np.zeros((len(ids), len(labels)), np.uint8)
-    for j, label in enumerate(labels):
-        Y[[row[image] for image in positives[label]], j] = 1
-    return labels, Y
-
-
 class _FileFacts(NamedTuple):
     digest: bytes
     size: int
@@ -144,7 +126,7 @@ class _FileFacts(NamedTuple):
     mode: str
 
 
-def _read_files(root: Path, files: Sequence[str], on_progress: Progress | None) -> list[_FileFacts]:
+def _read_files(root: Path, files: Sequence[str], on_progress: Advance | None) -> list[_FileFacts]:
     # files are read in threads: hashing and reading release the interpreter's lock
     with ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about odd headers

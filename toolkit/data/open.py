@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from toolkit.data.dataset import Dataset, dataset_file, last_dataset, load_dataset, save_dataset
-from toolkit.data.synthetic import SYNTHETIC, make_synthetic
+from toolkit.data.dataset import Dataset
+from toolkit.data.dataset_store import dataset_file, last_dataset, load_dataset, save_dataset
+from toolkit.data.synthetic import SYNTHETIC
+from toolkit.errors import ToolkitError
 from toolkit.runtime.progress import Progress
 
 
@@ -32,12 +34,15 @@ def open_dataset(data: Dataset | str | None, artifacts: Path, progress: Progress
         if dataset_file(artifacts, SYNTHETIC).is_file():
             return load_dataset(artifacts, SYNTHETIC)
         progress.say("no data set was named or imported: making the synthetic one")
-        return make_synthetic(SYNTHETIC, artifacts, progress=progress)
+        made = Dataset.synthetic(artifacts=artifacts, progress=progress)
+        save_dataset(made, artifacts)
+        return made
     return load_dataset(artifacts, chosen)
 
 
 def _kept(dataset: Dataset, artifacts: Path) -> bool:
-    if not dataset_file(artifacts, dataset.name).is_file():
+    try:
+        there = load_dataset(artifacts, dataset.name)
+    except ToolkitError:  # none of this name, or one that cannot be read
         return False
-    there = load_dataset(artifacts, dataset.name)
-    return there.digest == dataset.digest and there.root == dataset.root
+    return there.digest == dataset.digest and there.paths == dataset.paths

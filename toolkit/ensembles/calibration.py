@@ -8,11 +8,10 @@ from typing import Self
 
 import numpy as np
 
-from toolkit.ensembles.combiners import sigmoid
-from toolkit.ensembles.join import logits
 from toolkit.ensembles.nesting import Nesting
 from toolkit.ensembles.newton import solve_small
-from toolkit.errors import UsageError
+from toolkit.errors import check_choice
+from toolkit.statistics.links import logits, sigmoid
 
 METHODS = ("none", "temperature", "platt", "beta", "isotonic")
 # positives among the rows fitted on from which a method is tried: each asks more of the data
@@ -68,8 +67,7 @@ class Calibration:
     curves_: dict[int, Curve]
 
     def __init__(self, method: str = "auto") -> None:
-        if method not in ("auto", *METHODS):
-            raise UsageError(f"--calibration is auto or one of {', '.join(METHODS)}, not {method}")
+        check_choice("calibration", method, ("auto", *METHODS))
         self.method = method
 
     def cross_fit(self, S: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> np.ndarray:

@@ -8,15 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from toolkit.statistics.links import sigmoid
+
 State = Mapping[str, np.ndarray]
 _LEVELS = 513
-
-
-def sigmoid(z: np.ndarray) -> np.ndarray:
-    """Return ``float64`` probabilities of log-odds."""
-    tail = np.exp(-np.abs(z.astype(np.float64)))
-    p: np.ndarray = np.where(z >= 0, 1.0, tail) / (1 + tail)
-    return p
 
 
 class Combiner(ABC):

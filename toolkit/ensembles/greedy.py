@@ -6,7 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from toolkit.ensembles.combiners import Combiner, State, sigmoid
+from toolkit.ensembles.combiners import Combiner, State
+from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import average_precision
 
 _PATIENCE = 3

@@ -10,11 +10,10 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.ensembles.combiners import sigmoid
-from toolkit.ensembles.join import logits
 from toolkit.errors import MemberError, UsageError
 from toolkit.members.member import Member
 from toolkit.members.predictions import IN_SAMPLE
+from toolkit.statistics.links import logits, sigmoid
 from toolkit.statistics.metrics import binarize, decision_counts, metrics_from_counts
 from toolkit.storage.files import read_json
 
@@ -48,7 +47,7 @@ class Objective:
             value = -1.0
         fits = value > 0 if kind == "f" else 0 < value <= 1
         if kind not in ("f", "precision", "recall") or not fits or not np.isfinite(value):
-            raise UsageError(f"--thresholds is {_FORMS}, not {text!r}")
+            raise UsageError(f"thresholds: expected {_FORMS}, found {text!r}")
         return cls(kind, value)
 
     def __str__(self) -> str:
@@ -151,7 +150,7 @@ def tuned_thresholds(member: Member, dataset: Dataset, split: Split) -> Threshol
         saved = read_json(notes, f"the notes of member {member.name}").get("thresholds")
         if saved is not None:
             return Thresholds.from_facts(saved, dataset.labels)
-    predictions = member.predictions
+    predictions = member.scored
     rows = [
         row
         for row in split.development

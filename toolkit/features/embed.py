@@ -1,280 +1,171 @@
-"""Embed: fill a store with the images it lacks, decoding while the engine computes."""
+"""Embed: frozen features of a data set, from the cache or computed now."""
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from threading import Event, Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.features.backbones import Loaded
-from toolkit.features.cache import EmbeddingCache
-from toolkit.features.engines import Engine, cores, make_engine
-from toolkit.features.key import CacheKey
-from toolkit.features.key import store_folder as store_folder
-from toolkit.images.feed import GROUP, batches, quiet_decoding, threads_restored, use_one_thread
-from toolkit.images.sources import Image as Image
-from toolkit.images.sources import Images, first_of_each
+from toolkit.data.dataset import Dataset
+from toolkit.data.open import open_dataset
+from toolkit.features.fill import Filled
+from toolkit.features.matrix import FeatureMatrix, gather
+from toolkit.features.resolve import Loaded as Loaded
+from toolkit.features.spec import FeatureSpec, fill
+from toolkit.features.verify import Verified, verify_store
+from toolkit.images.sources import Images
+from toolkit.pages.tables import facts_table
+from toolkit.runtime.device import choose_device
+from toolkit.runtime.progress import choose_progress
+from toolkit.storage.artifacts import artifacts_folder
 
-CHUNK = 512
-Progress = Callable[[int], None]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from toolkit.features.key import CacheKey
 
 
-@dataclass(frozen=True)
-class EmbedResult:
-    """What one pass did.
+@dataclass(frozen=True, repr=False)
+class Embeddings:
+    """Frozen features of a data set's images, as they lie on disk.
 
     Attributes:
-        backbone: title of the backbone.
-        key: digest that names the store.
-        path: the store's folder.
-        images: images asked for.
-        dim: width of a row.
-        computed: rows computed now.
-        reused: images that needed no computing: their content was there, or occurs twice.
-        skipped: images that cannot be decoded, each with the reason.
-        seconds: wall-clock time.
-        images_per_second: ``computed / seconds``; 0 if nothing was computed.
-        engine: ``openvino``, ``torch``, or ``none`` if nothing had to be computed.
-        precision: of the arithmetic.
+        dataset: the images.
+        key: names the store.
+        artifacts: the artifacts folder.
+        filled: what the pass did that found or computed them.
     """
 
-    backbone: str
-    key: str
-    path: str
-    images: int
-    dim: int
-    computed: int
-    reused: int
-    skipped: list[dict[str, str]]
-    seconds: float
-    images_per_second: float
-    engine: str
-    precision: str
+    dataset: Dataset
+    key: CacheKey
+    artifacts: Path
+    filled: Filled
+
+    @cached_property
+    def _matrix(self) -> FeatureMatrix:
+        return gather(self.dataset.digests, [self.key], self.artifacts)
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the m images that have an embedding; those in :attr:`skipped` have none."""
+        return tuple(self.dataset.ids[row] for row in self._matrix.rows.tolist())
+
+    @property
+    def X(self) -> np.ndarray:  # noqa: N802
+        """The embeddings, ``float32 (m, d)``, in the order of :attr:`ids`; read when asked for."""
+        return self._matrix.X
+
+    @property
+    def skipped(self) -> list[dict[str, str]]:
+        """Images that cannot be decoded: ``image`` and ``reason``."""
+        return self.filled.skipped
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return ``image`` and one column per feature, one row per image."""
+        import pandas as pd
+
+        frame = pd.DataFrame(self.X, columns=feature_names(self.key.backbone.name, self.filled.dim))
+        frame.insert(0, "image", list(self.ids))
+        return frame
 
     def facts(self) -> dict[str, Any]:
         """Return the document of ``toolkit embed --json``."""
-        return asdict(self)
+        return self.filled.facts()
+
+    def __repr__(self) -> str:
+        """Return what matters in two lines."""
+        did = self.filled
+        return (
+            f"Embeddings of {self.dataset.name!r} by {did.backbone}: {len(self.ids):,} images x "
+            f"{did.dim}\n{did.computed:,} computed, {did.reused:,} from the cache, "
+            f"{len(did.skipped)} skipped, {did.seconds} s ({did.path})"
+        )
+
+    def _repr_html_(self) -> str:
+        facts = self.facts()
+        return facts_table(facts | {"skipped": len(facts["skipped"])})
 
 
 def embed(
-    images: Images | Sequence[Image],
-    key: CacheKey,
-    load: Callable[[], Loaded],
-    artifacts: Path,
+    data: Dataset | str | None = None,
+    backbone: str = "efficientnet_lite0",
     *,
+    weights: str = "default",
+    views: str | Iterable[str] = "original",
+    pooling: str = "default",
+    crop: str = "center",
     engine: str = "auto",
-    device: str = "cpu",
-    on_start: Callable[[int], None] | None = None,
-    on_progress: Progress | None = None,
-    make: Callable[..., Engine] = make_engine,
-    chunk: int = CHUNK,
-) -> EmbedResult:
-    """Embed all images that the store of ``key`` lacks.
+    device: str = "auto",
+    precision: str = "auto",
+    dtype: str = "fp16",
+    verify: bool = False,
+    sample: int = 64,
+    seed: int = 0,
+    artifacts: str | os.PathLike[str] | None = None,
+    progress: Any = None,
+) -> Embeddings | Verified:
+    """Embed a data set's images with a frozen backbone; what is cached is not computed again.
 
     Args:
-        images: the images, each content counted once.
-        key: names backbone, views, precision and storage.
-        load: gives the network if something must be computed.
-        artifacts: the artifacts folder.
+        data: a data set, or the name of one; see :func:`~toolkit.data.open.open_dataset`.
+        backbone: ``efficientnet_lite0`` (bundled), a torchvision name such as ``densenet121``,
+            ``timm/<name>`` or ``basic_cnn``.
+        weights: ``default``, ``none`` (a random start) or a weights file.
+        views: ``original``, or ``original`` and ``hflip`` to average both.
+        pooling: ``default``, or ``avgmax``: average and maximum side by side.
+        crop: ``center`` (the backbone's own transform), or ``full``: cut nothing off square images.
         engine: ``auto``, ``openvino`` or ``torch``.
-        device: ``cpu``, ``cuda`` or ``mps``.
-        on_start: called with the number of images to compute, if any.
-        on_progress: called, from another thread, with the number of images done since the last
-            call.
-        make: builds the engine.
-        chunk: rows written and synced at a time; a kill loses less than that.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto``, ``bf16`` or ``fp32``; auto is bf16 where it is native.
+        dtype: ``fp16`` or ``fp32``, of the rows on disk.
+        verify: embed a sample of the cached images again and compare, in place of embedding.
+        sample: how many images to verify, at most.
+        seed: of random weights, and of the sample.
+        artifacts: where everything is kept.
+        progress: who is told; see :func:`~toolkit.runtime.progress.choose_progress`.
 
     Raises:
-        DataError: an image is gone, or its content is not what its digest says.
-        ArtifactError: the store is damaged or cannot be written.
+        UsageError: an option is not among its choices, or the backbone is unknown.
+        WeightsError: the weights cannot be had or do not fit.
+        DataError: an image changed since it was imported.
+        ArtifactError: the store is damaged.
     """
-    started = time.perf_counter()
-    table = images if isinstance(images, Images) else Images.of(images)
-    cache = EmbeddingCache(store_folder(artifacts, key), key)
-    missing = _missing(table, cache)
-    name = "none"
-    computed = 0
-    if len(missing):
-        with cache.lock():
-            cache.recover()  # whoever held the lock before may have done the work, or been killed
-            missing = _missing(table, cache)
-            if len(missing):
-                if on_start is not None:
-                    on_start(len(missing))
-                runner = make(
-                    key.backbone,
-                    load,
-                    views=key.views,
-                    engine=engine,
-                    device=device,
-                    precision=key.precision,
-                    folder=artifacts / "embeddings" / "engines",
-                )
-                name = runner.name
-                computed = _fill(cache, table, missing, runner, on_progress, chunk)
-    skipped = _skipped(table, cache)
-    seconds = time.perf_counter() - started
-    return EmbedResult(
-        backbone=key.backbone.title,
-        key=key.hex,
-        path=str(cache.folder),
-        images=len(table),
-        dim=cache.dim,
-        computed=computed,
-        reused=len(table) - computed - len(skipped),
-        skipped=skipped,
-        seconds=round(seconds, 3),
-        images_per_second=round(computed / seconds, 1),
-        engine=name,
-        precision=key.precision,
+    told, folder = choose_progress(progress), artifacts_folder(artifacts)
+    spec = FeatureSpec.parse(
+        [backbone],
+        weights=weights,
+        views=views,
+        pooling=pooling,
+        crop=[crop],
+        device=device,
+        precision=precision,
+        dtype=dtype,
+        engine=engine,
+        seed=seed,
     )
+    dataset = open_dataset(data, folder, told)
+    ((key, load),) = spec.keys(folder)
+    if verify:
+        dataset.require_unchanged()
+        images = Images(dataset.ids, dataset.files, dataset.digests, dataset.root)
+        return verify_store(
+            images, key, load, folder,
+            sample=sample, seed=seed, engine=engine, device=choose_device(device),
+        )  # fmt: skip
+    filled = fill(dataset, key, load, folder, engine=engine, device=device, progress=told)
+    return Embeddings(dataset, key, folder, filled)
 
 
-def _missing(images: Images, cache: EmbeddingCache) -> np.ndarray:
-    """Return the rows of ``images`` to compute: neither stored nor skipped, each content once."""
-    missing = np.flatnonzero(cache.find(images.digests) < 0)
-    skipped = cache.skipped() if len(missing) else {}
-    if skipped:
-        hexes = (images.digests[row].tobytes().hex() for row in missing.tolist())
-        missing = missing[np.fromiter((h not in skipped for h in hexes), bool, len(missing))]
-    once: np.ndarray = missing[first_of_each(images.digests[missing])]
-    return once
+def feature_names(backbone: str, width: int) -> list[str]:
+    """Return the names of a backbone's features.
 
-
-def _skipped(images: Images, cache: EmbeddingCache) -> list[dict[str, str]]:
-    reasons = cache.skipped()
-    if not reasons:
-        return []
-    named = ((image.id, reasons.get(image.digest.hex())) for image in images)
-    return [{"image": name, "reason": reason} for name, reason in named if reason is not None]
-
-
-class _Chunk:
-    """Rows in the making: filled by the engine in any order, written once all are there."""
-
-    def __init__(self, size: int, dim: int) -> None:
-        self.digests: list[bytes] = []
-        self.rows = np.full((size, dim), np.nan, np.float32)  # what stays unfilled is refused
-        self.reasons: dict[str, str] = {}
-        self.filled = False
-        self._open = 1
-        self._lock = Lock()
-        self._settled = Event()
-
-    def expect(self) -> None:
-        """Count on one more batch."""
-        with self._lock:
-            self._open += 1
-
-    def arrived(self) -> None:
-        """Note that a batch is filled, or that no more will be expected."""
-        with self._lock:
-            self._open -= 1
-            self.filled = self._open == 0
-        if self.filled:
-            self._settled.set()
-
-    def abandon(self) -> None:
-        """Let go of whoever waits for rows that will never come."""
-        self._settled.set()
-
-    def wait(self) -> bool:
-        """Wait for all rows; tell whether they are there."""
-        self._settled.wait()
-        return self.filled
-
-
-class _Writer:
-    """Writes chunks one after another; once one could not be written, none of those after it."""
-
-    def __init__(self, cache: EmbeddingCache, on_progress: Progress | None) -> None:
-        self._cache = cache
-        self._on_progress = on_progress
-        self._stopped = False
-
-    def write(self, chunk: _Chunk) -> int:
-        """Wait for a chunk, write it, and return its number of rows."""
-        if self._stopped or not chunk.wait():
-            self._stopped = True
-            return 0
-        try:
-            if chunk.reasons:
-                self._cache.skip(chunk.reasons)
-            if chunk.digests:
-                self._cache.append(chunk.digests, chunk.rows[: len(chunk.digests)])
-            if self._on_progress is not None:
-                self._on_progress(len(chunk.digests) + len(chunk.reasons))
-        except BaseException:
-            self._stopped = True
-            raise
-        return len(chunk.digests)
-
-
-def _fill(
-    cache: EmbeddingCache,
-    images: Images,
-    missing: np.ndarray,
-    engine: Engine,
-    on_progress: Progress | None,
-    size: int,
-) -> int:
-    """Stream images through decoding threads and the engine into the store, in order.
-
-    Chunks are cut at a fixed number of decodable images and batches within a chunk at the engine's
-    batch, so a pass that is cut short and resumed forms the same batches as one that was not.
+    >>> feature_names("timm/vit", 2)
+    ['vit_0', 'vit_1']
     """
-    preprocess = cache.key.backbone.preprocess
-    # as many chunks may wait as the engine has in flight; fewer would make it run dry
-    most_waiting = 2 + 2 * cores() * engine.batch // size
-    ahead = max(4 * cores() * min(engine.batch, GROUP), 2 * engine.batch)
-    computed = 0
-    chunk = _Chunk(size, cache.dim)
-    open_chunks = deque([chunk])
-    writes: deque[Future[int]] = deque()
-    writer = _Writer(cache, on_progress)
-    with (
-        quiet_decoding(),
-        threads_restored(),
-        ThreadPoolExecutor(cores(), "decode", use_one_thread) as readers,
-        ThreadPoolExecutor(1, "write") as writing,
-    ):
-        try:
-            for digests, pixels, reasons in batches(
-                images, missing, engine.batch, size, preprocess, readers, ahead
-            ):
-                chunk.reasons |= reasons
-                if digests:
-                    at = len(chunk.digests)
-                    chunk.digests += digests
-                    chunk.expect()
-                    engine.submit(pixels, chunk.rows[at : at + len(digests)], chunk.arrived)
-                if len(chunk.digests) == size:
-                    chunk.arrived()
-                    writes.append(writing.submit(writer.write, chunk))
-                    chunk = _Chunk(size, cache.dim)
-                    open_chunks.append(chunk)
-                while writes and (writes[0].done() or len(writes) > most_waiting):
-                    if not open_chunks[0].filled:
-                        engine.drain()
-                    computed += writes.popleft().result()
-                    open_chunks.popleft()
-            engine.drain()
-            chunk.arrived()
-            writes.append(writing.submit(writer.write, chunk))
-            computed += sum(write.result() for write in writes)
-        except BaseException:
-            readers.shutdown(wait=False, cancel_futures=True)
-            with suppress(Exception):
-                engine.drain()  # chunks that are complete shall still be written
-            for unfinished in open_chunks:
-                unfinished.abandon()
-            raise
-    return computed
+    short = backbone.rpartition("/")[2]
+    return [f"{short}_{at}" for at in range(width)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from toolkit.features.backbones import Backbone
 from toolkit.images.preprocess import Preprocess
 
 
@@ -39,3 +40,8 @@ class Embedder(nn.Module):
             plain, mirrored = features.chunk(2)
             return (plain + mirrored) / 2
         return features
+
+
+def embedder(network: nn.Module, backbone: Backbone, views: tuple[str, ...]) -> Embedder:
+    """Wrap a network so that it takes bytes as decoded and gives the mean over views."""
+    return Embedder(network, backbone.preprocess, flip="hflip" in views).eval()

@@ -13,18 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.errors import ArtifactError
-from toolkit.features.cache import (
+from toolkit.features.cache import DTYPES, EmbeddingCache
+from toolkit.features.key import FORMAT, CacheKey
+from toolkit.storage.files import read_json, recover_folder, replace_folder, temporary_beside
+from toolkit.storage.row_files import (
     BLOCK,
-    DTYPES,
-    EmbeddingCache,
     digests_of,
     entry_crcs,
     read_entries,
     row_count,
     store_lock,
 )
-from toolkit.features.key import FORMAT, CacheKey
-from toolkit.storage.files import read_json, recover_folder, replace_folder, temporary_beside
 
 
 class OtherFormatError(ArtifactError):
@@ -62,7 +61,7 @@ def intact(folder: Path, key: CacheKey) -> np.ndarray:
     entries = read_entries(folder / "index.bin")
     good: np.ndarray = entry_crcs(entries) == entries["entry_crc"]
     good = good[: len(good) - int(np.argmax(good[::-1]))] if good.any() else good[:0]
-    dtype, dim = DTYPES[key.store], key.backbone.dim
+    dtype, dim = DTYPES[key.dtype], key.backbone.dim
     rows = row_count(folder / "rows.bin", dim * dtype.itemsize)
     good[rows:] = False
     for start in range(0, min(rows, len(good)), BLOCK):
@@ -132,7 +131,7 @@ def _skipped(folder: Path) -> dict[str, str] | None:
 
 def _rows(folder: Path, key: CacheKey, start: int) -> np.ndarray:
     """Read a block of rows from a number on, ``(at most BLOCK, dim)``, whatever they hold."""
-    dtype, dim = DTYPES[key.store], key.backbone.dim
+    dtype, dim = DTYPES[key.dtype], key.backbone.dim
     block = np.fromfile(
         folder / "rows.bin", dtype, BLOCK * dim, offset=start * dim * dtype.itemsize
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -11,20 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.data.dataset import list_datasets, load_dataset
-from toolkit.errors import ArtifactError, ToolkitError, listed
-from toolkit.features.cache import (
-    EmbeddingCache,
-    digests_of,
-    entry_crcs,
-    read_entries,
-    roll_back,
-    store_lock,
-)
+from toolkit.data.dataset_store import list_datasets, load_dataset
+from toolkit.errors import ArtifactError, ToolkitError, UsageError, listed
+from toolkit.features.cache import EmbeddingCache
 from toolkit.features.integrity import OtherFormatError, intact, read_key, rewrite
 from toolkit.features.key import CacheKey
-from toolkit.images.sources import among
+from toolkit.storage.artifacts import artifacts_folder
+from toolkit.storage.contents import among
 from toolkit.storage.files import read_json, sweep, temporary_beside
+from toolkit.storage.row_files import digests_of, entry_crcs, read_entries, roll_back, store_lock
 
 ENGINE_NOTE = "engine.json"
 _NOT_STORES = ("backbones", "engines", "pixels")
@@ -116,66 +112,70 @@ class Pruned:
         return asdict(self)
 
 
-def take_inventory(artifacts: Path, check: bool = False) -> Inventory:
+def list_cache(*, artifacts: str | os.PathLike[str] | None = None) -> Inventory:
     """List stores and converted networks with their sizes and users.
 
     Args:
-        artifacts: the artifacts folder.
-        check: also compare every row with its checksum.
+        artifacts: where everything is kept.
     """
-    root = artifacts / "embeddings"
-    for lock in root.glob(".*.lock"):
-        roll_back(root / lock.name[1 : -len(".lock")])
-    users, unreadable = _users(artifacts)
-    stores = [_store_facts(folder, users, check) for folder in _stores(root)]
-    engines = [_engine_facts(folder, stores) for folder in _folders(root / "engines")]
-    return Inventory(stores, engines, unreadable)
+    return _inventory(artifacts_folder(artifacts), check=False)
 
 
-def prune(
-    artifacts: Path,
+def verify_cache(*, artifacts: str | os.PathLike[str] | None = None) -> Inventory:
+    """List the same, every row compared with its checksum.
+
+    Args:
+        artifacts: where everything is kept.
+    """
+    return _inventory(artifacts_folder(artifacts), check=True)
+
+
+def prune_cache(
     *,
     damaged: bool = False,
-    unused_stores: bool = False,
-    unused_rows: bool = False,
+    unused: bool = False,
     engines: bool = False,
     dry_run: bool = False,
+    artifacts: str | os.PathLike[str] | None = None,
 ) -> Pruned:
     """Remove what is damaged or of no use; stores are rewritten in one step each.
 
     Args:
-        artifacts: the artifacts folder.
         damaged: remove damaged rows, and stores that do not say what made them.
-        unused_stores: remove stores of which no data set uses a row.
-        unused_rows: remove rows that no data set uses.
+        unused: remove stores and rows that no data set uses.
         engines: remove converted networks that are stale, and what killed runs left behind.
         dry_run: only tell what would be removed.
+        artifacts: where everything is kept.
 
     Raises:
+        UsageError: nothing is to be removed.
         ArtifactError: a data set cannot be read, so that it is not known what it uses.
     """
-    found = take_inventory(artifacts, check=damaged)
-    if found.unreadable and (unused_stores or unused_rows):
+    if not (damaged or unused or engines):
+        raise UsageError("what to remove: expected damaged, unused, engines or several, found none")
+    folder = artifacts_folder(artifacts)
+    found = _inventory(folder, check=damaged)
+    if found.unreadable and unused:
         raise ArtifactError(
-            f"what is unused cannot be told: data set {listed(found.unreadable)} cannot be read; "
+            f"what is unused cannot be known: data set {listed(found.unreadable)} cannot be read; "
             "import it again or delete its folder"
         )
-    root = artifacts / "embeddings"
+    root = folder / "embeddings"
     before = _size(root)
-    wanted = partial(_wanted, _users(artifacts)[0]) if unused_rows else None
+    wanted = partial(_wanted, _users(folder)[0]) if unused else None
     removed, expected = [], 0
     bad_rows: dict[str, int] = {}
     idle_rows: dict[str, int] = {}
     for store in found.stores:
         nameless = store.key is None and not store.other_format
-        if (damaged and nameless) or (unused_stores and not store.used_by):
+        if (damaged and nameless) or (unused and not store.used_by):
             removed.append(store.name)
             expected += store.bytes
             if not dry_run:
                 _remove(root / store.name)
         elif store.key is not None:
             bad = len(store.damaged or [])
-            idle = store.unused if unused_rows else 0
+            idle = store.unused if unused else 0
             if not dry_run and (bad or idle or (damaged and store.problem)):
                 bad, idle = rewrite(root / store.name, CacheKey.from_facts(store.key), wanted)
             expected += store.bytes * (bad + idle) // max(1, store.rows)
@@ -190,6 +190,16 @@ def prune(
             _sweep(root)
     freed = expected if dry_run else max(0, before - _size(root))
     return Pruned(removed, bad_rows, idle_rows, stale, freed)
+
+
+def _inventory(artifacts: Path, *, check: bool) -> Inventory:
+    root = artifacts / "embeddings"
+    for lock in root.glob(".*.lock"):
+        roll_back(root / lock.name[1 : -len(".lock")])
+    users, unreadable = _users(artifacts)
+    stores = [_store_facts(folder, users, check) for folder in _stores(root)]
+    engines = [_engine_facts(folder, stores) for folder in _folders(root / "engines")]
+    return Inventory(stores, engines, unreadable)
 
 
 def _users(artifacts: Path) -> tuple[dict[str, np.ndarray], list[str]]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import UsageError
+from toolkit.errors import check_choice
 from toolkit.features.backbones import VIEWS, Backbone
 from toolkit.storage.files import digest_of
 
 FORMAT = 2
-STORES = ("fp16", "fp32")
+DTYPES = ("fp16", "fp32")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class CacheKey:
         backbone: name, weights digest, preprocessing and pooling.
         views: views averaged, in the order of ``VIEWS``.
         precision: ``bf16`` or ``fp32``, of the arithmetic.
-        store: ``fp16`` or ``fp32``, of the rows on disk. Half precision keeps 11 significant bits
+        dtype: ``fp16`` or ``fp32``, of the rows on disk. Half precision keeps 11 significant bits
             (IEEE 754 binary16, rounded to nearest): a relative error of at most 2**-11 for features
             of a size from 2**-14 to 65504, an absolute one of at most 2**-25 for smaller ones.
     """
@@ -30,7 +30,7 @@ class CacheKey:
     backbone: Backbone
     views: tuple[str, ...] = ("original",)
     precision: str = "fp32"
-    store: str = "fp16"
+    dtype: str = "fp16"
 
     def facts(self) -> dict[str, Any]:
         """Return the JSON-able facts behind :attr:`hex`.
@@ -38,20 +38,15 @@ class CacheKey:
         Raises:
             UsageError: a fact is not one of its choices.
         """
-        if self.store not in STORES:
-            raise UsageError(f"--store is one of {', '.join(STORES)}, not {self.store!r}")
-        if self.views not in (VIEWS, VIEWS[:1]):
-            raise UsageError(
-                f"--views is {VIEWS[0]} or {','.join(VIEWS)}, not {','.join(self.views)!r}"
-            )
-        if self.precision not in ("bf16", "fp32"):
-            raise UsageError(f"--precision is bf16 or fp32, not {self.precision!r}")
+        check_choice("dtype", self.dtype, DTYPES)
+        check_choice("precision", self.precision, ("bf16", "fp32"))
+        check_choice("views", ",".join(self.views), (VIEWS[0], ",".join(VIEWS)))
         return {
             "format": FORMAT,
             "backbone": self.backbone.facts(),
             "views": list(self.views),
             "precision": self.precision,
-            "store": self.store,
+            "store": self.dtype,
         }
 
     @classmethod

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.errors import ArtifactError
-from toolkit.features.cache import CacheKey, EmbeddingCache
-from toolkit.features.embed import store_folder
+from toolkit.features.cache import EmbeddingCache
+from toolkit.features.key import CacheKey, store_folder
 from toolkit.storage.files import digest_of
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import ArtifactError
-from toolkit.features.backbones import Loaded
 from toolkit.features.cache import EmbeddingCache
-from toolkit.features.engines import Engine, make_engine
+from toolkit.features.engines.base import Engine
+from toolkit.features.engines.choose import make_engine
 from toolkit.features.key import CacheKey, store_folder
+from toolkit.features.resolve import Loaded
 from toolkit.images.feed import decode_group, quiet_decoding, threads_restored
 from toolkit.images.sources import Image, Images
 
@@ -26,6 +27,10 @@ class Verified:
     """How a sample of cached rows compares with the same images embedded again.
 
     Attributes:
+        backbone: its name.
+        key: digest that names the store.
+        precision: of the arithmetic.
+        least: smallest cosine that counts as the same.
         sampled: images embedded again.
         smallest_cosine: between a cached row and its image's new one; None if none could be read.
         median_cosine: likewise.
@@ -34,6 +39,10 @@ class Verified:
         engine: what computed the new rows.
     """
 
+    backbone: str
+    key: str
+    precision: str
+    least: float
     sampled: int
     smallest_cosine: float | None
     median_cosine: float | None
@@ -50,7 +59,7 @@ class Verified:
         return asdict(self) | {"agrees": self.agrees}
 
 
-def verify(
+def verify_store(
     images: Images | Sequence[Image],
     key: CacheKey,
     load: Callable[[], Loaded],
@@ -65,8 +74,8 @@ def verify(
 ) -> Verified:
     """Embed a random sample of the cached images again and compare.
 
-    It goes another way than :func:`toolkit.features.embed.embed` (no threads, no chunks), so that
-    it also finds rows that belong to another image.
+    It goes another way than :func:`~toolkit.features.fill.fill_store` (no threads, no chunks), so
+    that it also finds rows that belong to another image.
 
     Args:
         images: the images whose rows to draw from.
@@ -110,6 +119,10 @@ def verify(
     below = [(c, row) for c, row in zip(cosine.tolist(), drawn.tolist(), strict=True) if c < least]
     differing = [{"image": table.ids[row], "cosine": round(c, 6)} for c, row in sorted(below)]
     return Verified(
+        backbone=key.backbone.name,
+        key=key.hex,
+        precision=key.precision,
+        least=least,
         sampled=len(drawn),
         smallest_cosine=round(float(known.min()), 6) if len(known) else None,
         median_cosine=round(float(np.median(known)), 6) if len(known) else None,

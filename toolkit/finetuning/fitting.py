@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from toolkit.errors import ArtifactError, DataError, UsageError
+from toolkit.errors import STOPPED, ArtifactError, DataError, StoppedError, UsageError
 from toolkit.finetuning.finished import Finished
 from toolkit.finetuning.forward import COUNT
 from toolkit.finetuning.journal import Journal
@@ -21,7 +21,7 @@ from toolkit.finetuning.networks import Classifier
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary
-from toolkit.finetuning.training import SAVE_EVERY, Metrics, StoppedError, Training
+from toolkit.finetuning.training import SAVE_EVERY, Metrics, Training
 from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
 from toolkit.paper.results import PaperResult
 from toolkit.statistics.metrics import score
@@ -97,7 +97,7 @@ class Watch:
     def check(self) -> None:
         """Raise StoppedError if the run was asked to end; between steps, where nothing is saved."""
         if self.stop is not None and self.stop():
-            raise StoppedError
+            raise StoppedError(STOPPED)
 
 
 def fit(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, check_choice
 from toolkit.finetuning.augment import Augmentation
 from toolkit.paper.results import RESULTS, PaperResult, result
 
@@ -127,8 +127,7 @@ class Settings:
         """Raise UsageError if a setting is not among its choices or outside its range."""
         for name, choices in CHOICES.items():
             value = getattr(self, name)
-            if value not in choices:
-                raise UsageError(f"{name} is one of {', '.join(choices)}, not {value!r}")
+            check_choice(name, value, choices)
         least = {"batch_size": 1, "epochs": 0, "patience": 0}
         for each in fields(self):
             value = getattr(self, each.name)
@@ -301,8 +300,7 @@ def settings_for(protocol: str, row: str | None) -> Settings:
     Raises:
         UsageError: the protocol or the row is unknown, or they do not go together.
     """
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"--protocol is one of {', '.join(PROTOCOLS)}, not {protocol!r}")
+    check_choice("protocol", protocol, PROTOCOLS)
     if protocol == "modern":
         if row is not None:
             raise UsageError("--row goes with --protocol published or corrected, not with modern")

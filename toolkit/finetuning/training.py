@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from toolkit.errors import UsageError
+from toolkit.errors import STOPPED, StoppedError, UsageError
 from toolkit.finetuning.averaging import Averaging
 from toolkit.finetuning.checkpoint import load_checkpoint, save_checkpoint
 from toolkit.finetuning.depthwise import MixedDepthwise
@@ -33,10 +33,6 @@ from toolkit.statistics.metrics import hamming_accuracy, mean_average_precision
 
 SAVE_EVERY = 180.0
 Metrics = dict[str, Any]
-
-
-class StoppedError(Exception):
-    """The run was asked to stop; what was done is kept."""
 
 
 class Training:
@@ -146,7 +142,7 @@ class Training:
                     save_checkpoint(self.state_dict(), checkpoint)
                     saved = time.monotonic()
                 if asked and not self.finished:
-                    raise StoppedError
+                    raise StoppedError(STOPPED)
         return self.kept()
 
     @property

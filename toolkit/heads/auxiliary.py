@@ -19,6 +19,7 @@ TEACHER = "teacher"
 TASKS = (*FREE, *FROM_PIXELS, f"{TEACHER}:BACKBONE")
 ROTATION = "rotation"
 QUARTERS = 4
+WEIGHTINGS = ("uncertainty", "fixed")
 _MOST_LABELS = 4
 _TEACHER_PARTS = 32
 

@@ -79,7 +79,7 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
             with few positives there train on all rows for the median number of the others' trees.
             None trains ``n_estimators`` trees on all rows.
         validation_fraction: share of the training rows that early stopping looks at.
-        seed: of everything random.
+        random_state: of everything random.
         n_jobs: threads; None or -1 for as many as there are processors.
 
     Attributes:
@@ -116,7 +116,7 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
         normalise: bool | str = "auto",
         early_stopping: int | None = None,
         validation_fraction: float = 0.1,
-        seed: int = 0,
+        random_state: int = 0,
         n_jobs: int | None = None,
     ) -> None:
         self.n_estimators = n_estimators
@@ -137,7 +137,7 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
         self.normalise = normalise
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.seed = seed
+        self.random_state = random_state
         self.n_jobs = n_jobs
 
     def fit(
@@ -272,7 +272,7 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
             from toolkit.heads.logistic import solve
 
             share = np.full(_INNER_FOLDS, 1 / _INNER_FOLDS)
-            fold = iterative_stratification(Y, share, seed=self.seed)
+            fold = iterative_stratification(Y, share, seed=self.random_state)
             both = np.ones(Y.shape[1], bool)  # labels that show every regression both classes
             for f in range(_INNER_FOLDS):
                 seen = (weight > 0) & (fold != f)[:, None]
@@ -324,7 +324,7 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
         if self.early_stopping is None:
             return np.zeros(len(Y), bool), np.ones(Y.shape[1], bool)
         share = self.validation_fraction
-        held = iterative_stratification(Y, [1 - share, share], seed=self.seed) == 1
+        held = iterative_stratification(Y, [1 - share, share], seed=self.random_state) == 1
         seen = weight[held] > 0
         rarer = np.minimum((seen & (Y[held] == 1)).sum(0), (seen & (Y[held] == 0)).sum(0))
         return held, rarer >= _FEWEST
@@ -350,7 +350,7 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
             "min_sum_hessian_in_leaf": self.min_child_weight,
             "lambda_l2": self.reg_lambda,
             "is_enable_sparse": False,  # embeddings are dense: 15-20 % less time a tree
-            "seed": self.seed,
+            "seed": self.random_state,
             "num_threads": threads,
             "deterministic": True,
             "force_col_wise": True,  # deterministic demands that the layout is not timed

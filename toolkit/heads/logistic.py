@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from toolkit.features.engines import processor_has_bf16
 from toolkit.heads.preconditioner import Apply, LabelCurvature, SharedCurvature
+from toolkit.runtime.processor import processor_has_bf16
 
 _NEWTON_STEPS = 60
 _CG_STEPS = 60

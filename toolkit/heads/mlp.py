@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.data.stratify import iterative_stratification
-from toolkit.features.engines import choose_device, choose_precision
 from toolkit.heads.head import OneVsRestHead, State, label_weights
 from toolkit.heads.standardise import StandardisedInput
+from toolkit.runtime.device import choose_device, choose_precision
 
 if TYPE_CHECKING:
     from toolkit.heads.mlp_training import Loss, Training, Validation, Weights
@@ -46,7 +46,7 @@ class MLPHead(StandardisedInput, OneVsRestHead):
         clip: the asymmetric loss's shift.
         class_weight: None, ``balanced``, or ``pos_weight`` as in the paper.
         seeds: networks with different initial weights and batches, whose logits are averaged.
-        seed: of everything random; the same seed and number of threads give the same bytes.
+        random_state: of everything random; the same seed and number of threads give the same bytes.
         averaging: decay a step of an exponential moving average of the weights, or None.
         early_stopping: keep each label's weights of the epoch with its lowest loss on inner
             validation rows, which are then not trained on; else all rows train for all epochs.
@@ -85,7 +85,7 @@ class MLPHead(StandardisedInput, OneVsRestHead):
         clip: float = 0.05,
         class_weight: str | None = None,
         seeds: int = 1,
-        seed: int = 0,
+        random_state: int = 0,
         averaging: float | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -108,7 +108,7 @@ class MLPHead(StandardisedInput, OneVsRestHead):
         self.clip = clip
         self.class_weight = class_weight
         self.seeds = seeds
-        self.seed = seed
+        self.random_state = random_state
         self.averaging = averaging
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -138,7 +138,9 @@ class MLPHead(StandardisedInput, OneVsRestHead):
         if validation is not None:
             X, Y, weight = X[~held], Y[~held], weight[~held]
         for k in range(self.seeds):
-            network, self.epochs_[k] = train(X, Y, weight, loss, how, (self.seed, k), validation)
+            network, self.epochs_[k] = train(
+                X, Y, weight, loss, how, (self.random_state, k), validation
+            )
             self.networks_.append(network)
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
@@ -222,7 +224,7 @@ class MLPHead(StandardisedInput, OneVsRestHead):
         if not self.early_stopping:
             return np.zeros(len(Y), bool)
         share = self.validation_fraction
-        part = iterative_stratification(Y, [1 - share, share], seed=self.seed)
+        part = iterative_stratification(Y, [1 - share, share], seed=self.random_state)
         held: np.ndarray = part == 1
         return held
 

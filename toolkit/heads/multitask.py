@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from toolkit.features.engines import choose_device, choose_precision
-from toolkit.heads.auxiliary import check_tasks, make_targets
+from toolkit.heads.auxiliary import WEIGHTINGS, check_tasks, make_targets
 from toolkit.heads.head import OneVsRestHead, State
 from toolkit.heads.standardise import StandardisedInput
+from toolkit.runtime.device import choose_device, choose_precision
 
 if TYPE_CHECKING:
     from toolkit.heads.multitask_training import Shared
 
-WEIGHTINGS = ("uncertainty", "fixed")
 _PARTS = ("trunk", "trunk_bias", "head", "head_bias")
 
 
@@ -40,7 +39,7 @@ class MultitaskHead(StandardisedInput, OneVsRestHead):
         input_dropout: share of features dropped in training.
         gamma: focusing of the labels' focal loss; 0 is cross-entropy.
         normalise: see :class:`~toolkit.heads.standardise.StandardisedInput`.
-        seed: of everything random.
+        random_state: of everything random.
         precision: ``bf16``, ``fp32``, or ``auto``.
         device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
 
@@ -65,7 +64,7 @@ class MultitaskHead(StandardisedInput, OneVsRestHead):
         input_dropout: float = 0.2,
         gamma: float = 1.0,
         normalise: bool = True,
-        seed: int = 0,
+        random_state: int = 0,
         precision: str = "auto",
         device: str = "auto",
     ) -> None:
@@ -81,7 +80,7 @@ class MultitaskHead(StandardisedInput, OneVsRestHead):
         self.input_dropout = input_dropout
         self.gamma = gamma
         self.normalise = normalise
-        self.seed = seed
+        self.random_state = random_state
         self.precision = precision
         self.device = device
 
@@ -109,7 +108,7 @@ class MultitaskHead(StandardisedInput, OneVsRestHead):
         counted = (weight > 0).any(1)
         X, Y, weight = X[counted], Y[counted], weight[counted]
         material = {name: np.asarray(values)[counted] for name, values in (aux or {}).items()}
-        targets = [make_targets(task, Y, material, self.seed) for task in self.tasks]
+        targets = [make_targets(task, Y, material, self.random_state) for task in self.tasks]
         X = self._rooted(X)
         self._find_scale(X)
         self.log_variance_ = np.zeros(1 + len(targets), np.float32)

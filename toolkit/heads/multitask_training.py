@@ -78,10 +78,10 @@ def train(
     Returns:
         The labels' network, and the log-variances ``(1 + tasks,)``, the labels' first.
     """
-    random = np.random.default_rng(how.seed)
+    random = np.random.default_rng(how.random_state)
     devices = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(how.seed)
+        torch.manual_seed(how.random_state)
         network = _Network(X.shape[1], how.hidden, [Y.shape[1], *(t.outputs for t in tasks)])
         share = torch.from_numpy((weight * Y).sum(0) / weight.sum(0).clip(1e-12))
         with torch.no_grad():

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, check_choice
 from toolkit.heads.head import OneVsRestHead
 
 HEADS = {
@@ -30,8 +30,7 @@ def make_head(name: str, **options: Any) -> OneVsRestHead:
         UsageError: the head or an option is unknown, and the known ones are listed; or a value is
             not one that the option takes.
     """
-    if name not in HEADS:
-        raise UsageError(f"--head is one of {', '.join(HEADS)}, not {name!r}")
+    check_choice("head", name, HEADS)
     module, attribute = HEADS[name]
     head: type[OneVsRestHead] = getattr(importlib.import_module(module), attribute)
     known = sorted(head().get_params())
@@ -50,8 +49,10 @@ def make_head(name: str, **options: Any) -> OneVsRestHead:
     return made
 
 
-def parse_options(settings: Iterable[str]) -> dict[str, Any]:
-    """Read ``key=value`` texts; values are numbers, True, False, None, lists, or plain words.
+def parse_options(settings: Mapping[str, Any] | Iterable[str] | None) -> dict[str, Any]:
+    """Return settings given by name, or read from ``key=value`` texts.
+
+    Values in texts are numbers, True, False, None, lists, or plain words.
 
     ``true`` and ``false`` are True and False, as in TOML.
 
@@ -61,6 +62,8 @@ def parse_options(settings: Iterable[str]) -> dict[str, Any]:
     >>> parse_options(["gamma=2", "loss=focal", "Cs=[0.1, 1]"])
     {'gamma': 2, 'loss': 'focal', 'Cs': [0.1, 1]}
     """
+    if settings is None or isinstance(settings, Mapping):
+        return dict(settings or {})
     options: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from toolkit.errors import ArtifactError, UsageError
-from toolkit.inference.frozen import Parts
+from toolkit.inference.scorer import Parts
 from toolkit.inference.scorers import Find
 from toolkit.storage.files import (
     digest_file,

@@ -10,7 +10,8 @@ from toolkit.features.key import CacheKey
 from toolkit.finetuning.forward import logits_of, saved_networks
 from toolkit.finetuning.source import Source
 from toolkit.images.pixel_store import PixelKey
-from toolkit.inference.frozen import Batch, Parts, Pictures, Store, weights_of
+from toolkit.inference.scorer import Batch, Parts, Pictures, Store
+from toolkit.statistics.links import sigmoid
 
 
 class FinetunedScorer:
@@ -54,20 +55,13 @@ class FinetunedScorer:
             if self.pictures:
                 network.to(memory_format=torch.channels_last)
             logits = logits_of(network, source, every, views=self._views, precision=self._precision)
-            total += 1 / (1 + np.exp(-logits.clip(-80, 80)))
+            total += sigmoid(logits)
         mean: np.ndarray = total / len(self._networks)
         return mean.clip(0, 1)
 
 
 def _store(parts: Parts, key: CacheKey) -> Store:
-    recipe = parts.recipe
-    return Store(
-        key,
-        BackboneSpec(
-            str(recipe["backbone"]),
-            weights_of(parts),
-            crop=str(recipe["crop"]),
-            seed=int(recipe["seed"]),
-            invert=key.backbone.preprocess.invert,
-        ),
-    )
+    recipe, invert = parts.recipe, key.backbone.preprocess.invert
+    name, crop, seed = str(recipe["backbone"]), str(recipe["crop"]), int(recipe["seed"])
+    spec = BackboneSpec(name, parts.asked_weights(), crop=crop, seed=seed, invert=invert)
+    return Store(key, spec)

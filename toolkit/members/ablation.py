@@ -57,8 +57,8 @@ def ablate(
 ) -> tuple[float, list[Effect]]:
     """Train with and without each task.
 
-    Run s has the head's seed + s and holds out fold s modulo the number of folds, the same for
-    every set of tasks, so that differences are paired. Their interval is that of the corrected
+    Run s has the head's random_state + s and holds out fold s modulo the number of folds, the same
+    for every set of tasks, so that differences are paired. Their interval is that of the corrected
     resampled t test (Nadeau & Bengio 2003): runs share training rows.
 
     Args:
@@ -78,7 +78,7 @@ def ablate(
         DataError: fewer than 2 runs, or no tasks.
     """
     if runs < 2 or not head.tasks:
-        raise DataError("an ablation needs at least one task and two runs: give --aux and --seeds")
+        raise DataError("an ablation needs at least one task and two runs: give aux and seeds")
     every, folds = tuple(head.tasks), int(fold.max()) + 1
     wanted: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [("all tasks", every, ())]
     if len(every) > 1:
@@ -92,7 +92,7 @@ def ablate(
         measured[tasks] = []
         for run in range(runs):
             fit, held = (fold >= 0) & (fold != run % folds), fold == run % folds
-            model = clone(head).set_params(tasks=tasks, seed=head.seed + run)
+            model = clone(head).set_params(tasks=tasks, random_state=head.random_state + run)
             model.fit(X[fit], Y[fit], aux={name: values[fit] for name, values in aux.items()})
             measured[tasks].append(mean_average_precision(Y[held], model.predict_proba(X[held])))
             if on_progress is not None:

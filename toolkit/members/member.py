@@ -9,8 +9,9 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,15 +31,19 @@ from toolkit.storage.files import (
 )
 from toolkit.storage.toml import dump_toml, load_toml
 
-FORMAT = 1
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 2
 KINDS = ("head", "finetuned", "multitask", "ensemble")
+NOT_SCORED = {"origin": "none", "images": 0, "metrics": {}, "per_label": {}}
 _MANIFEST = "member.json"
 _PACKAGES = ("numpy", "scikit-learn", "torch", "timm", "lightgbm", "openvino")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Member:
-    """A member as it stands on disk.
+    """A fitted model with its scores, as it stands on disk.
 
     Attributes:
         name: the folder's name.
@@ -46,7 +51,7 @@ class Member:
         kind: ``head``, ``finetuned``, ``multitask`` or ``ensemble``.
         source: what it was made from, for tables.
         inputs: digest of the recipe and all inputs; equal inputs need not be computed again.
-        predictions: its scores.
+        scored: its scores.
     """
 
     name: str
@@ -54,7 +59,7 @@ class Member:
     kind: str
     source: str
     inputs: str
-    predictions: Predictions
+    scored: Predictions
 
     def recipe(self) -> dict[str, Any]:
         """Return the resolved recipe that made it."""
@@ -62,9 +67,86 @@ class Member:
 
     def provenance(self) -> dict[str, Any]:
         """Return seed, versions, device, threads and seconds."""
-        found: dict[str, Any] = read_json(
-            self.folder / "provenance.json", f"the provenance of member {self.name}"
+        return self._json("provenance.json")
+
+    def notes(self) -> dict[str, Any]:
+        """Return the facts kept with the fitted model."""
+        return self._json("model/notes.json")
+
+    @cached_property
+    def _development(self) -> dict[str, Any]:
+        return self._json("development.json")
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """Metrics on development images that its models did not learn from; undefined is None."""
+        return dict(self._development["metrics"])
+
+    @property
+    def per_label(self) -> pd.DataFrame:
+        """Metrics of each label on the same images, one row per label."""
+        import pandas as pd
+
+        return pd.DataFrame.from_dict(self._development["per_label"], orient="index")
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """Its scores: ``image``, ``origin``, ``fold``, and one probability per label."""
+        return self.scored.to_frame()
+
+    @property
+    def skipped(self) -> list[dict[str, str]]:
+        """Images without scores, since they cannot be decoded: ``image`` and ``reason``."""
+        return list(self.notes().get("skipped", []))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what it scores, as JSON-able facts."""
+        return {
+            "name": self.name,
+            "path": str(self.folder),
+            "source": self.source,
+            **self._development,
+            "seconds": self.provenance()["seconds"],
+        }
+
+    def predict(self, images: Any, **options: Any) -> pd.DataFrame:
+        """Return ``image`` and one probability per label for new images, in their order.
+
+        Args:
+            images: paths, folders, PIL images or uint8 arrays; see :func:`toolkit.predict`.
+            options: of :func:`toolkit.predict`.
+        """
+        import toolkit
+
+        found: pd.DataFrame = toolkit.predict(
+            images, self, artifacts=self.artifacts, **options
+        ).to_frame()
+        return found
+
+    def export(self, folder: str | os.PathLike[str], **options: Any) -> Any:
+        """Write a folder that predicts without the artifacts; see :func:`toolkit.export`."""
+        import toolkit
+
+        return toolkit.export(self, folder, artifacts=self.artifacts, **options)
+
+    @property
+    def artifacts(self) -> Path:
+        """The artifacts folder that it lies in."""
+        return self.folder.parent.parent
+
+    def __repr__(self) -> str:
+        """Return what matters in two lines."""
+        found = self._development
+        shown = ", ".join(
+            f"{key} {value:.3f}" for key, value in self.metrics.items() if value is not None
         )
+        return (
+            f"Member {self.name!r}: {self.source}\n"
+            f"{found['origin']} on {found['images']:,} development images: {shown or 'no scores'}"
+        )
+
+    def _json(self, file: str) -> dict[str, Any]:
+        found: dict[str, Any] = read_json(self.folder / file, f"{file} of member {self.name}")
         return found
 
 
@@ -85,6 +167,7 @@ def save_member(
     provenance: Mapping[str, Any],
     states: Mapping[str, Mapping[str, np.ndarray | str]],
     notes: Mapping[str, Any] | None = None,
+    development: Mapping[str, Any] | None = None,
 ) -> Member:
     """Write a member whole, in the place of one of the same name.
 
@@ -100,6 +183,8 @@ def save_member(
         states: the fitted models by name: arrays go to ``model/<name>.safetensors``, texts to
             ``model/<name>.<key>.txt``.
         notes: JSON-able facts that go to ``model/notes.json``.
+        development: see :func:`toolkit.members.development.development_facts`; None where no
+            development image was scored.
     """
     place = members_folder(artifacts, kind) / safe_name(name, "member name")
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +195,7 @@ def save_member(
         (building / "recipe.toml").write_text(dump_toml(recipe), encoding="utf-8")
         write_json(building / "provenance.json", dict(provenance))
         write_json(building / "model" / "notes.json", dict(notes or {}))
+        write_json(building / "development.json", dict(development or NOT_SCORED))
         for state_name, state in states.items():
             save_state(state, building / "model", state_name)
         files = sorted(
@@ -158,7 +244,7 @@ def load_member(artifacts: Path, name: str) -> Member:
             f"member {name} is damaged: {place / _MANIFEST} is not what was written"
         )
     if manifest["format"] != FORMAT:
-        raise ArtifactError(f"member {name} is of another format version: make it again")
+        raise ArtifactError(_other_format(place, manifest))
     for file, digest in manifest["files"].items():
         path = place / file
         if not path.is_file() or digest_file(path).hex() != digest:
@@ -169,6 +255,15 @@ def load_member(artifacts: Path, name: str) -> Member:
     predictions = load_predictions(place / "predictions.parquet", f"member {name}")
     return Member(
         name, place, manifest["kind"], manifest["source"], manifest["inputs"], predictions
+    )
+
+
+def _other_format(place: Path, manifest: Mapping[str, Any]) -> str:
+    command = load_toml(place / "recipe.toml").get("command", "ovr")
+    return (
+        f"member {place.name} was made by another version of the toolkit (expected format "
+        f"{FORMAT}, found {manifest['format']}): make it again with 'toolkit {command} --name "
+        f"{place.name} --overwrite' and the options in {place / 'recipe.toml'}"
     )
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toolkit.errors import ArtifactError, MemberError, listed
 from toolkit.storage.files import digest_of
 from toolkit.storage.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 1
 OUT_OF_FOLD, HELD_OUT, IN_SAMPLE = 0, 1, 2
@@ -80,6 +83,14 @@ class Predictions:
             raise MemberError(f"there are no scores for {len(missing)} images ({listed(missing)})")
         chosen: np.ndarray = self.scores[[self.row[image] for image in ids]]
         return chosen
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return ``image``, ``origin``, ``fold`` and one column per label, one row per image."""
+        import pandas as pd
+
+        columns = dict(zip(self.labels, self.scores.T, strict=True))
+        origin = [ORIGINS[code] for code in self.origin]
+        return pd.DataFrame({"image": self.ids, "origin": origin, "fold": self.fold} | columns)
 
 
 def save_predictions(predictions: Predictions, path: Path) -> None:

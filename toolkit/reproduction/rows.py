@@ -63,7 +63,7 @@ def reproduced(dataset: Dataset, members: Iterable[Member]) -> list[Reproduced]:
     """
     found: dict[tuple[str, str], _Found] = {}
     for member in members:
-        if member.kind != "finetuned" or member.predictions.dataset_digest != dataset.digest:
+        if member.kind != "finetuned" or member.scored.dataset_digest != dataset.digest:
             continue
         notes = read_json(
             member.folder / "model" / "notes.json", f"the notes of member {member.name}"

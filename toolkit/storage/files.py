@@ -44,6 +44,17 @@ def safe_name(name: str, what: str = "name") -> str:
     return name
 
 
+def folder_name(path: str | os.PathLike[str]) -> str:
+    """Return a safe name made from the last part of a path.
+
+    >>> folder_name("my photos/"), folder_name("labels.csv")
+    ('my-photos', 'labels')
+    """
+    stem = os.path.splitext(os.path.basename(os.path.abspath(path)))[0]
+    name = re.sub(r"[^A-Za-z0-9._+@-]+", "-", stem).strip("-.")[:120]
+    return name if _NAME.fullmatch(name) and not _DEVICE.fullmatch(name) else "data"
+
+
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key under which ``im2`` comes before ``im10``, and ``im`` before both.
 

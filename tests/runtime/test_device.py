@@ -1,0 +1,23 @@
+"""Devices and precisions are chosen by what the machine has."""
+
+import pytest
+import torch
+
+from toolkit.errors import UsageError
+from toolkit.runtime.device import choose_device, choose_precision
+
+
+def test_devices_and_precisions_are_chosen_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("cpu") == "cpu"
+    with pytest.raises(UsageError, match="--device cuda: there is none on this machine"):
+        choose_device("cuda")
+    with pytest.raises(UsageError, match="device: expected auto, cpu, cuda or mps"):
+        choose_device("tpu")
+    with pytest.raises(UsageError, match="precision: expected auto, bf16 or fp32"):
+        choose_precision("fp8", "cpu")
+    assert choose_precision("fp32", "cuda") == "fp32"
+    assert choose_precision("auto", "cuda") == "bf16"
+    for there, chosen in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr("toolkit.runtime.device.processor_has_bf16", lambda there=there: there)
+        assert choose_precision("auto", "cpu") == chosen

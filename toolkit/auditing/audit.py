@@ -1,0 +1,277 @@
+"""Audit: do the labels describe the images, and what else is wrong with the data?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.auditing.alignment import enough_permutations, testable
+from toolkit.auditing.examine import Examination, examine
+from toolkit.auditing.findings import Finding, ranked, worst
+from toolkit.auditing.html import audit_page, published_page
+from toolkit.auditing.published import published_findings, published_rows
+from toolkit.data.dataset import Dataset
+from toolkit.data.open import open_dataset
+from toolkit.data.split import Split
+from toolkit.data.split_store import get_folds, get_split, keep_grouped_split
+from toolkit.errors import UsageError
+from toolkit.features.spec import FeatureSpec, features_of
+from toolkit.images.hashes import survey
+from toolkit.pages.page import write_page
+from toolkit.pages.tables import html_table
+from toolkit.paper.results import IMAGES, POSITIVES
+from toolkit.runtime.device import choose_device
+from toolkit.runtime.progress import choose_progress
+from toolkit.storage.artifacts import artifacts_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_STAGES = 6
+
+
+@dataclass(frozen=True, repr=False)
+class Findings:
+    """What an audit has to say.
+
+    Attributes:
+        ranked: the findings, the worst first.
+    """
+
+    ranked: Sequence[Finding]
+
+    @property
+    def worst(self) -> str:
+        """The gravest severity: ``critical``, ``warning``, ``note`` or ``passed``."""
+        return worst(self.ranked)
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        """One row per finding: ``severity``, ``kind``, ``sentence`` and ``advice``."""
+        import pandas as pd
+
+        columns = ["severity", "kind", "sentence", "advice"]
+        return pd.DataFrame([each.facts() for each in self.ranked], columns=columns)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the document of ``toolkit audit --json``."""
+        return {"findings": [each.facts() for each in self.ranked]}
+
+    def page(self) -> str:
+        """Return a page with pictures that needs nothing else."""
+        raise NotImplementedError
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the page with pictures."""
+        write_page(self.page(), Path(path))
+
+    def __repr__(self) -> str:
+        """Return the findings, one per line."""
+        return "\n".join(f"{each.severity:8} {each.sentence}" for each in self.ranked)
+
+    def _repr_html_(self) -> str:
+        rows = [(each.severity, each.sentence, each.advice) for each in self.ranked]
+        return html_table(["severity", "finding", "what to do"], rows)
+
+
+@dataclass(frozen=True, repr=False)
+class PaperAudit(Findings):
+    """The paper's printed rows against predictors that ignore the image.
+
+    Attributes:
+        rows: one per printed result.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+
+    def facts(self) -> dict[str, Any]:
+        """Return the document of ``toolkit audit --paper --json``."""
+        return super().facts() | {"rows": list(self.rows)}
+
+    def page(self) -> str:
+        """Return the page of the published scores."""
+        return published_page(self.ranked, self.rows)
+
+
+@dataclass(frozen=True, repr=False)
+class Audit(Findings):
+    """What an audit of one data set found.
+
+    Attributes:
+        dataset: the data set.
+        split: its split.
+        features: the backbones.
+        examined: alignment, duplicates, label errors and the rest.
+        skipped: images that cannot be decoded: ``image`` and ``reason``.
+    """
+
+    dataset: Dataset
+    split: Split
+    features: tuple[str, ...]
+    examined: Examination
+    skipped: list[dict[str, str]]
+
+    @property
+    def verdict(self) -> str | None:
+        """Whether the labels describe the images; None where it cannot be tested."""
+        found = self.examined.alignment
+        return None if found is None else found.verdict
+
+    @property
+    def label_errors(self) -> pd.DataFrame:
+        """The likeliest label errors: ``image``, ``label``, ``given``, ``probability``."""
+        import pandas as pd
+
+        frame = pd.DataFrame([vars(each) for each in self.examined.suspects])
+        if len(frame):
+            frame.insert(0, "image", [self.dataset.ids[row] for row in frame.pop("row")])
+        return frame
+
+    @property
+    def duplicates(self) -> pd.DataFrame:
+        """Pairs of images that show the same picture; empty where files were not looked at."""
+        import pandas as pd
+
+        pairs = [] if self.examined.duplicates is None else self.examined.duplicates.pairs
+        ids = self.dataset.ids
+        named = ({"first": ids[pair.first], "second": ids[pair.second]} for pair in pairs)
+        return pd.DataFrame([vars(pair) | each for pair, each in zip(pairs, named, strict=True)])
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """How it was done, for people."""
+        found = self.examined.alignment
+        about: dict[str, Any] = {"features": " + ".join(self.features), "split": self.split.name}
+        if found is not None:
+            about["permutations"] = f"{found.permutations:,}"
+        return about | {"seconds": f"{sum(self.examined.seconds.values()):.1f}"}
+
+    def facts(self) -> dict[str, Any]:
+        """Return the document of ``toolkit audit --json``."""
+        return {
+            "dataset": self.dataset.name,
+            "images": len(self.dataset),
+            "features": list(self.features),
+            "split": self.split.name,
+            "verdict": self.verdict,
+            "worst": self.worst,
+            **self.examined.facts(),
+        }
+
+    def page(self) -> str:
+        """Return the page: findings, tables and contact sheets."""
+        return audit_page(self.examined, self.dataset, self.split, self.about)
+
+
+def audit(
+    data: Dataset | str | None = None,
+    features: str | Iterable[str] = "efficientnet_lite0",
+    *,
+    paper: bool = False,
+    html: str | os.PathLike[str] | None = None,
+    group_duplicates: bool = False,
+    skip_files: bool = False,
+    permutations: int | None = None,
+    top: int = 50,
+    weights: str = "default",
+    views: str | Iterable[str] = "original",
+    pooling: str = "default",
+    crop: str | Iterable[str] = "center",
+    split: str = "paper",
+    device: str = "auto",
+    precision: str = "auto",
+    seed: int = 0,
+    artifacts: str | os.PathLike[str] | None = None,
+    progress: Any = None,
+) -> Audit | PaperAudit:
+    """Say whether labels describe their images; find duplicates, label errors and bad files.
+
+    Args:
+        data: a data set, or the name of one.
+        features: backbones, set side by side.
+        paper: examine the paper's printed rows in place of data.
+        html: a file for the page with pictures.
+        group_duplicates: keep a split named ``grouped`` that tears no duplicates apart, nor do its
+            folds.
+        skip_files: decode no files: no near duplicates, no damaged files are found.
+        permutations: of the alignment test; by default so many that each label can reach p = 0.001
+            after Holm, within reason.
+        top: how many of the likeliest label errors to list.
+        weights, views, pooling, crop, split, device, precision, seed, artifacts, progress: see
+            :func:`~toolkit.members.frozen.ovr`.
+
+    Raises:
+        UsageError: an option is not among its choices.
+        DataError: images changed since they were imported, or are too few.
+    """
+    if paper:
+        rows = published_rows()
+        found: Audit | PaperAudit = PaperAudit(ranked(published_findings(rows)), rows)
+    else:
+        if group_duplicates and skip_files:
+            raise UsageError("group_duplicates looks at the files: leave skip_files out")
+        if permutations is not None and permutations < 99:
+            raise UsageError(f"permutations: expected 99 or more, found {permutations}")
+        spec = FeatureSpec.parse(
+            features,
+            weights=weights,
+            views=views,
+            pooling=pooling,
+            crop=crop,
+            device=device,
+            precision=precision,
+            seed=seed,
+        )
+        told, folder = choose_progress(progress), artifacts_folder(artifacts)
+        dataset = open_dataset(data, folder, told)
+        part = get_split(dataset, split, folder)
+        matrix, results = features_of(dataset, spec, folder, told)
+        X = np.full((len(dataset), matrix.X.shape[1]), np.nan, np.float32)
+        X[matrix.rows] = matrix.X
+        hashes = None
+        if not skip_files:
+            with told.task("decoding", len(dataset)) as task:
+                hashes = survey(dataset.paths, task.advance)
+        testing = int(testable(dataset.Y).sum())
+        with told.task("auditing", _STAGES) as task:
+            examined = examine(
+                dataset,
+                X,
+                part,
+                folds=get_folds(dataset, part, folder),
+                looks=hashes,
+                prevalence=_published_shares(dataset),
+                permutations=permutations or enough_permutations(len(dataset), max(1, testing)),
+                top=top,
+                each=_each(len(dataset.labels)),
+                seed=seed,
+                device="cuda" if choose_device(device) == "cuda" else "cpu",
+                on_stage=lambda stage: task.advance(),
+            )
+        skipped = {each["image"]: each for result in results for each in result.skipped}
+        found = Audit(
+            examined.findings, dataset, part, spec.backbones, examined, list(skipped.values())
+        )
+        if group_duplicates and examined.duplicates is not None:
+            keep_grouped_split(dataset, examined.duplicates.groups, folder)
+            told.say("kept the split 'grouped'")
+    if html is not None:
+        found.to_html(html)
+    return found
+
+
+def _published_shares(dataset: Dataset) -> dict[str, float] | None:
+    """Return shares of positives in the paper's corpus, for data with just its labels."""
+    if set(dataset.labels) != set(POSITIVES):
+        return None
+    return {label: count / IMAGES for label, count in POSITIVES.items()}
+
+
+def _each(labels: int) -> int:
+    """Return how many pictures of each label a page of bounded size has room for."""
+    return max(2, min(12, 400 // labels))

@@ -1,0 +1,1 @@
+"""Engines: run a backbone on batches of pixels, on the processor or a GPU."""

@@ -1,0 +1,118 @@
+"""Resolve: from what is asked for to a backbone's digest, without reading weights twice."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import ArtifactError, WeightsError
+from toolkit.features.backbones import Backbone, BackboneSpec
+from toolkit.storage.files import digest_of, read_json, write_json
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_NOTE_FORMAT = 2
+Loaded = tuple[Backbone, "nn.Module"]
+
+
+def resolve(request: BackboneSpec, artifacts: Path) -> tuple[Backbone, Callable[[], Loaded]]:
+    """Name a backbone's weights without reading them, where they were read before.
+
+    A note beside the embeddings remembers the digest for a request, the versions of the libraries
+    and the weights file's size and time; a cache hit then needs no torch.
+
+    Returns:
+        The backbone, and a function that loads it with its network.
+
+    Raises:
+        UsageError: the name or an option is unknown.
+        WeightsError: the weights cannot be had or do not fit.
+    """
+    request.check()
+    note = artifacts / "embeddings" / "backbones" / f"{_note_name(request)}.json"
+    known = _noted(note)
+    if known is None:
+        loaded = _load_and_note(request, note)
+        return loaded[0], lambda: loaded
+    noted = known
+
+    def load() -> Loaded:
+        found = _load_and_note(request, note)
+        # the file's name is not part of what the weights are
+        if replace(found[0], weights=noted.weights) != noted:
+            raise WeightsError(
+                f"the weights of {request.name} are not those that were found there before: run "
+                "the command again to use the new ones"
+            )
+        return found
+
+    return noted, load
+
+
+def _noted(note: Path) -> Backbone | None:
+    """Return the backbone that a note tells of, None where it is out of date or unreadable."""
+    if not note.is_file():
+        return None
+    try:
+        known = read_json(note, "the note on a backbone")
+        fresh = (
+            known.pop("digest") == digest_of(known)
+            and known["format"] == _NOTE_FORMAT
+            and known["versions"] == _versions()
+            and _same_file(known["file"])
+        )
+        return Backbone.from_facts(known["backbone"]) if fresh else None
+    except (ArtifactError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _load_and_note(request: BackboneSpec, note: Path) -> Loaded:
+    # torch is imported only where weights must be read
+    from toolkit.features.loading import load
+
+    backbone, module, file = load(request)
+    facts = {
+        "format": _NOTE_FORMAT,
+        "versions": _versions(),
+        "file": _file_facts(file),
+        "backbone": backbone.facts(),
+    }
+    write_json(note, facts | {"digest": digest_of(facts)})
+    return backbone, module
+
+
+def _note_name(request: BackboneSpec) -> str:
+    weights = request.weights
+    if weights not in ("default", "none"):
+        weights = str(Path(weights).absolute())
+    asked = digest_of(
+        *(request.name, weights, request.pooling, request.crop, request.seed),
+        *(["invert"] if request.invert else []),
+    )
+    slug = "".join(c if c.isalnum() or c in "._-" else "-" for c in request.name)[:60]
+    return f"{slug}-{asked[:12]}"
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in ("torch", "torchvision", "timm")}
+
+
+def _file_facts(file: Path | None) -> dict[str, Any] | None:
+    if file is None:
+        return None
+    stat = os.stat(file)
+    return {"path": str(file), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+
+
+def _same_file(facts: dict[str, Any] | None) -> bool:
+    if facts is None:
+        return True
+    try:
+        return _file_facts(Path(facts["path"])) == facts
+    except OSError:
+        return False

@@ -1,0 +1,180 @@
+"""FeatureSpec: which features a verb asks for, and those features of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.data.dataset import Dataset
+from toolkit.errors import UsageError, check_choice
+from toolkit.features.backbones import VIEWS, BackboneSpec
+from toolkit.features.fill import Filled, fill_store
+from toolkit.features.key import CacheKey
+from toolkit.features.matrix import FeatureMatrix, gather
+from toolkit.features.resolve import Loaded, resolve
+from toolkit.images.preprocess import CROPS
+from toolkit.images.sources import Images
+from toolkit.runtime.device import choose_device, choose_precision
+from toolkit.runtime.progress import Progress
+from toolkit.storage.names import names_of
+
+Loader = Callable[[], Loaded]
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Backbones and crops set side by side, and how each is computed and kept.
+
+    Attributes:
+        backbones: names.
+        weights: ``default``, ``none``, or a weights file.
+        views: views to average, in the order of ``VIEWS``.
+        pooling: one of ``POOLINGS``.
+        crops: in the order of ``CROPS``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto``, ``bf16`` or ``fp32``, of the arithmetic.
+        dtype: ``fp16`` or ``fp32``, of the rows on disk.
+        engine: ``auto``, ``openvino`` or ``torch``.
+        seed: of random weights.
+        invert: invert colours, as the published code does.
+    """
+
+    backbones: tuple[str, ...]
+    weights: str = "default"
+    views: tuple[str, ...] = VIEWS[:1]
+    pooling: str = "default"
+    crops: tuple[str, ...] = CROPS[:1]
+    device: str = "auto"
+    precision: str = "auto"
+    dtype: str = "fp16"
+    engine: str = "auto"
+    seed: int = 0
+    invert: bool = False
+
+    @classmethod
+    def parse(
+        cls,
+        features: str | Iterable[str],
+        *,
+        views: str | Iterable[str] = "original",
+        crop: str | Iterable[str] = "center",
+        **more: Any,
+    ) -> FeatureSpec:
+        """Read what a verb was given.
+
+        Args:
+            features: backbones.
+            views: ``original``, or ``original`` and ``hflip``.
+            crop: ``center``, ``full``, or both.
+            more: the other attributes, by name.
+
+        Raises:
+            UsageError: no backbone is named, or a view or crop is not among its choices.
+        """
+        backbones = names_of(features)
+        if not backbones:
+            raise UsageError("features: expected at least one backbone, found none")
+        crops, asked = names_of(crop), names_of(views)
+        for each in crops or [""]:
+            check_choice("crop", each, CROPS)
+        for each in asked or [""]:
+            check_choice("views", each, VIEWS)
+        if VIEWS[0] not in asked:
+            raise UsageError(f"views: expected {VIEWS[0]!r} among them, found {', '.join(asked)!r}")
+        return cls(
+            tuple(backbones),
+            views=tuple(view for view in VIEWS if view in asked),
+            crops=tuple(each for each in CROPS if each in crops),
+            **more,
+        )
+
+    @property
+    def name(self) -> str:
+        """Short name, for the names of members."""
+        name = "+".join(each.replace("/", "-") for each in self.backbones)
+        name += "" if self.crops == CROPS[:1] else f"-{'+'.join(self.crops)}"
+        return name + ("-hflip" if "hflip" in self.views else "")
+
+    def recipe(self) -> dict[str, Any]:
+        """Return what a recipe keeps."""
+        return {
+            "features": list(self.backbones),
+            "weights": self.weights,
+            "views": ",".join(self.views),
+            "pooling": self.pooling,
+            "crop": ",".join(self.crops),
+            "seed": self.seed,
+        }
+
+    def keys(self, artifacts: Path) -> list[tuple[CacheKey, Loader]]:
+        """Return, for each backbone and crop, the key of its store and what loads its network.
+
+        Raises:
+            UsageError: an option is not among its choices, or a backbone is unknown.
+            WeightsError: weights cannot be had or do not fit.
+        """
+        precision = choose_precision(self.precision, choose_device(self.device), self.engine)
+        found = []
+        for backbone in self.backbones:
+            for crop in self.crops:
+                wanted = BackboneSpec(
+                    backbone, self.weights, self.pooling, crop, self.seed, self.invert
+                )
+                known, load = resolve(wanted, artifacts)
+                key = CacheKey(known, self.views, precision, self.dtype)
+                key.facts()
+                found.append((key, load))
+        return found
+
+
+def fill(
+    dataset: Dataset,
+    key: CacheKey,
+    load: Loader,
+    artifacts: Path,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    progress: Progress,
+) -> Filled:
+    """Embed what a store lacks of a data set.
+
+    Raises:
+        DataError: an image changed since it was imported.
+    """
+    dataset.require_unchanged()
+    images = Images(dataset.ids, dataset.files, dataset.digests, dataset.root)
+    with progress.task(f"embedding with {key.backbone.name}") as task:
+        return fill_store(
+            images,
+            key,
+            load,
+            artifacts,
+            engine=engine,
+            device=choose_device(device),
+            on_start=task.start,
+            on_progress=task.advance,
+        )
+
+
+def features_of(
+    dataset: Dataset, spec: FeatureSpec, artifacts: Path, progress: Progress
+) -> tuple[FeatureMatrix, list[Filled]]:
+    """Return a data set's features, what is missing embedded, and what each pass did.
+
+    Raises:
+        DataError: an image changed since it was imported.
+        UsageError: see :meth:`FeatureSpec.keys`.
+        WeightsError: likewise.
+    """
+    made = spec.keys(artifacts)
+    results = [
+        fill(
+            dataset, key, load, artifacts,
+            engine=spec.engine, device=spec.device, progress=progress,
+        )
+        for key, load in made
+    ]  # fmt: skip
+    return gather(dataset.digests, [key for key, _ in made], artifacts), results

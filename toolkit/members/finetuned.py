@@ -1,0 +1,400 @@
+"""Fine-tuned members: networks trained on the images, or their output layer on frozen features."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.data.dataset import Dataset
+from toolkit.data.importer import published_order
+from toolkit.data.open import open_dataset
+from toolkit.data.split import Folds, Split
+from toolkit.data.split_store import get_folds, get_split
+from toolkit.errors import UsageError, check_choice
+from toolkit.features.backbones import DEFAULT
+from toolkit.features.spec import FeatureSpec
+from toolkit.finetuning.journal import EXTRA, tensorboard_there
+from toolkit.finetuning.settings import (
+    PROTOCOLS,
+    Settings,
+    answers,
+    backbone_of,
+    canonical,
+    settings_for,
+)
+from toolkit.heads.auxiliary import WEIGHTINGS, check_tasks
+from toolkit.heads.registry import parse_options
+from toolkit.members.development import development_facts
+from toolkit.members.frozen import Settings as SettingsLike
+from toolkit.members.member import Member, provenance, save_member
+from toolkit.members.predictions import Predictions
+from toolkit.members.reuse import reuse_or_make
+from toolkit.members.task_material import task_material, teachers_of
+from toolkit.members.training_images import Skipped, TrainingImages, training_images
+from toolkit.paper.results import result
+from toolkit.runtime.denormals import flushed_denormals
+from toolkit.runtime.device import choose_device, choose_precision
+from toolkit.runtime.heap import keep_freed_memory
+from toolkit.runtime.progress import Progress, Task, choose_progress
+from toolkit.runtime.stopping import stop_signal
+from toolkit.storage.artifacts import artifacts_folder
+from toolkit.storage.files import digest_of, safe_name
+from toolkit.storage.names import names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from toolkit.finetuning.fitting import Fitted
+
+
+@flushed_denormals()
+def finetune(
+    data: Dataset | str | None = None,
+    backbone: str | None = None,
+    *,
+    protocol: str = "modern",
+    row: str | None = None,
+    pretrain: str | None = None,
+    loss: str | None = None,
+    optimizer: str | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    size: int | None = None,
+    set: SettingsLike = None,
+    aux: str | Iterable[str] = "none",
+    weighting: str = "uncertainty",
+    aux_weight: float = 0.3,
+    folds: int = 0,
+    weights: str = "default",
+    crop: str = "full",
+    resume: bool = True,
+    tensorboard: bool | None = None,
+    split: str = "paper",
+    name: str | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    seed: int = 0,
+    artifacts: str | os.PathLike[str] | None = None,
+    progress: Any = None,
+) -> Member:
+    """Fine-tune a network, or its output layer alone, and score what it did not learn from.
+
+    Asked to stop (Ctrl-C), it saves what it has and raises; the same call goes on from there.
+
+    Args:
+        data: a data set, or the name of one.
+        backbone: as for :func:`~toolkit.features.embed.embed`; by default the row's, else the
+            bundled one.
+        protocol: ``published`` (faults and all), ``corrected`` or ``modern``.
+        row: a result of the paper to repeat, such as ``table3/6``.
+        pretrain: ``finetune``, ``feature-extract`` (frozen trunk) or ``none``.
+        loss: ``bce``, ``focal`` or ``asl``.
+        optimizer: ``sgd``, ``adam``, ``adamw`` or ``rmsprop``.
+        epochs: passes over the images.
+        batch_size: images per step.
+        learning_rate: of the output layer.
+        size: side of the pictures in pixels; by default the backbone's.
+        set: any other of :class:`~toolkit.finetuning.settings.Settings`, by name or as
+            ``key=value`` texts.
+        aux: auxiliary tasks: ``cardinality``, ``any``, ``colour``, ``single-channel``,
+            ``teacher:BACKBONE``, ``rotation``; or ``none``.
+        weighting: of the tasks: ``uncertainty`` (learned) or ``fixed``.
+        aux_weight: of each task where weights are fixed.
+        folds: train once per fold for out-of-fold scores; 0 for once.
+        weights: ``default``, ``none`` (a random start) or a weights file.
+        crop: ``center`` or ``full``.
+        resume: go on from the last checkpoint.
+        tensorboard: True to insist, False for never, None for where it is installed.
+        split, name, overwrite, device, precision, seed, artifacts, progress: as for ``ovr``.
+
+    Raises:
+        UsageError: an option is not among its choices, options contradict each other, a member of
+            that name was made from other inputs, or training diverged.
+        DataError: images changed since they were imported, or there are none to learn from.
+        StoppedError: it was asked to stop.
+    """
+    told, folder = choose_progress(progress), artifacts_folder(artifacts)
+    check_choice("protocol", protocol, PROTOCOLS)
+    given = {
+        "pretrain": pretrain,
+        "loss": loss,
+        "optimizer": optimizer,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+    }
+    row = row and canonical(row)  # results that share a run share all of it
+    how, weights = _settings(protocol, row, given, parse_options(set), weights)
+    own = DEFAULT if row is None else backbone_of(result(row))
+    asked = backbone or own
+    if tensorboard and not tensorboard_there():
+        raise UsageError(EXTRA)
+    tasks = _tasks(aux, weighting, how)
+    member = safe_name(
+        _name(protocol, row, asked, own, how, tasks) if name is None else name, "member name"
+    )
+    if folds and (how.keep != "last" or how.patience):
+        told.say(
+            "with folds all but one of the runs learn from an image, so none is left to choose "
+            "weights by: each run keeps its last epoch's"
+        )
+    dataset = open_dataset(data, folder, told)
+    part = get_split(dataset, split, folder)
+    fold = get_folds(dataset, part, folder, folds, seed=0) if folds else None
+    chosen = choose_device(device)
+    spec = FeatureSpec.parse(
+        [asked],
+        weights=weights,
+        crop=[crop],
+        device=chosen,
+        precision=choose_precision(precision, chosen),
+        seed=seed,
+    )
+    images = training_images(dataset, how, spec, size, folder, told)
+    work = _Work(
+        *(dataset, part, fold, how, spec, images, tasks, weighting, aux_weight, folder, told),
+        {
+            "command": "finetune",
+            "protocol": protocol,
+            "row": row,
+            "split": split,
+            "folds": folds,
+            "precision": spec.precision,
+            "backbone": asked,
+            "weights": weights,
+            "crop": crop,
+            "size": size,
+            "seed": seed,
+            "settings": how.facts(),
+        },
+    )
+    return work.member(member, overwrite=overwrite, resume=resume, tensorboard=tensorboard)
+
+
+def _settings(
+    protocol: str,
+    row: str | None,
+    given: Mapping[str, Any],
+    more: Mapping[str, Any],
+    weights: str,
+) -> tuple[Settings, str]:
+    """Return the settings, and the weights that go with them."""
+    changes = {key: value for key, value in given.items() if value is not None}
+    for key in changes:
+        if key in more:
+            raise UsageError(f"{key} is given twice, by itself and in set: leave one out")
+    how = settings_for(protocol, row).changed({**changes, **more})
+    if row is not None and result(row).pretrain == "scratch":
+        if weights not in ("default", "none"):
+            raise UsageError(f"{row} begins with a random network: leave weights out")
+        weights = "none"
+    if weights == "none":
+        if more.get("head_start") == "probe":
+            raise UsageError("head_start=probe needs a network that knows something: leave it out")
+        how = how.changed({"head_start": "none"})
+    return how, weights
+
+
+def _tasks(aux: str | Iterable[str], weighting: str, how: Settings) -> tuple[str, ...]:
+    tasks = check_tasks([task for task in names_of(aux) if task != "none"], pictures=True)
+    check_choice("weighting", weighting, WEIGHTINGS)
+    if tasks and how.pretrain != "finetune":
+        raise UsageError(
+            "aux goes with a trunk that learns, which the tasks share with the labels: leave it "
+            "out, or pretrain too"
+        )
+    return tasks
+
+
+def _name(
+    protocol: str, row: str | None, backbone: str, own: str, how: Settings, tasks: tuple[str, ...]
+) -> str:
+    more = "-aux" if tasks else ""
+    if row is not None:
+        other = "" if backbone == own else f"-{backbone.replace('/', '-')}"
+        return f"{protocol}-{row.replace('/', '-')}{other}{more}"
+    kind = {"finetune": "finetuned"}.get(how.pretrain, how.pretrain)
+    name = f"{kind}-{backbone.replace('/', '-')}{more}"
+    return name if protocol == "modern" else f"{protocol}-{name}"
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A training run that has been looked at and not yet begun."""
+
+    dataset: Dataset
+    split: Split
+    folds: Folds | None
+    how: Settings
+    spec: FeatureSpec
+    images: TrainingImages
+    tasks: tuple[str, ...]
+    weighting: str
+    aux_weight: float
+    artifacts: Path
+    progress: Progress
+    recipe: dict[str, Any]
+
+    def member(
+        self, name: str, *, overwrite: bool, resume: bool, tensorboard: bool | None
+    ) -> Member:
+        """Train, score and save, or return what is up to date."""
+        from toolkit.finetuning.fitting import CHECKPOINT, end_folder, measure, prepare_folder
+
+        recipe = dict(self.recipe)
+        if self.tasks:
+            recipe |= {
+                "aux": list(self.tasks),
+                "weighting": self.weighting,
+                "aux_weight": self.aux_weight,
+            }
+        teachers = teachers_of(self.tasks, self.spec.weights, self.spec.device, self.spec.precision)
+        facts = recipe | {"settings": repr(sorted(self.how.facts().items()))}
+        if teachers:
+            keys = [key.hex for spec in teachers.values() for key, _ in spec.keys(self.artifacts)]
+            facts |= {"teachers": keys}
+        folds_digest = self.folds.digest if self.folds is not None else ""
+        version = importlib.metadata.version("toolkit")
+        inputs = digest_of(
+            *(self.dataset.digest, self.split.digest, folds_digest, self.images.facts, facts),
+            version,
+        )
+        folder = self.artifacts / "reports" / "training" / name
+        with reuse_or_make(
+            self.artifacts,
+            name,
+            inputs,
+            overwrite=overwrite,
+            folder=folder,
+            clear=partial(end_folder, folder),
+            pattern=f"*/*{CHECKPOINT}",
+            say=self.progress.say,
+        ) as there:
+            if there is not None:
+                return there
+            keep_freed_memory()
+            started = time.perf_counter()
+            prepare_folder(folder, inputs, resume, discard=overwrite)
+            fitted, Y, rows, skipped = self._fit(name, folder, tensorboard)
+            at = rows[fitted.rows]
+            predictions = Predictions(
+                ids=tuple(self.dataset.ids[each] for each in at),
+                labels=self.dataset.labels,
+                scores=fitted.scores,
+                origin=fitted.origin,
+                fold=fitted.fold,
+                folds_digest=folds_digest,
+                dataset_digest=self.dataset.digest,
+                recipe=facts,
+            )
+            tested = np.isin(at, self.split.test)
+            found = answers(recipe["row"]) if recipe["row"] is not None else []
+            measured = measure(
+                found, self.how, Y[at[tested]], fitted.scores[tested], self.dataset.labels
+            )
+            return save_member(
+                self.artifacts,
+                name,
+                kind="finetuned",
+                source=f"{self.images.backbone}, {self.how.pretrain}, {recipe['protocol']}, "
+                f"{self.how.epochs} epochs",
+                inputs=inputs,
+                predictions=predictions,
+                recipe=recipe,
+                provenance=provenance(
+                    time.perf_counter() - started,
+                    seed=self.spec.seed,
+                    device=self.spec.device,
+                    dataset=self.dataset.name,
+                    dataset_digest=self.dataset.digest,
+                    folds_digest=folds_digest,
+                    history=fitted.histories,
+                ),
+                states=fitted.states,
+                notes={
+                    "protocol": recipe["protocol"],
+                    "measured": measured,
+                    "settings": self.how.facts(),
+                    "trunk": self.images.facts,
+                    "skipped": skipped,
+                },
+                development=development_facts(self.dataset, self.split, predictions)
+                | {"measured": measured},
+            )
+
+    def _fit(
+        self, name: str, folder: Path, tensorboard: bool | None
+    ) -> tuple[Fitted, np.ndarray, np.ndarray, Skipped]:
+        """Return models and scores, labels as the protocol pairs them, and rows and lacks."""
+        from toolkit.finetuning.fitting import Parts, Watch, fit
+        from toolkit.finetuning.tasks import Auxiliary
+
+        source, rows, skipped = self.images.source()
+        Y = self.dataset.Y
+        if self.how.pairing == "published":
+            Y = Y[published_order(self.dataset.files)]
+            self.progress.say(
+                "warning: labels are paired by position, as published; this is a known fault"
+            )
+        place = {row: at for at, row in enumerate(rows.tolist())}
+        train, validation, test = (
+            np.array([place[row] for row in wanted.tolist() if row in place], np.int64)
+            for wanted in (self.split.train, self.split.validation, self.split.test)
+        )
+        fold = None if self.folds is None else self.folds.fold[rows]
+        teachers = teachers_of(self.tasks, self.spec.weights, self.spec.device, self.spec.precision)
+        material = task_material(
+            self.dataset, self.tasks, teachers, rows, self.artifacts, self.progress
+        )
+        run = _Runs(self.progress, name)
+        with (
+            stop_signal(self.progress.say) as stop,
+            self.progress.task(f"training {name}") as task,
+        ):
+            run.task = task
+            fitted = fit(
+                self.images.network,
+                source,
+                Y[rows],
+                Parts(train, validation, test, fold),
+                self.how,
+                auxiliary=Auxiliary(self.tasks, self.weighting, self.aux_weight, material),
+                seed=self.spec.seed,
+                precision=self.spec.precision,
+                device=self.spec.device,
+                watch=Watch(
+                    folder=folder,
+                    tensorboard=tensorboard,
+                    stop=stop,
+                    on_run=run.begin,
+                    on_step=task.advance,
+                    on_epoch=run.epoch,
+                ),
+            )
+        return fitted, Y, rows, skipped
+
+
+class _Runs:
+    """Tells of the epochs of one run after another."""
+
+    task: Task
+
+    def __init__(self, progress: Progress, member: str) -> None:
+        self._progress, self._member, self._run = progress, member, ""
+
+    def begin(self, run: str, epochs: int, images: int) -> None:
+        self._run = run
+        self.task.start(self.task.done + epochs * images)
+
+    def epoch(self, metrics: dict[str, Any]) -> None:
+        self._progress.epoch(f"{self._member} {self._run}", metrics)

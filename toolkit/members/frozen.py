@@ -1,0 +1,266 @@
+"""Members on frozen features: embed what is missing, fit fold by fold, save."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.data.dataset import Dataset
+from toolkit.data.open import open_dataset
+from toolkit.data.split import Folds, Split
+from toolkit.data.split_store import get_folds, get_split
+from toolkit.features.matrix import FeatureMatrix
+from toolkit.features.spec import FeatureSpec, features_of
+from toolkit.heads.head import OneVsRestHead
+from toolkit.heads.registry import make_head, parse_options
+from toolkit.members.cross_fit import Checkpoints, cross_fit
+from toolkit.members.development import development_facts
+from toolkit.members.member import Member, provenance, save_member
+from toolkit.members.predictions import Predictions
+from toolkit.members.reuse import reuse_or_make
+from toolkit.runtime.device import choose_device
+from toolkit.runtime.progress import Progress, choose_progress
+from toolkit.storage.artifacts import artifacts_folder
+from toolkit.storage.files import digest_of, safe_name
+
+Settings = Mapping[str, Any] | Iterable[str] | None
+Material = Callable[[FeatureMatrix], Mapping[str, np.ndarray]]
+
+
+def ovr(
+    data: Dataset | str | None = None,
+    head: str = "linear",
+    *,
+    features: str | Iterable[str] = "efficientnet_lite0",
+    class_weight: str | None = "none",
+    loss: str | None = None,
+    seeds: int | None = None,
+    set: Settings = None,
+    weights: str = "default",
+    views: str | Iterable[str] = "original",
+    pooling: str = "default",
+    crop: str | Iterable[str] = "center",
+    split: str = "paper",
+    folds: int = 5,
+    name: str | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    seed: int = 0,
+    artifacts: str | os.PathLike[str] | None = None,
+    progress: Any = None,
+) -> Member:
+    """Fit one-vs-rest heads for all labels on frozen features, scored out of fold.
+
+    A member that was made from the same inputs is returned as it is.
+
+    Args:
+        data: a data set, or the name of one; see :func:`~toolkit.data.open.open_dataset`.
+        head: ``linear``, ``mlp`` or ``lightgbm``.
+        features: backbones, set side by side.
+        class_weight: ``none``, ``balanced`` or ``pos_weight``.
+        loss: of ``mlp``: ``focal``, ``asl`` or ``bce``.
+        seeds: of ``mlp``: initialisations to average.
+        set: further parameters of the head, by name or as ``key=value`` texts.
+        weights: ``default``, ``none`` (a random start) or a weights file.
+        views: ``original``, or ``original`` and ``hflip`` to average both.
+        pooling: ``default``, or ``avgmax``: average and maximum side by side.
+        crop: ``center`` (the backbone's own transform), ``full``, or both side by side.
+        split: ``paper``, ``stratified``, ``grouped`` or ``file``.
+        folds: over the development images.
+        name: of the member; by default made from the options.
+        overwrite: replace a member of that name.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``auto``, ``bf16`` or ``fp32``; auto is bf16 where it is native.
+        seed: of all that is random.
+        artifacts: where everything is kept.
+        progress: who is told; see :func:`~toolkit.runtime.progress.choose_progress`.
+
+    Raises:
+        UsageError: an option or a name is not among its choices, or a member of that name was made
+            from other inputs.
+        DataError: images changed since they were imported, or are too few.
+    """
+    work = FrozenWork.start(
+        data, features, weights, views, pooling, crop, split, folds, device, precision, seed,
+        artifacts, progress,
+    )  # fmt: skip
+    options: dict[str, Any] = {"class_weight": None if class_weight == "none" else class_weight}
+    options |= {"loss": loss} if loss is not None else {}
+    options |= {"seeds": seeds} if seeds is not None else {}
+    options |= {"random_state": seed}
+    if head != "lightgbm":
+        options |= {"device": choose_device(device)}
+    estimator = make_head(head, **(options | parse_options(set)))
+    return work.member(head, estimator, name=name, overwrite=overwrite)
+
+
+@dataclass(frozen=True)
+class FrozenWork:
+    """What is common to all heads on frozen features: images, features, split and folds."""
+
+    dataset: Dataset
+    spec: FeatureSpec
+    split: Split
+    folds: Folds
+    count: int
+    artifacts: Path
+    progress: Progress
+
+    @classmethod
+    def start(
+        cls,
+        data: Dataset | str | None,
+        features: str | Iterable[str],
+        weights: str,
+        views: str | Iterable[str],
+        pooling: str,
+        crop: str | Iterable[str],
+        split: str,
+        folds: int,
+        device: str,
+        precision: str,
+        seed: int,
+        artifacts: str | os.PathLike[str] | None,
+        progress: Any,
+    ) -> FrozenWork:
+        """Look at the options of a verb; nothing is computed yet."""
+        told, folder = choose_progress(progress), artifacts_folder(artifacts)
+        spec = FeatureSpec.parse(
+            features,
+            weights=weights,
+            views=views,
+            pooling=pooling,
+            crop=crop,
+            device=device,
+            precision=precision,
+            seed=seed,
+        )
+        dataset = open_dataset(data, folder, told)
+        part = get_split(dataset, split, folder)
+        fold = get_folds(dataset, part, folder, folds, seed=0)
+        return cls(dataset, spec, part, fold, folds, folder, told)
+
+    def matrix(self) -> tuple[FeatureMatrix, list[dict[str, str]]]:
+        """Return the features, what is missing embedded, and images that were skipped."""
+        matrix, results = features_of(self.dataset, self.spec, self.artifacts, self.progress)
+        skipped = {each["image"]: each for result in results for each in result.skipped}
+        return matrix, list(skipped.values())
+
+    def training(self, matrix: FeatureMatrix) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``Y (m, L)``, the test labels blanked, and ``fold (m,)`` of a matrix's rows."""
+        Y = self.dataset.Y.copy()
+        Y[self.split.test] = 0  # fitting has no business with the test labels
+        return Y[matrix.rows], self.folds.fold[matrix.rows]
+
+    def member(
+        self,
+        head: str,
+        estimator: OneVsRestHead,
+        *,
+        name: str | None,
+        overwrite: bool,
+        kind: str = "head",
+        more: Mapping[str, Any] | None = None,
+        material: Material | None = None,
+    ) -> Member:
+        """Fit a head for all labels, scored out of fold, and save the member.
+
+        Args:
+            head: the head's name, for tables.
+            estimator: unfitted.
+            name: of the member; None for one made from the options.
+            overwrite: replace a member of that name.
+            kind: the member's kind.
+            more: further facts that enter the recipe.
+            material: gives what the head's auxiliary tasks learn from, by image of the matrix.
+        """
+        own = safe_name(self._name(head) if name is None else name, "member name")
+        keys = [key for key, _ in self.spec.keys(self.artifacts)]
+        recipe = {
+            "command": "ovr" if kind == "head" else kind,
+            "head": head,
+            **self.spec.recipe(),
+            "precision": keys[0].precision,
+            "split": self.split.name,
+            "folds": self.count,
+            **(more or {}),
+            "options": estimator.get_params(),
+        }
+        facts = {key: value for key, value in recipe.items() if key != "options"}
+        facts |= {"options": repr(sorted(recipe["options"].items()))}
+        version = importlib.metadata.version("toolkit")
+        inputs = digest_of(
+            self.dataset.digest, self.folds.digest, [key.hex for key in keys], facts, version
+        )
+        checkpoints = Checkpoints(self.artifacts / "members" / f".partial-{own}", inputs)
+        with reuse_or_make(
+            self.artifacts,
+            own,
+            inputs,
+            overwrite=overwrite,
+            folder=checkpoints.folder,
+            clear=checkpoints.clear,
+            say=self.progress.say,
+        ) as there:
+            if there is not None:
+                return there
+            matrix, skipped = self.matrix()
+            started = time.perf_counter()
+            Y, fold = self.training(matrix)
+            with self.progress.task(f"fitting {own}") as task:
+                fitted = cross_fit(
+                    estimator,
+                    matrix.X,
+                    Y,
+                    fold,
+                    aux=None if material is None else material(matrix),
+                    checkpoints=checkpoints,
+                    on_progress=task.advance,
+                )
+            predictions = Predictions(
+                ids=tuple(self.dataset.ids[row] for row in matrix.rows),
+                labels=self.dataset.labels,
+                scores=fitted.scores,
+                origin=fitted.origin,
+                fold=fold.astype(np.int16),
+                folds_digest=self.folds.digest,
+                dataset_digest=self.dataset.digest,
+                recipe=facts,
+            )
+            return save_member(
+                self.artifacts,
+                own,
+                kind=kind,
+                source=f"{head} on {matrix.title}",
+                inputs=inputs,
+                predictions=predictions,
+                recipe=recipe,
+                provenance=provenance(
+                    time.perf_counter() - started,
+                    seed=self.spec.seed,
+                    device=choose_device(self.spec.device),
+                    dataset=self.dataset.name,
+                    dataset_digest=self.dataset.digest,
+                    folds_digest=self.folds.digest,
+                    stores=[key.hex for key in keys],
+                ),
+                states={f"fold-{f}": model.state() for f, model in enumerate(fitted.models)},
+                notes={
+                    "head": head,
+                    "keys": [key.facts() for key in keys],
+                    "skipped": skipped,
+                },
+                development=development_facts(self.dataset, self.split, predictions),
+            )
+
+    def _name(self, head: str) -> str:
+        name = f"{head}-{self.spec.name}"
+        return name if self.split.name == "paper" else f"{name}-{self.split.name}"
