@@ -258,7 +258,7 @@ def test_every_row_of_the_paper_has_a_recipe_with_both_protocols() -> None:
         (["--row", "table1/2"], "--row goes with"),
         (["--set", "learning=1"], "did you mean learning_rate"),
         (["--optimizer", "lion"], "optimizer: expected"),
-        (["--aux", "colours"], "--aux is one or more of"),
+        (["--aux", "colours"], "aux: expected one or more of"),
         (["--aux", "any", "--weighting", "even"], "weighting: expected"),
         (["--aux", "any", "--pretrain", "feature-extract"], "a trunk that learns"),
         (["--epochs", "2", "--set", "epochs=1"], "leave one out"),

@@ -169,5 +169,5 @@ def test_a_network_learns_to_tell_turns() -> None:
 def test_rotation_is_for_pictures() -> None:
     assert check_tasks([ROTATION], pictures=True) == (ROTATION,)
     for wrong in ([ROTATION], ["teacher:"], ["teacher"]):
-        with pytest.raises(UsageError, match="--aux"):
+        with pytest.raises(UsageError, match="aux: expected"):
             check_tasks(wrong)

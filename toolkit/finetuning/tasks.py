@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from toolkit.heads.auxiliary import QUARTERS, ROTATION, Targets, make_targets
-from toolkit.heads.multitask_training import task_loss, weighted_sum
+from toolkit.heads.losses import task_loss, weighted_sum
 
 TURNED = 0.25
 

@@ -222,6 +222,7 @@ class FrozenWork:
                     Y,
                     fold,
                     aux=None if material is None else material(matrix),
+                    labels=self.dataset.labels,
                     checkpoints=checkpoints,
                     on_progress=task.advance,
                 )
