@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from toolkit.cli.epochs import EpochTable
 
 from tests.cli.conftest import Drive
 from toolkit.cli import reproduce as commands_reproduce
-from toolkit.cli.epochs import EpochTable
 from toolkit.members.member import list_members, load_member
 from toolkit.members.predictions import HELD_OUT
 from toolkit.paper.results import RESULTS
@@ -77,9 +77,10 @@ def test_a_run_that_is_asked_to_end_saves_and_goes_on(
 
 def _restored_networks_score_as_the_member_does(name: str) -> None:
     from toolkit.data.dataset_store import load_dataset
-    from toolkit.finetuning.forward import logits_of, saved_networks
+    from toolkit.finetuning.forward import logits_of
     from toolkit.finetuning.source import Source
     from toolkit.images.pixel_store import PixelKey, PixelStore
+    from toolkit.inference.network import saved_networks
     from toolkit.storage.files import read_json
 
     member = load_member(artifacts(), name)
@@ -282,7 +283,7 @@ def test_every_row_of_the_paper_has_a_recipe_with_both_protocols() -> None:
         (["--aux", "any", "--weighting", "even"], "--weighting is one of"),
         (["--aux", "any", "--pretrain", "feature-extract"], "a trunk that learns"),
         (["--epochs", "2", "--set", "epochs=1"], "leave one out"),
-        (["--weights", "none", "--set", "head_start=probe"], "leave it out"),
+        (["--weights", "none", "--set", "initial_probe=true"], "leave it out"),
         (["--set", "learning_rate=1e999"], "learning_rate is a number"),
         (
             ["--protocol", "published", "--row", "prose/basic-cnn", "--weights", "a.pth"],

@@ -70,7 +70,7 @@ def _small_task(task: str) -> str:
 
 
 def _trains_trunk(step: dict[str, Any]) -> bool:
-    from toolkit.finetuning.settings import settings_for
+    from toolkit.finetuning.protocols import settings_for
 
     own = settings_for(step.get("protocol", "modern"), step.get("row"))
     return bool(step.get("pretrain", own.pretrain) == "finetune")
