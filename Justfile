@@ -5,7 +5,7 @@ default:
 # paint the synthetic data set, embed it, fit linear heads, print the comparison
 demo:
     uv run toolkit data synth
-    uv run toolkit reproduce recipes/demo.toml --data synthetic
+    uv run toolkit reproduce demo --data synthetic
 
 # run the tests
 test *args:
@@ -28,4 +28,8 @@ bench folder *args:
 
 # every result of the paper as published and mended, future work, the comparison; --smoke: a minute
 reproduce-paper *args:
-    uv run toolkit reproduce recipes/paper/*.toml recipes/future/*.toml {{args}}
+    uv run toolkit reproduce paper future/crops future/finetuned future/heads future/multitask future/one-vs-rest {{args}}
+
+# build the pages of docs/ with a reference of every public name, links checked, into site/
+docs:
+    uv run mkdocs build --strict

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from toolkit.data.collection import list_data as list_data
     from toolkit.data.collection import synth_data as synth_data
     from toolkit.data.dataset import Dataset as Dataset
+    from toolkit.ensembles.ensemble import ensemble as ensemble
+    from toolkit.ensembles.ensemble import ensemble_facts as ensemble_facts
     from toolkit.features.embed import Embeddings as Embeddings
     from toolkit.features.embed import embed as embed
+    from toolkit.features.image_embedder import ImageEmbedder as ImageEmbedder
     from toolkit.features.inventory import list_cache as list_cache
     from toolkit.features.inventory import prune_cache as prune_cache
     from toolkit.features.inventory import verify_cache as verify_cache
@@ -27,6 +30,12 @@ if TYPE_CHECKING:
     from toolkit.heads.linear import LinearHead as LinearHead
     from toolkit.heads.mlp import MLPHead as MLPHead
     from toolkit.heads.multitask import MultitaskHead as MultitaskHead
+    from toolkit.inference.export import Exported as Exported
+    from toolkit.inference.export import export as export
+    from toolkit.inference.model import Model as Model
+    from toolkit.inference.model import Scored as Scored
+    from toolkit.inference.model import load_model as load_model
+    from toolkit.inference.predict import predict as predict
     from toolkit.members.collection import list_members as list_members
     from toolkit.members.collection import load_member as load_member
     from toolkit.members.cross_fit import cross_fit as cross_fit
@@ -34,21 +43,36 @@ if TYPE_CHECKING:
     from toolkit.members.frozen import ovr as ovr
     from toolkit.members.member import Member as Member
     from toolkit.members.multitask import multitask as multitask
+    from toolkit.reports.compare import Comparison as Comparison
+    from toolkit.reports.compare import compare as compare
+    from toolkit.reports.report import Report as Report
+    from toolkit.reports.report import report as report
+    from toolkit.reproduction.reproduce import reproduce as reproduce
     from toolkit.statistics.metrics import score as score
 
 _PLACES = {
     "Audit": "auditing.audit",
+    "Comparison": "reports.compare",
     "Dataset": "data.dataset",
     "Embeddings": "features.embed",
+    "Exported": "inference.export",
+    "ImageEmbedder": "features.image_embedder",
     "LightGBMHead": "heads.lightgbm",
     "LinearHead": "heads.linear",
     "MLPHead": "heads.mlp",
     "Member": "members.member",
+    "Model": "inference.model",
     "MultitaskHead": "heads.multitask",
+    "Report": "reports.report",
+    "Scored": "inference.model",
     "audit": "auditing.audit",
+    "compare": "reports.compare",
     "cross_fit": "members.cross_fit",
     "describe_data": "data.collection",
     "embed": "features.embed",
+    "ensemble": "ensembles.ensemble",
+    "ensemble_facts": "ensembles.ensemble",
+    "export": "inference.export",
     "fetch_data": "data.collection",
     "finetune": "members.finetuned",
     "import_data": "data.collection",
@@ -56,9 +80,13 @@ _PLACES = {
     "list_data": "data.collection",
     "list_members": "members.collection",
     "load_member": "members.collection",
+    "load_model": "inference.model",
     "multitask": "members.multitask",
     "ovr": "members.frozen",
+    "predict": "inference.predict",
     "prune_cache": "features.inventory",
+    "report": "reports.report",
+    "reproduce": "reproduction.reproduce",
     "score": "statistics.metrics",
     "synth_data": "data.collection",
     "verify_cache": "features.inventory",

@@ -60,6 +60,15 @@ def listed(items: Iterable[object], limit: int = 5) -> str:
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "member"), counted(2000, "image")
+    ('1 member', '2,000 images')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
     """Raise UsageError, naming the choices, if a value is not one of them.
 

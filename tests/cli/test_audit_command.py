@@ -126,8 +126,8 @@ def test_the_paper_is_audited_without_any_data(toolkit: Drive, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--group-duplicates", "--skip-files"], "leave --skip-files out"),
-        (["--features", ","], "names no backbone"),
+        (["--group-duplicates", "--skip-files"], "leave skip_files out"),
+        (["--features", ","], "expected at least one backbone"),
         (["--split", "grouped"], "no split by groups"),
         (["--permutations", "5"], "permutations"),
     ],

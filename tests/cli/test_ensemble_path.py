@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import toolkit as tk
 from tests.cli.conftest import NETWORK, Drive, copied
 from toolkit.data.dataset_store import load_dataset
 from toolkit.ensembles.thresholds import fit_thresholds
+from toolkit.errors import DataError, UsageError
 from toolkit.images.pixel_store import PixelKey, decode_pixels
 from toolkit.images.sources import Images
 from toolkit.inference.scorers import in_artifacts, open_scorer
@@ -82,7 +85,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
 
     again = made("ensemble", "--method", "mean", "--folds", 3, "--name", "e")
     assert again.code == 2
-    assert "--overwrite" in again.err
+    assert "overwrite" in again.err
 
     rows = {row["name"]: row for row in made("compare", "--json").document["rows"]}
     assert rows["e"]["kind"] == "ensemble"
@@ -90,7 +93,7 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     assert rows["e"]["tuned"]["thresholds"] == saved
     assert rows["strong"]["tuned"]["objective"] == "f1"
     assert rows["always no"]["tuned"] is None
-    assert "maF1t" in made("compare").out
+    assert "macro-F1" in made("compare").out
 
     # an image of the development set: what the fitted models give, to 1e-5; of the test part: what
     # was saved with the ensemble
@@ -155,7 +158,56 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     damaged.write_bytes(data)
     refused = made("predict", images, "--model", bundle, "--out", there)
     assert refused.code == 1
-    assert "not what was exported" in refused.err
+    assert "not what was written" in refused.err
+
+
+def test_python_scores_as_the_shell_does(
+    toolkit: Drive, fitted: Path, course: Path, tmp_path: Path
+) -> None:
+    copied(fitted, artifacts())
+    files = [course / "images" / f"im{number}.jpg" for number in (7, 3, 11)]
+    out, broken = tmp_path / "out.csv", tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    assert toolkit("predict", *files, "--model", "both", "--out", out).code == 0
+    shell = np.array(list(read(out).values()))
+    member = tk.load_member("both")
+    with Image.open(files[2]) as picture:
+        given = [files[0], broken, np.asarray(Image.open(files[1])), picture]
+        with pytest.warns(UserWarning, match="1 image could not be scored"):
+            frame = member.predict(given)
+    assert frame["image"].tolist() == [str(files[0]), str(broken), "2", "3"]
+    scores = frame[["day", "red"]].to_numpy()
+    assert np.isnan(scores[1]).all()
+    np.testing.assert_allclose(scores[[0, 2, 3]], shell, atol=1e-6)
+
+    exported = member.export(tmp_path / "model")
+    assert exported.facts()["members"] == ["both", "strong", "weak"]
+    model = tk.load_model(tmp_path / "model")
+    there = model.predict(files)
+    np.testing.assert_array_equal(there[["day", "red"]].to_numpy(), scores[[0, 2, 3]])
+    tuned = tk.ensemble_facts(member)["thresholds"]["per_label"]
+    assert (model.labels, model.thresholds) == (("day", "red"), tuned)
+    decided = model.predict(files, binary=True)
+    for label, threshold in tuned.items():
+        yes = there[label] >= np.float32(threshold)
+        assert decided[label].tolist() == yes.astype(int).tolist()
+
+    kept = tk.predict([*files, broken], "both", out=tmp_path / "out.parquet")
+    assert kept.facts()["images"] == 3
+    assert [each["image"] for each in kept.skipped] == [str(broken)]
+    np.testing.assert_array_equal(
+        kept.to_frame()[["day", "red"]].to_numpy(), there[["day", "red"]].to_numpy()
+    )
+    shown = toolkit("predict", *files, broken, "--model", "both")
+    assert (shown.code, shown.out) == (3, out.read_text())
+    document = toolkit("predict", *files, "--model", "both", "--json").document
+    assert [each["image"] for each in document["predictions"]] == [str(file) for file in files]
+    with pytest.raises(UsageError, match="expected a folder that toolkit export wrote"):
+        tk.load_model(tmp_path)
+    with pytest.raises(UsageError, match="course_tsv: expected out"):
+        tk.predict(files, member, course_tsv=True)
+    with pytest.raises(DataError, match="expected an array uint8"):
+        member.predict(np.zeros((4, 4, 3)))
 
 
 def test_a_head_predicts_alone_from_a_local_weights_file(
@@ -196,11 +248,11 @@ def test_a_head_predicts_alone_from_a_local_weights_file(
 
 
 def test_a_head_sees_two_crops_of_a_picture_side_by_side(made: Drive, course: Path) -> None:
-    both = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "whole, own", "--json")
+    both = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "full, center", "--json")
     assert both.code == 0, both.err
-    member = load_member(artifacts(), f"linear-{NETWORK.replace('/', '-')}-own+whole")
-    assert member.source.endswith("(own + whole)")
-    again = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "own,whole")
+    member = load_member(artifacts(), f"linear-{NETWORK.replace('/', '-')}-center+full")
+    assert member.source.endswith("(center + full)")
+    again = made("ovr", *SMALL, "--set", "Cs=[1.0]", "--crop", "center,full")
     assert "up to date" in again.err
     keys = json.loads((member.folder / "model" / "notes.json").read_text())["keys"]
     assert len({str(key) for key in keys}) == 2
@@ -209,9 +261,9 @@ def test_a_head_sees_two_crops_of_a_picture_side_by_side(made: Drive, course: Pa
     found = read(out)
     for image in images_held_out(member):
         np.testing.assert_allclose(found[image], member.scored.for_ids([image])[0], atol=1e-5)
-    refused = made("ovr", *SMALL, "--crop", "own,half")
+    refused = made("ovr", *SMALL, "--crop", "center,half")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "--crop is own, whole or own,whole" in refused.err
+    assert "crop: expected center or full, found 'half'" in refused.err
 
 
 def test_a_member_made_again_is_not_mistaken_for_the_old_one(made: Drive, course: Path) -> None:
@@ -230,16 +282,20 @@ def test_a_member_made_again_is_not_mistaken_for_the_old_one(made: Drive, course
     ("arguments", "code", "words"),
     [
         (["ensemble", "--members", "nobody,weak"], 2, "no member named nobody"),
-        (["ensemble", "--members", "weak", "--folds", 3], 2, "two or more members"),
+        (["ensemble", "--members", "weak", "--folds", 3], 2, "expected two or more"),
         (["ensemble", "--members", "weak,strong", "--folds", 4], 1, "was made on other folds"),
-        (["ensemble", "--method", "vote", "--folds", 3], 2, "--method is one of mean"),
-        (["ensemble", "--calibration", "x", "--folds", 3], 2, "--calibration is auto"),
-        (["ensemble", "--thresholds", "x", "--folds", 3], 2, "--thresholds is f1"),
+        (["ensemble", "--method", "vote", "--folds", 3], 2, "method: expected mean"),
+        (["ensemble", "--calibration", "x", "--folds", 3], 2, "calibration: expected auto"),
+        (["ensemble", "--thresholds", "x", "--folds", 3], 2, "thresholds: expected f1"),
         (["ensemble", "--members", "e,weak", "--name", "weak"], 2, "no member named e"),
-        (["ensemble", "--members", "strong,weak", "--name", "weak"], 2, "a member of itself"),
+        (
+            ["ensemble", "--folds=3", "--members=strong,weak", "--name=weak"],
+            2,
+            "a member of itself",
+        ),
         (["predict", "x.jpg", "--model", "nobody", "--out", "o.csv"], 2, "no member named"),
-        (["predict", "x.jpg", "--model", "weak", "--out", "o.doc"], 2, "must end in .csv"),
-        (["predict", "x.doc", "--model", "weak", "--out", "o.csv"], 2, "no image, folder"),
+        (["predict", "x.jpg", "--model", "weak", "--out", "o.doc"], 2, "ending in .csv"),
+        (["predict", "x.doc", "--model", "weak", "--out", "o.csv"], 2, "expected an image"),
         (["export", "nobody", "there"], 2, "no member named"),
     ],
 )
@@ -256,28 +312,10 @@ def test_an_error_is_one_sentence_and_a_code(
 @pytest.fixture
 def shelf(toolkit: Drive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Drive:
     """Two members without models, which is all that most errors need."""
-    from tests.ensembles.ensemble_fakes import world
-    from toolkit.data.dataset_store import save_dataset
-    from toolkit.data.split_store import get_folds, get_split
-    from toolkit.ensembles.join import align
-    from toolkit.members.member import provenance, save_member
+    from tests.ensembles.ensemble_fakes import kept_members
 
-    made = world(120)
     monkeypatch.chdir(tmp_path)
-    save_dataset(made.dataset, artifacts())
-    split = get_split(made.dataset, "paper", artifacts())
-    folds = get_folds(made.dataset, split, artifacts(), 3)
-    kept = type(made)(made.dataset, split, folds)
-    members = [
-        kept.member(name, made.scores(2, at), at) for at, name in enumerate(("weak", "strong"))
-    ]
-    assert align(members, made.dataset, split, folds).names == ("weak", "strong")
-    for member in members:
-        save_member(
-            artifacts(), member.name, kind="head", source="made up", inputs="i",
-            predictions=member.scored, recipe={"features": []},
-            provenance=provenance(0.0), states={}, notes={"head": "linear", "keys": []},
-        )  # fmt: skip
+    kept_members(artifacts(), {"weak": 2.0, "strong": 2.0})
     return toolkit
 
 

@@ -2,21 +2,20 @@
 
 import os
 import signal
-import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from toolkit.cli.epochs import EpochTable
 
 from tests.cli.conftest import Drive
-from toolkit.cli import reproduce as commands_reproduce
+from toolkit.cli.terminal import TerminalProgress
+from toolkit.errors import StoppedError, UsageError
 from toolkit.members.member import list_members, load_member
 from toolkit.members.predictions import HELD_OUT
 from toolkit.paper.results import RESULTS
+from toolkit.reproduction.library import find_recipe
+from toolkit.reproduction.steps import VERBS, known_keys
 
 ROOT = Path(__file__).parents[2]
 TINY = ("--backbone", "timm/test_efficientnet", "--weights", "none", "--size", 32, "--epochs", 1)
@@ -57,12 +56,12 @@ def test_a_run_that_is_asked_to_end_saves_and_goes_on(
     assert toolkit("finetune", *longer, "--name", "whole").code == 0
     epochs: list[int] = []
 
-    def add(table: EpochTable, metrics: dict[str, int]) -> None:
+    def add(table: TerminalProgress, run: str, metrics: dict[str, int]) -> None:
         epochs.append(metrics["epoch"])
         if len(epochs) == 1:
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(EpochTable, "add", add)
+    monkeypatch.setattr(TerminalProgress, "epoch", add)
     before = signal.getsignal(signal.SIGTERM)
     stopped = toolkit("finetune", *longer, "--name", "stopped")
     assert stopped.code == 128 + signal.SIGTERM
@@ -134,15 +133,13 @@ def test_weights_chosen_by_validation_images_make_them_in_sample(
     assert made.document["origin"] == "in-sample"
     sized = toolkit("finetune", *frozen, "--size", 64)
     assert sized.code == 2
-    assert "--size" in sized.err
+    assert "size goes with" in sized.err
 
 
 def test_the_paper_s_recipes_walk_to_the_comparison(toolkit: Drive, course: Path) -> None:
     toolkit("data", "import", course, "--name", "small")
-    names = ("table1-1", "table2-4", "table3-8a", "prose-basic-cnn", "table2-1", "prose-vgg11")
-    names += ("prose-vgg-people",)  # type: ignore[assignment]
-    recipes = [ROOT / "recipes" / "paper" / f"{name}.toml" for name in names]
-    recipes += [ROOT / "recipes" / "future" / "one-vs-rest.toml"]
+    recipes = ["table1/1", "table2/4", "table3/8a", "prose/basic-cnn", "table2/1", "prose/vgg11"]
+    recipes += ["prose/vgg-people", "future/one-vs-rest"]
     done = toolkit("reproduce", *recipes, "--smoke", "--data", "small", "--json")
     assert done.code == 0, done.err
     assert {step["exit_code"] for step in done.document["steps"]} == {0}
@@ -170,12 +167,12 @@ def test_the_paper_s_recipes_walk_to_the_comparison(toolkit: Drive, course: Path
 def test_a_failed_step_stops_no_other_and_is_told_by_the_exit_code(
     toolkit: Drive, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from toolkit.cli import finetune as commands_finetune
+    from toolkit.members import finetuned
 
     def broken(*arguments: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(commands_finetune, "inputs_of", broken)
+    monkeypatch.setattr(finetuned, "training_images", broken)
     toolkit("data", "import", course, "--name", "small")
     recipe = tmp_path / "recipe.toml"
     steps = ['command = "finetune"\nloss = "none"', 'command = "finetune"', 'command = "compare"']
@@ -196,7 +193,11 @@ def test_a_stand_in_has_a_name_of_its_own_and_is_told_from_the_row(
     assert list_members(artifacts()) == ["published-table3-2-timm-test_efficientnet"]
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('[[step]]\ncommand = "finetune"\n')
-    monkeypatch.setattr(commands_reproduce, "_run_apart", lambda *_: (1, 0))
+
+    def fails(*arguments: object, **options: object) -> None:
+        raise UsageError("not this time")
+
+    monkeypatch.setitem(VERBS, "finetune", fails)
 
     def row() -> tuple[dict[str, Any], str]:
         done = toolkit("reproduce", recipe, "--json")
@@ -215,37 +216,18 @@ def test_a_stand_in_has_a_name_of_its_own_and_is_told_from_the_row(
     assert f"left out: member {name}" in told
 
 
-def test_a_request_to_end_is_for_the_step_which_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_step_that_was_asked_to_end_ends_the_recipe(
+    toolkit: Drive, course: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    saved = tmp_path / "saved"
-    step = tmp_path / "step"
-    step.write_text(
-        f"#!{sys.executable}\n"
-        "import pathlib, signal, sys, time\n"
-        "def save(*_):\n"
-        "    time.sleep(1.0)  # longer than Python waits for a child before it kills it\n"
-        f"    pathlib.Path({str(saved)!r}).touch()\n"
-        "    sys.exit(143)\n"
-        "signal.signal(signal.SIGTERM, save)\n"
-        f"pathlib.Path({str(tmp_path / 'ready')!r}).touch()\n"
-        "time.sleep(30)\n"
-    )
-    step.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(step))
+    toolkit("data", "import", course, "--name", "small")
 
-    def ask() -> None:
-        while not (tmp_path / "ready").exists():
-            time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGTERM)
+    def stopped(*arguments: object, **options: object) -> None:
+        raise StoppedError("stopped here")
 
-    before = signal.getsignal(signal.SIGTERM)
-    asking = threading.Thread(target=ask)
-    asking.start()
-    assert commands_reproduce._run_apart(["finetune"], silent=True) == (143, signal.SIGTERM)
-    asking.join()
-    assert saved.exists()
-    assert signal.getsignal(signal.SIGTERM) is before
+    monkeypatch.setitem(VERBS, "finetune", stopped)
+    done = toolkit("reproduce", "table3/6")
+    assert done.code == 128 + signal.SIGTERM
+    assert "step 1 of 2: stopped here" in done.err
 
 
 def test_an_unfinished_training_is_not_thrown_away_unasked(toolkit: Drive, course: Path) -> None:
@@ -261,30 +243,28 @@ def test_an_unfinished_training_is_not_thrown_away_unasked(toolkit: Drive, cours
 
 
 def test_every_row_of_the_paper_has_a_recipe_with_both_protocols() -> None:
-    from toolkit.storage.toml import load_toml
-
+    both = [(key, protocol) for key in RESULTS for protocol in ("published", "corrected")]
+    steps = find_recipe("paper", known_keys())
+    assert [(step["row"], step["protocol"]) for step in steps] == both
     for key in RESULTS:
-        steps = load_toml(ROOT / "recipes" / "paper" / f"{key.replace('/', '-')}.toml")["step"]
-        assert [(step["row"], step["protocol"]) for step in steps] == [
-            (key, "published"),
-            (key, "corrected"),
-        ]
+        alone = find_recipe(key, known_keys())
+        assert alone == [step for step in steps if step["row"] == key]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--protocol", "newest"], "--protocol is one of published"),
+        (["--protocol", "newest"], "protocol: expected published"),
         (["--row", "table1/9", "--protocol", "published"], "no result 'table1/9'"),
-        (["--row", "table1/2"], "--row goes with"),
+        (["--row", "table1/2"], "expected published or corrected"),
         (["--set", "learning=1"], "did you mean learning_rate"),
-        (["--optimizer", "lion"], "optimizer is one of"),
-        (["--aux", "colours"], "--aux is one or more of"),
-        (["--aux", "any", "--weighting", "even"], "--weighting is one of"),
+        (["--optimizer", "lion"], "optimizer: expected"),
+        (["--aux", "colours"], "aux: expected one or more of"),
+        (["--aux", "any", "--weighting", "even"], "weighting: expected"),
         (["--aux", "any", "--pretrain", "feature-extract"], "a trunk that learns"),
         (["--epochs", "2", "--set", "epochs=1"], "leave one out"),
         (["--weights", "none", "--set", "initial_probe=true"], "leave it out"),
-        (["--set", "learning_rate=1e999"], "learning_rate is a number"),
+        (["--set", "learning_rate=1e999"], "learning_rate: expected a number"),
         (
             ["--protocol", "published", "--row", "prose/basic-cnn", "--weights", "a.pth"],
             "begins with a random network",

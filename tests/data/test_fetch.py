@@ -22,7 +22,7 @@ import pytest
 from toolkit.data import fetch
 from toolkit.data.archive import check_zip
 from toolkit.data.fetch import RemoteFile, download, fetch_mirflickr25k
-from toolkit.data.layouts import find_layout
+from toolkit.data.readers.folder import find_layout
 from toolkit.errors import FetchError
 
 BODY = bytes(range(256)) * 1200  # 300 kB, so that a cut falls within the stream

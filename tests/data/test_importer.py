@@ -279,8 +279,8 @@ def test_progress_counts_every_image(tmp_path: Path) -> None:
     ("options", "complaint"),
     [
         ({"name": "../x"}, "data set name '../x' cannot be used"),
-        ({"pairing": "by-luck"}, "--pairing is one of by-id, published"),
-        ({"annotations": "strict"}, "'relevant' or 'potential'"),
+        ({"pairing": "by-luck"}, "pairing: expected by-id or published"),
+        ({"annotations": "strict"}, "annotations: expected relevant or potential"),
     ],
 )
 def test_options_are_checked_before_anything_is_read(

@@ -103,7 +103,7 @@ def test_a_users_split_that_is_wrong_leaves_the_one_before(data: Dataset, tmp_pa
 
 
 def test_an_unknown_split_lists_the_known_ones(data: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"one of paper, stratified, grouped, file, not '\.\./x'"):
+    with pytest.raises(UsageError, match=r"grouped or file, found '\.\./x'"):
         get_split(data, "../x", tmp_path)
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.data.dataset import Dataset
+from toolkit.data.dataset_store import save_dataset
 from toolkit.data.split import Folds, Split, make_folds, paper_split
-from toolkit.ensembles.join import Aligned, align
-from toolkit.members.member import Member
+from toolkit.data.split_store import get_folds, get_split
+from toolkit.ensembles.join import Joined, join
+from toolkit.members.development import development_facts
+from toolkit.members.member import Member, provenance, save_member
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD, Predictions
 
 
@@ -59,12 +62,12 @@ class World:
         z = worth * (self.truth - 0.5) + noise - 1.0
         return 1 / (1 + np.exp(-z))
 
-    def aligned(self, *worths: float) -> Aligned:
+    def joined(self, *worths: float) -> Joined:
         members = [
             self.member(f"m{number}", self.scores(worth, number + 1), number)
             for number, worth in enumerate(worths)
         ]
-        return align(members, self.dataset, self.split, self.folds)
+        return join(members, self.dataset, self.split, self.folds)
 
 
 def world(n: int = 240, rates: tuple[float, ...] = (0.4, 0.2, 0.1), seed: int = 0) -> World:
@@ -89,3 +92,21 @@ def world(n: int = 240, rates: tuple[float, ...] = (0.4, 0.2, 0.1), seed: int = 
 def changed(member: Member, **changes: object) -> Member:
     """The member with other predictions."""
     return replace(member, scored=replace(member.scored, **changes))  # type: ignore[arg-type]
+
+
+def kept_members(artifacts: Path, worths: dict[str, float], folds: int = 3) -> World:
+    """A small world kept under artifacts: the data set, and members without models."""
+    made = world(120)
+    save_dataset(made.dataset, artifacts)
+    split = get_split(made.dataset, "paper", artifacts)
+    kept = World(made.dataset, split, get_folds(made.dataset, split, artifacts, folds))
+    for at, (name, worth) in enumerate(worths.items()):
+        scored = kept.member(name, made.scores(worth, at), at).scored
+        save_member(
+            artifacts, name, kind="head", source="made up", inputs="i", predictions=scored,
+            recipe={"features": [], "split": "paper"},
+            provenance=provenance(0.0, dataset=made.dataset.name), states={},
+            notes={"head": "linear", "keys": []},
+            development=development_facts(made.dataset, split, scored),
+        )  # fmt: skip
+    return kept

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from toolkit.ensembles.calibration import METHODS, Calibration
-from toolkit.ensembles.combiners import sigmoid
 from toolkit.errors import UsageError
 from toolkit.members.member import load_state, save_state
+from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import average_precision, calibration_error, log_loss
 
 RNG = np.random.default_rng(0)
@@ -84,5 +84,5 @@ def test_labels_of_a_fold_have_no_part_in_its_probabilities(method: str) -> None
 
 
 def test_an_unknown_method_lists_those_there() -> None:
-    with pytest.raises(UsageError, match="platt, beta, isotonic"):
+    with pytest.raises(UsageError, match="platt, beta or isotonic"):
         Calibration("splines")

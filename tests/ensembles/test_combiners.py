@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from tests.ensembles.ensemble_fakes import world
-from toolkit.ensembles.combiners import Combiner, Mean, Rank, sigmoid
+from toolkit.ensembles.combiners import Combiner, Mean, Rank
 from toolkit.ensembles.greedy import Greedy
 from toolkit.ensembles.stack import Stack
 from toolkit.members.member import load_state, save_state
+from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import mean_average_precision
 
 COMBINERS = [
@@ -25,7 +27,7 @@ WORTHS = (2.0, 1.5, 0.0, 1.0)
 
 
 def named(combiner: Combiner) -> str:
-    return combiner.name + "".join(f"-{k}" for k, v in combiner.options().items() if v is True)
+    return combiner.name + "".join(f"-{k}" for k, v in combiner.get_params().items() if v is True)
 
 
 each_combiner = pytest.mark.parametrize("combiner", COMBINERS, ids=named)
@@ -33,7 +35,7 @@ each_combiner = pytest.mark.parametrize("combiner", COMBINERS, ids=named)
 
 @each_combiner
 def test_labels_of_a_fold_have_no_part_in_its_scores(combiner: Combiner) -> None:
-    a = world().aligned(*WORTHS)
+    a = world().joined(*WORTHS)
     before, _ = combiner.cross_fit(a.Z, a.Y, a.fold)
     for fold in np.unique(a.fold):
         Y = a.Y.copy()
@@ -44,10 +46,10 @@ def test_labels_of_a_fold_have_no_part_in_its_scores(combiner: Combiner) -> None
 
 @each_combiner
 def test_what_is_kept_scores_the_same(combiner: Combiner, tmp_path: Path) -> None:
-    a = world().aligned(*WORTHS)
+    a = world().joined(*WORTHS)
     _, fitted = combiner.cross_fit(a.Z, a.Y, a.fold)
     save_state(fitted.state(), tmp_path, "combiner")
-    again = combiner.clone().restore(load_state(tmp_path, "combiner"))  # type: ignore[arg-type]
+    again = clone(combiner).restore(load_state(tmp_path, "combiner"))
     whole = fitted.combine(a.rest_logits)
     assert whole.dtype == np.float32
     assert again.combine(a.rest_logits).tobytes() == whole.tobytes()
@@ -57,7 +59,7 @@ def test_what_is_kept_scores_the_same(combiner: Combiner, tmp_path: Path) -> Non
 
 @each_combiner
 def test_combining_beats_the_mean_member(combiner: Combiner) -> None:
-    a = world(600).aligned(1.5, 1.5, 1.5, 1.5)
+    a = world(600).joined(1.5, 1.5, 1.5, 1.5)
     scores, _ = combiner.cross_fit(a.Z, a.Y, a.fold)
     single = [mean_average_precision(a.Y, a.Z[:, at]) for at in range(4)]
     assert mean_average_precision(a.Y, scores) > np.mean(single) + 0.05
@@ -71,7 +73,7 @@ def test_the_mean_is_of_logits() -> None:
 
 
 def test_ranks_do_not_care_for_scale() -> None:
-    a = world().aligned(1.5, 1.0)
+    a = world().joined(1.5, 1.0)
     stretched = a.Z.copy()
     stretched[:, 0] = stretched[:, 0] * 5 + 3
     one, two = (Rank().fit(Z, a.Y, a.fold).combine(Z) for Z in (a.Z, stretched))
@@ -83,7 +85,7 @@ def test_ranks_do_not_care_for_scale() -> None:
 
 
 def test_greedy_leaves_out_noise() -> None:
-    a = world(600).aligned(3.0, 0.0, 0.0)
+    a = world(600).joined(3.0, 0.0, 0.0)
     for combiner in (Greedy(bags=0), Greedy(bags=0, per_label=True)):
         weights = combiner.fit(a.Z, a.Y, a.fold).weights_
         np.testing.assert_allclose(weights.sum(axis=0), 1)
@@ -94,7 +96,7 @@ def test_greedy_leaves_out_noise() -> None:
 
 
 def test_a_stack_weighs_members_by_their_worth() -> None:
-    a = world(800).aligned(3.0, 0.0, 1.0)
+    a = world(800).joined(3.0, 0.0, 1.0)
     weights = Stack().fit(a.Z, a.Y, a.fold).weights()
     assert (weights[0] > weights[2]).all()
     assert (weights[2] > weights[1]).all()
@@ -105,7 +107,7 @@ def test_a_stack_weighs_members_by_their_worth() -> None:
 
 
 def test_a_stack_without_data_is_the_mean() -> None:
-    a = world().aligned(2.0, 1.0)
+    a = world().joined(2.0, 1.0)
     held = Stack(strengths=[1e-9]).fit(a.Z, a.Y, a.fold)
     np.testing.assert_allclose(held.weights(), 0.5, atol=1e-3)
     Y = a.Y.copy()
@@ -119,11 +121,11 @@ def test_labels_help_each_other_where_they_depend() -> None:
     w = world(900, rates=(0.3, 0.3))
     w.truth[:, 1] = 1 - w.truth[:, 0]
     scores = [np.column_stack([w.scores(3, at)[:, 0], w.scores(0, at)[:, 1]]) for at in (1, 2)]
-    from toolkit.ensembles.join import align
+    from toolkit.ensembles.join import join
 
     members = [w.member(f"m{at}", each, at) for at, each in enumerate(scores)]
     # the data set's digest is that of the labels as they now stand
-    a = align(members, w.dataset, w.split, w.folds)
+    a = join(members, w.dataset, w.split, w.folds)
     plain, _ = Stack().cross_fit(a.Z, a.Y, a.fold)
     crossed, _ = Stack(cross_label=True).cross_fit(a.Z, a.Y, a.fold)
     assert mean_average_precision(a.Y[:, 1:], crossed[:, 1:]) > 0.95
@@ -131,7 +133,7 @@ def test_labels_help_each_other_where_they_depend() -> None:
 
 
 def test_two_folds_stack_with_the_middle_strength() -> None:
-    a = world().aligned(2.0, 1.0)
+    a = world().joined(2.0, 1.0)
     fold = a.fold % 2
     scores, fitted = Stack().cross_fit(a.Z, a.Y, fold)
     assert np.isfinite(scores).all()

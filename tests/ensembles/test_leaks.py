@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.ensembles.ensemble_fakes import World, world
-from toolkit.ensembles.ensemble import fit_ensemble
-from toolkit.ensembles.join import Aligned, align
+from toolkit.ensembles.fit import fit_ensemble
+from toolkit.ensembles.join import Joined, join
 from toolkit.errors import ArtifactError
 from toolkit.heads.linear import LinearHead
 from toolkit.members.cross_fit import cross_fit
@@ -31,10 +31,10 @@ def random_member(made: World, name: str, seed: int, honest: bool = True) -> Mem
     return made.member(name, head.fit(X[rows], made.truth[rows]).predict_proba(X), seed)
 
 
-def random_members(seed: int, honest: bool = True) -> Aligned:
+def random_members(seed: int, honest: bool = True) -> Joined:
     made = world(400, rates=(0.3, 0.25, 0.35), seed=seed)
     members = [random_member(made, f"m{at}", 100 * seed + at, honest) for at in range(3)]
-    return align(members, made.dataset, made.split, made.folds)
+    return join(members, made.dataset, made.split, made.folds)
 
 
 @pytest.mark.parametrize("method", ["mean", "rank", "greedy", "stack", "auto"])

@@ -72,7 +72,7 @@ def test_an_empty_store_has_nothing_and_writes_nothing(tmp_path: Path) -> None:
 def test_a_row_that_is_not_there_is_never_read_as_another(tmp_path: Path) -> None:
     cache = fill(tmp_path / "s")
     for rows in ([-1], [0, -1], [ROWS]):
-        with pytest.raises(ArtifactError, match=r"1 of \d images have no embedding"):
+        with pytest.raises(ArtifactError, match=r"1 of \d images have no row"):
             cache.read(np.array(rows))
 
 
@@ -118,7 +118,7 @@ def test_what_the_store_cannot_hold_is_refused_whole(
 def test_rows_of_another_width_are_refused(tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path / "s", SMALL)
     for rows in (X[:2, :2], X[:1], X[:2].reshape(-1)):
-        with pytest.raises(ValueError, match="digests and rows"):
+        with pytest.raises(ValueError, match="expected rows of shape"):
             cache.append(NAMES[:2], rows)
 
 
@@ -189,10 +189,10 @@ def test_the_key_is_over_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"store": "fp8"}, {"views": ("hflip",)}, {"views": ()}, {"precision": "auto"}]
+    "wrong", [{"dtype": "fp8"}, {"views": ("hflip",)}, {"views": ()}, {"precision": "auto"}]
 )
 def test_a_key_of_unknown_facts_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="--"):
+    with pytest.raises(UsageError, match="expected"):
         _ = replace(KEY, **wrong).hex
 
 

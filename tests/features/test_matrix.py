@@ -44,7 +44,7 @@ def test_the_title_tells_crops_apart_where_a_backbone_has_several() -> None:
     own = replace(whole, resize=whole.size + 1)
     keys = (replace(NARROW, backbone=replace(NARROW.backbone, preprocess=own)), other)
     X, rows = np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
-    assert FeatureMatrix(X, rows, keys).title == "fake (random weights) (own + whole)"
+    assert FeatureMatrix(X, rows, keys).title == "fake (random weights) (center + full)"
     assert FeatureMatrix(X, rows, keys[1:]).title == "fake (random weights)"
 
 

@@ -12,7 +12,7 @@ from toolkit.errors import MemberError
 from toolkit.members.member import Member
 from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD, Predictions
 from toolkit.paper.results import RESULTS
-from toolkit.reports.comparison import compare, member_row, paper_rows, reference_rows
+from toolkit.reports.comparison import compared_rows, member_row, paper_rows, reference_rows
 from toolkit.statistics.metrics import METRICS, score
 
 N, LABELS = 200, ("a", "b", "never")
@@ -86,7 +86,7 @@ def test_out_of_fold_scores_are_compared_without_a_look_at_the_test_images(
 ) -> None:
     split = paper_split(dataset.ids)
     made = member(dataset)
-    rows = compare(dataset, split, [made], on="development", resamples=50)
+    rows = compared_rows(dataset, split, [made], part="development", resamples=50)
     truth = dataset.Y.copy()
     truth[split.test] = 1 - truth[split.test]
     blinded = replace(dataset, Y=truth)
@@ -110,7 +110,7 @@ def test_rows_learned_from_are_no_out_of_fold_scores(dataset: Dataset) -> None:
     origin[[i for i, image in enumerate(made.scored.ids) if image in seen]] = IN_SAMPLE
     fold = np.where(origin == OUT_OF_FOLD, 0, -1).astype(np.int16)
     learned = member(dataset, origin=origin, fold=fold)
-    row = member_row(dataset, split, learned, on="development", resamples=0)
+    row = member_row(dataset, split, learned, part="development", resamples=0)
     assert row.images == len(split.development) - 30
 
 
@@ -141,4 +141,4 @@ def test_scores_from_training_are_refused(dataset: Dataset) -> None:
 
 def test_a_member_of_another_data_set_is_refused(dataset: Dataset) -> None:
     with pytest.raises(MemberError, match="another data set"):
-        compare(dataset, paper_split(dataset.ids), [member(dataset, dataset_digest="x")])
+        compared_rows(dataset, paper_split(dataset.ids), [member(dataset, dataset_digest="x")])

@@ -79,7 +79,7 @@ def test_rows_are_kept_by_kind_and_sorted_within() -> None:
     ]  # fmt: skip
     assert parse_kinds("all") == KINDS
     for wrong in ("", "heads", "head,nonsense"):
-        with pytest.raises(UsageError, match="--kind is all"):
+        with pytest.raises(UsageError, match="kind: expected"):
             parse_kinds(wrong)
 
 

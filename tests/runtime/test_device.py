@@ -12,9 +12,9 @@ def test_devices_and_precisions_are_chosen_and_checked(monkeypatch: pytest.Monke
     assert choose_device("cpu") == "cpu"
     with pytest.raises(UsageError, match="--device cuda: there is none on this machine"):
         choose_device("cuda")
-    with pytest.raises(UsageError, match="--device is one of auto, cpu, cuda, mps"):
+    with pytest.raises(UsageError, match="device: expected auto, cpu, cuda or mps"):
         choose_device("tpu")
-    with pytest.raises(UsageError, match="--precision is one of auto, bf16, fp32"):
+    with pytest.raises(UsageError, match="precision: expected auto, bf16 or fp32"):
         choose_precision("fp8", "cpu")
     assert choose_precision("fp32", "cuda") == "fp32"
     assert choose_precision("auto", "cuda") == "bf16"

@@ -17,6 +17,7 @@ from toolkit.cli import (
     data,
     embed,
     ensemble,
+    export,
     finetune,
     members,
     multitask,
@@ -49,6 +50,7 @@ for module in (
     compare,
     report,
     predict,
+    export,
     reproduce,
 ):
     module.add_to(app)

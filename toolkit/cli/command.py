@@ -34,6 +34,7 @@ DEVICE: Group = {"device": option(str, "auto", help="auto, cpu, cuda or mps.")}
 MACHINE: Group = DEVICE | {
     "precision": option(str, "auto", help="auto, bf16 or fp32; auto is bf16 where it is native.")
 }
+ON: Group = {"on": option(str, "here", help="Where the work runs: here.")}
 ENGINE: Group = {"engine": option(str, "auto", help="auto, openvino or torch.")}
 SPLIT: Group = {
     "split": option(
@@ -75,6 +76,14 @@ FEATURES: Group = {
     )
 }
 MEMBERS: Group = {"members": option(str, "*", help="Names or globs, comma-separated.")}
+PAPER: Group = {
+    "paper": option(
+        bool | None,
+        None,
+        "--paper/--no-paper",
+        help="Show the paper's rows. Default: where the labels are the paper's.",
+    )
+}
 SET: Group = {
     "set": option(
         list[str] | None, None, metavar="KEY=VALUE", help="Any other setting; repeatable."

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from toolkit.reports.comparison import Row
 
 _NAMES = 26
-_SVG_WIDTH = 124
 
 
 def compare_table(rows: Sequence[Row], title: str, width: int) -> Any:
@@ -91,28 +87,13 @@ def _in_two_lines(name: str, wide: int) -> str:
     return f"{short[:wide]}\n{short[wide:]}"
 
 
-def write_svg(table: Any, title: str, path: Path) -> None:
-    """Write a table as an SVG picture that loads nothing."""
-    import io
-    import re
+def legend(rows: Sequence[Row]) -> str:
+    """Return what explains the table: of the paper's rows only where there are any."""
+    from toolkit.reports.table import LEGEND
 
-    from rich.console import Console
-
-    from toolkit.storage.files import write_bytes
-
-    console: Console = Console(
-        file=io.StringIO(), record=True, width=_SVG_WIDTH, force_terminal=True, highlight=False
-    )
-    console.print(table)
-    svg = console.export_svg(title=title)
-    # rich names web fonts; a viewer's own monospaced font does as well
-    svg = re.sub(r"@font-face\s*\{.*?\}|<!--.*?-->", "", svg, flags=re.DOTALL)
-    write_bytes(path, svg.encode())
-
-
-def svg_width() -> int:
-    """Return how many characters wide a picture is."""
-    return _SVG_WIDTH
+    if any(row.kind == "paper" for row in rows):
+        return LEGEND
+    return LEGEND[LEGEND.index("mAP:") :]
 
 
 def _table(title: str, names: int) -> Any:

@@ -32,6 +32,9 @@ def import_(
     name: Annotated[
         str | None, typer.Option(help="Name of the data set. Default: made from the path.")
     ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="csv or folder, where it cannot be seen from the path.")
+    ] = None,
     annotations: Annotated[
         str | None,
         typer.Option(help="For MIRFLICKR-25000's own files: relevant (default) or potential."),
@@ -52,7 +55,13 @@ def import_(
     from toolkit import import_data
 
     dataset = import_data(
-        path, name, annotations=annotations, pairing=pairing, split_file=split_file, **shared
+        path,
+        name,
+        format=format,
+        annotations=annotations,
+        pairing=pairing,
+        split_file=split_file,
+        **shared,
     )
     _show(run, dataset, shared["artifacts"])
 

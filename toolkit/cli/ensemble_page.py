@@ -8,40 +8,51 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from toolkit.members.member import Member
-
+Facts = Mapping[str, Any]
 _TITLES = {
     "map": "mAP",
     "auroc": "AUROC",
-    "micro_f1": "micro F1",
-    "macro_f1": "macro F1",
+    "micro_f1": "micro-F1",
+    "macro_f1": "macro-F1",
     "accuracy": "accuracy",
 }
 
 
-def page(member: Member, notes: Mapping[str, Any]) -> list[Any]:
-    """Return tables and text, from the notes kept with an ensemble."""
+def page(facts: Facts) -> list[Any]:
+    """Return tables and text, from the facts of an ensemble."""
     from rich.text import Text
 
-    evidence = notes["evidence"]
-    images = int((member.scored.fold >= 0).sum())
-    log_loss, ece = evidence["calibration"]["log_loss"], evidence["calibration"]["ece"]
-    tried = ", ".join(
-        f"{name} {_shown(value, 4)}"
-        for name, value in sorted(notes["considered"].items(), key=lambda each: -(each[1] or 0))
-    )
+    gains = facts["evidence"]
     return [
-        _gains(f"{member.name}: {member.source}, out of fold on {images:,} images", evidence),
-        _labels(evidence),
-        _members(notes),
-        Text(f"methods tried, nested mAP: {tried}"),
+        _differences(facts, gains),
+        *_labels(gains),
+        _members(facts["members"], gains),
+        Text(_tried(facts)),
         Text(
-            f"calibration, mean over labels: log loss {log_loss[0]:.4f} -> {log_loss[1]:.4f}, "
-            f"ECE {ece[0]:.4f} -> {ece[1]:.4f}; one threshold for all: "
-            f"{notes['thresholds']['overall']:.3f}"
+            "calibration, mean over labels: log loss "
+            + " -> ".join(f"{each:.4f}" for each in gains["calibration"]["log_loss"])
+            + ", calibration error "
+            + " -> ".join(f"{each:.4f}" for each in gains["calibration"]["ece"])
+            + f"; best single threshold for all labels: {facts['thresholds']['overall']:.3f}"
         ),
-        Text(evidence["note"], style="bold"),
+        Text(gains["note"], style="bold"),
+        Text(f"{facts['path']} ({facts['seconds']:.1f} s)"),
     ]
+
+
+def _tried(facts: Facts) -> str:
+    """Say what each method reached, and why the ensemble's own mAP may be another."""
+    ordered = sorted(facts["considered"].items(), key=lambda each: -(each[1] or 0))
+    text = "methods tried, mAP out of fold: " + "; ".join(
+        f"{name} {_shown(value)}" for name, value in ordered
+    )
+    reached, listed = facts["metrics"]["map"], ordered[0][1]
+    if reached is not None and f"{reached:.4f}" != f"{listed:.4f}":
+        text += (
+            f". The ensemble's {reached:.4f} is another figure: it scores each fold by the method "
+            "that is best on the other folds, so that the choice is judged on new images, too"
+        )
+    return text
 
 
 def _table(title: str, left: str, *columns: str) -> Table:
@@ -57,74 +68,73 @@ def _table(title: str, left: str, *columns: str) -> Table:
     return table
 
 
-def _gains(title: str, evidence: Mapping[str, Any]) -> Table:
-    table = _table(title, "", "ensemble", evidence["best"], "difference", "95 %", "p")
+def _differences(facts: Facts, gains: Facts) -> Table:
+    title = f"{facts['name']}: {facts['source']}, out of fold on {facts['images']:,} images"
+    table = _table(title, "", "ensemble", gains["best"], "difference", "95 % interval", "p")
     for key, name in _TITLES.items():
-        each = evidence["differences"][key]
+        each = gains["differences"][key]
         table.add_row(
             name,
-            _shown(each["ensemble"], 4),
-            _shown(each["member"], 4),
+            _shown(each["ensemble"]),
+            _shown(each["member"]),
             _signed(each["difference"]),
-            _interval(each["low"], each["high"]),
+            " to ".join(_signed(each[end]) for end in ("low", "high")),
             _shown(each["p"], 3),
         )
     return table
 
 
-def _labels(evidence: Mapping[str, Any]) -> Table:
+def _labels(gains: Facts) -> list[Table]:
     from rich.text import Text
 
-    table = _table(
-        "by label (p: Holm's, of the gain in AP; ECE before and after; cut: tuned threshold)",
-        "label", "positives", "AP", "95 %", "gain", "p", "calibration", "ECE", "cut",
+    ranking = _table(
+        f"average precision by label, its gain over {gains['best']}, and the gain's p adjusted "
+        "for all labels (Holm)",
+        "label", "positives", "AP", "95 % interval", "gain", "p",
     )  # fmt: skip
-    for each in evidence["labels"]:
-        table.add_row(
+    deciding = _table(
+        "calibration by label, its error before and after, and the tuned threshold",
+        "label", "calibration", "before", "after", "threshold",
+    )  # fmt: skip
+    for each in gains["labels"]:
+        ranking.add_row(
             Text(each["label"]),
             f"{each['positives']:,}",
             _shown(each["ap"], 3),
-            "–" if each["low"] is None else f"{each['low']:.3f}-{each['high']:.3f}",
+            " to ".join(_shown(each[end], 3) for end in ("low", "high")),
             _signed(each["gain"]["difference"], 3),
             _shown(each["p_holm"], 3),
-            each["method"],
-            f"{each['ece'][0]:.3f} {each['ece'][1]:.3f}",
-            f"{each['threshold']:.2f}",
         )
-    return table
+        errors = (_shown(error, 3) for error in each["ece"])
+        deciding.add_row(Text(each["label"]), each["method"], *errors, _shown(each["threshold"], 2))
+    return [ranking, deciding]
 
 
-def _members(notes: Mapping[str, Any]) -> Table:
+def _members(names: list[str], gains: Facts) -> Table:
     from rich.text import Text
 
-    evidence = notes["evidence"]
     table = _table(
-        "members (loses: mAP without it; added: mAP of the mean of it and those above)",
-        "member", "mAP", "loses", "added", "error correlation",
+        "members, each listed when it helps the mean of those above most",
+        "member", "mAP alone", "ensemble's mAP\nwithout it", "mean's mAP, it\nand those above",
+        "correlation\nof errors",
     )  # fmt: skip
-    names = notes["members"]
-    for step in evidence["added"]:
+    for step in gains["added"]:
         name = step["member"]
         at = names.index(name)
-        others = [row for place, row in enumerate(evidence["errors"][at]) if place != at]
-        loses = evidence["without"].get(name, {}).get("loses")
+        others = [row for place, row in enumerate(gains["errors"][at]) if place != at]
         table.add_row(
             Text(name),
-            _shown(evidence["members"][name], 4),
-            _signed(loses),
-            _shown(step["map"], 4),
-            f"{min(others):.2f}-{max(others):.2f}",
+            _shown(gains["members"][name]),
+            _shown(gains["without"].get(name, {}).get("map")),
+            _shown(step["map"]),
+            f"{min(others):.2f} to {max(others):.2f}",
         )
     return table
 
 
-def _shown(value: float | None, digits: int) -> str:
+def _shown(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
 def _signed(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:+.{digits}f}"
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "–" if low is None or high is None else f"{low:+.4f} {high:+.4f}"

@@ -39,7 +39,7 @@ class Run:
         """Who is told how far work is: a bar in a terminal, remarks on standard error."""
         from toolkit.cli.terminal import TerminalProgress
 
-        return TerminalProgress(self)
+        return TerminalProgress(self.quiet, lambda: self.console(stderr=True))
 
     def say(self, remark: str) -> None:
         """Tell something in passing, on standard error."""

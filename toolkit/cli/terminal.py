@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from toolkit.cli.run import Run
 from toolkit.runtime.progress import Progress, Task
 
 _EPOCH = (
@@ -24,17 +23,18 @@ class TerminalProgress(Progress):
     """Bars on standard error where that is a terminal; remarks there in any case.
 
     Args:
-        run: tells whether to be quiet.
+        quiet: show and say nothing.
+        console: gives the console of standard error.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, quiet: bool, console: Callable[[], Any]) -> None:
+        self._quiet, self._console = quiet, console
         self._epochs: list[list[str]] = []
 
     @contextmanager
     def task(self, name: str, total: int | None = None) -> Iterator[Task]:
         """Yield a task with a bar, its rate and the time left."""
-        if self._run.quiet or not sys.stderr.isatty():
+        if self._quiet or not sys.stderr.isatty():
             yield Task(name, total, self.tell)
             return
         from rich.console import Group
@@ -61,12 +61,13 @@ class TerminalProgress(Progress):
                 number, completed=done, total=total, rate=f"{speed:,.0f}/s" if speed else ""
             )
 
-        with Live(get_renderable=shown, console=self._run.console(stderr=True), transient=True):
+        with Live(get_renderable=shown, console=self._console(), transient=True):
             yield Task(name, total, tell)
 
     def say(self, remark: str) -> None:
         """Print a remark on standard error."""
-        self._run.say(remark)
+        if not self._quiet:
+            print(remark, file=sys.stderr)
 
     def epoch(self, run: str, metrics: dict[str, Any]) -> None:
         """Add an epoch to the live table; print it where there is none."""
@@ -75,7 +76,7 @@ class TerminalProgress(Progress):
         if not sys.stderr.isatty():
             named = zip(_EPOCH[1:], cells[1:], strict=True)
             told = ", ".join(f"{name.replace('_', ' ')} {cell}" for name, cell in named)
-            self._run.say(f"{run}, epoch {cells[0]}: {told}")
+            self.say(f"{run}, epoch {cells[0]}: {told}")
 
     def _epoch_table(self) -> Any:
         from rich.table import Table

@@ -24,6 +24,7 @@ def import_data(
     path: str | os.PathLike[str],
     name: str | None = None,
     *,
+    format: str | None = None,
     annotations: str | None = None,
     pairing: str = "by-id",
     split_file: str | os.PathLike[str] | None = None,
@@ -35,6 +36,7 @@ def import_data(
     Args:
         path: a folder of images with label files, or a CSV file.
         name: of the data set; by default made from the path.
+        format: ``csv`` or ``folder``, where that cannot be seen from the path.
         annotations: ``relevant`` or ``potential``, for MIRFLICKR-25000's own files.
         pairing: ``by-id``, or ``published``.
         split_file: CSV file with columns image and split, kept as the split named ``file``.
@@ -42,7 +44,9 @@ def import_data(
         progress: who is told.
     """
     told, folder = choose_progress(progress), artifacts_folder(artifacts)
-    dataset = Dataset.read(path, name, annotations=annotations, pairing=pairing, progress=told)
+    dataset = Dataset.read(
+        path, name, format=format, annotations=annotations, pairing=pairing, progress=told
+    )
     if split_file is not None:
         keep_file_split(dataset, Path(split_file), folder)
     save_dataset(dataset, folder)

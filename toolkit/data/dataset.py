@@ -80,6 +80,7 @@ class Dataset:
         path: str | os.PathLike[str],
         name: str | None = None,
         *,
+        format: str | None = None,
         annotations: str | None = None,
         pairing: str = "by-id",
         progress: Any = None,
@@ -90,7 +91,9 @@ class Dataset:
             path: a folder of images with label files, or a CSV file with a column ``image`` and
                 one 0/1 column per label.
             name: of the data set; by default made from the path.
-            annotations: ``relevant`` or ``potential``, for MIRFLICKR-25000's own files.
+            format: ``csv`` or ``folder``, where that cannot be seen from the path.
+            format: ``csv`` or ``folder``, where that cannot be seen from the path.
+        annotations: ``relevant`` or ``potential``, for MIRFLICKR-25000's own files.
             pairing: ``by-id``, or ``published`` to repeat the paper's fault on purpose.
             progress: see :func:`~toolkit.runtime.progress.choose_progress`.
 
@@ -102,7 +105,11 @@ class Dataset:
         told = choose_progress(progress)
         with told.task("reading images") as task:
             found = read_labelled(
-                Path(path), annotations=annotations, pairing=pairing, on_progress=task.advance
+                Path(path),
+                format=format,
+                annotations=annotations,
+                pairing=pairing,
+                on_progress=task.advance,
             )
         if found.passed_over:
             told.say(f"warning: not image files, left out: {listed(found.passed_over)}")

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from toolkit.data.layouts import Layout, find_layout, list_images
-from toolkit.data.readers.course import check_labels, image_id, join_by_id
-from toolkit.data.readers.table import read_csv
-from toolkit.errors import DataError, UsageError, listed
+from toolkit.data.readers.course import image_ids
+from toolkit.data.readers.registry import FORMATS
+from toolkit.errors import DataError, check_choice
 from toolkit.storage.files import digest_bytes
 
 PAIRINGS = ("by-id", "published")
+ANNOTATIONS = ("relevant", "potential")
 Advance = Callable[[int], None]
 
 
@@ -41,6 +41,7 @@ class Imported(NamedTuple):
 def read_labelled(
     path: Path,
     *,
+    format: str | None = None,
     annotations: str | None = None,
     pairing: str = "by-id",
     on_progress: Advance | None = None,
@@ -50,6 +51,7 @@ def read_labelled(
     Args:
         path: course layout (``images/`` and ``annotations/<label>.txt``), MIRFLICKR-25000's own,
             or a CSV file with a column ``image`` and one 0/1 column a label.
+        format: one of ``FORMATS``; None for the first that recognises the path.
         annotations: which of MIRFLICKR-25000's label files to take.
         pairing: ``by-id``, or ``published`` to repeat on purpose the paper's fault: label rows in
             numeric order set beside files in lexicographic order.
@@ -59,28 +61,22 @@ def read_labelled(
         DataError: images or labels cannot be joined; nothing is written.
         UsageError: an option is not among its choices.
     """
-    if pairing not in PAIRINGS:
-        raise UsageError(f"--pairing is one of {', '.join(PAIRINGS)}, not {pairing!r}")
-    layout = find_layout(path, annotations)
-    if layout.table is not None:
-        files, labels, Y = read_csv(layout.table)
-        passed_over: list[str] = []
-        ids = image_ids(files)
-    else:
-        files, passed_over = list_images(layout.images)
-        ids = image_ids(files)
-        labels, Y = _read_label_files(layout, ids, files)
-    if pairing == "published":
-        Y = Y[published_order(files)]
-    provenance = {
-        "layout": layout.kind,
-        "annotations": layout.annotations,
-        "pairing": pairing,
-        "source": str(path.absolute()),
-    }
-    columns = read_files(layout.images, ids, files, on_progress)
-    columns |= {"labels": labels, "Y": Y, "provenance": provenance}
-    return Imported(layout.images, columns, passed_over)
+    check_choice("pairing", pairing, PAIRINGS)
+    if annotations is not None:
+        check_choice("annotations", annotations, ANNOTATIONS)
+    path = path.absolute()
+    if format is None:
+        known = [name for name, each in FORMATS.items() if each.recognises(path)]
+        if not known:
+            raise DataError(f"nothing to import: {path} is neither a folder nor a CSV file")
+        format = known[0]
+    check_choice("format", format, FORMATS)
+    found = FORMATS[format].read(path, annotations=annotations)
+    Y = found.Y[published_order(found.files)] if pairing == "published" else found.Y
+    provenance = {**found.facts, "pairing": pairing, "source": str(path)}
+    columns = read_files(found.root, image_ids(found.files), found.files, on_progress)
+    columns |= {"labels": found.labels, "Y": Y, "provenance": provenance}
+    return Imported(found.root, columns, found.passed_over)
 
 
 def read_files(
@@ -119,38 +115,6 @@ def published_order(files: Sequence[str]) -> np.ndarray:
     order = np.empty(len(files), np.int64)
     order[listing] = np.arange(len(files))
     return order
-
-
-def image_ids(files: Sequence[str]) -> list[str]:
-    """Return the id of each file: its name without the ending.
-
-    Raises:
-        DataError: two files have one id.
-    """
-    first: dict[str, str] = {}
-    clashes = []
-    for file in files:
-        other = first.setdefault(image_id(file), file)
-        if other != file:
-            clashes.append(f"{other} and {file}")
-    if clashes:
-        raise DataError(
-            f"{len(clashes)} images share an id with another ({listed(clashes, 3)}): "
-            "an image's id is its file name without the ending, so rename or remove one of each"
-        )
-    return list(first)
-
-
-def _read_label_files(
-    layout: Layout, ids: Sequence[str], files: Sequence[str]
-) -> tuple[tuple[str, ...], np.ndarray]:
-    labels = check_labels(layout.label_files)
-    positives = join_by_id(layout.label_files, ids, files)
-    row = {image: i for i, image in enumerate(ids)}
-    Y = np.zeros((len(ids), len(labels)), np.uint8)
-    for j, label in enumerate(labels):
-        Y[[row[image] for image in positives[label]], j] = 1
-    return labels, Y
 
 
 class _FileFacts(NamedTuple):

@@ -21,7 +21,7 @@ from toolkit.data.split import (
     save_split,
     stratified_split,
 )
-from toolkit.errors import ArtifactError, UsageError
+from toolkit.errors import ArtifactError, UsageError, check_choice
 
 SPLITS = ("paper", "stratified", "grouped", "file")
 
@@ -37,8 +37,7 @@ def get_split(dataset: Dataset, name: str, artifacts: Path) -> Split:
         DataError: there are too few images to split.
         ArtifactError: the kept file is damaged.
     """
-    if name not in SPLITS:
-        raise UsageError(f"--split is one of {', '.join(SPLITS)}, not {name!r}")
+    check_choice("split", name, SPLITS)
     path = _split_file(dataset, name, artifacts)
     if path.is_file():
         return _fitting(load_split(path), dataset, path)

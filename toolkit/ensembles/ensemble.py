@@ -1,189 +1,213 @@
-"""Ensemble: members combined, calibrated and cut, with development scores that are out of fold."""
+"""The verb ensemble: members combined into one that is kept, and what it is worth."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import importlib.metadata
+import os
+import time
 from typing import Any
 
 import numpy as np
 
-from toolkit.ensembles.calibration import Calibration
-from toolkit.ensembles.combiners import Combiner, Mean, Rank
-from toolkit.ensembles.greedy import Greedy
-from toolkit.ensembles.join import Aligned
-from toolkit.ensembles.stack import Stack
-from toolkit.ensembles.thresholds import Thresholds, fit_thresholds
-from toolkit.errors import UsageError
-from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD, Predictions
-from toolkit.statistics.metrics import mean_average_precision
-
-COMBINERS: dict[str, type[Combiner]] = {each.name: each for each in (Mean, Rank, Greedy, Stack)}
-METHODS = (*COMBINERS, "auto")
-MANY_LABELS = 64
-
-
-@dataclass(frozen=True, eq=False)
-class Ensemble:
-    """A fitted ensemble.
-
-    Attributes:
-        combiner: fitted on all development rows.
-        calibration: likewise.
-        thresholds: fitted on the calibrated out-of-fold scores.
-        raw: ``float32 (n, L)``, combined development scores, each row without its fold.
-        scores: ``float32 (n, L)``, the same calibrated, again without the row's fold.
-        rest: ``float32 (t, L)``, calibrated scores of the other images.
-        considered: nested out-of-fold mAP of each method that was tried.
-    """
-
-    combiner: Combiner
-    calibration: Calibration
-    thresholds: Thresholds
-    raw: np.ndarray
-    scores: np.ndarray
-    rest: np.ndarray
-    considered: dict[str, float]
-
-    def states(self) -> dict[str, dict[str, np.ndarray | str]]:
-        """Return what was learned, as :func:`toolkit.members.member.save_member` takes it."""
-        return {
-            "combiner": {**self.combiner.state()},
-            "calibration": {**self.calibration.state()},
-        }
-
-    def facts(self, aligned: Aligned) -> dict[str, Any]:
-        """Return the JSON-able facts that :func:`restore` and ``toolkit compare`` need."""
-        return {
-            "method": self.combiner.name,
-            "options": self.combiner.options(),
-            "members": list(aligned.names),
-            "calibration": dict(zip(aligned.labels, self.calibration.method_, strict=True)),
-            "thresholds": self.thresholds.facts(aligned.labels),
-            "considered": {
-                title: None if np.isnan(value) else value
-                for title, value in self.considered.items()
-            },
-        }
-
-    def predictions(self, aligned: Aligned, recipe: dict[str, Any]) -> Predictions:
-        """Return the scores as a member's."""
-        n, t = len(aligned.ids), len(aligned.rest)
-        return Predictions(
-            ids=aligned.ids + aligned.rest,
-            labels=aligned.labels,
-            scores=np.concatenate([self.scores, self.rest]),
-            origin=np.r_[np.full(n, OUT_OF_FOLD), np.full(t, HELD_OUT)].astype(np.int8),
-            fold=np.r_[aligned.fold, np.full(t, -1)].astype(np.int16),
-            folds_digest=aligned.folds_digest,
-            dataset_digest=aligned.dataset_digest,
-            recipe=recipe,
-        )
+from toolkit.data.dataset import Dataset
+from toolkit.data.open import open_dataset
+from toolkit.data.split_store import get_folds, get_split
+from toolkit.ensembles.calibration import METHODS as CALIBRATIONS
+from toolkit.ensembles.fit import METHODS, Ensemble, fit_ensemble
+from toolkit.ensembles.gains import Gains, decide_nested, measure_gains
+from toolkit.ensembles.join import Joined, join, require_same_folds
+from toolkit.ensembles.thresholds import parse_objective
+from toolkit.errors import UsageError, check_choice, counted, listed
+from toolkit.members.find import Wanted, find_members, home_of
+from toolkit.members.member import KINDS, Member, provenance, save_member
+from toolkit.members.reuse import reuse_or_make
+from toolkit.runtime.progress import choose_progress
+from toolkit.statistics.metrics import decision_counts, rates_from_counts, score
+from toolkit.storage.artifacts import artifacts_folder
+from toolkit.storage.files import digest_of, safe_name
 
 
-def fit_ensemble(
-    aligned: Aligned,
-    method: str = "auto",
+def ensemble(
+    members: Wanted = "all",
+    data: Dataset | str | None = None,
     *,
-    options: Mapping[str, Any] | None = None,
+    method: str = "auto",
+    cross_label: bool = False,
+    cardinality: bool = False,
+    any_sign: bool = False,
+    per_label: bool = False,
     calibration: str = "auto",
-    objective: str = "f1",
+    thresholds: str = "f1",
+    resamples: int = 1000,
+    split: str = "paper",
+    folds: int = 5,
+    name: str | None = None,
+    overwrite: bool = False,
     seed: int = 0,
-) -> Ensemble:
-    """Combine, calibrate and cut.
+    artifacts: str | os.PathLike[str] | None = None,
+    progress: Any = None,
+) -> Member:
+    """Combine members into one, scored out of fold, and measure whether that helps.
 
-    Every development score is nested: the weights, their strength, the method (with ``auto``), the
-    calibration and its method that gave it were learned and chosen without the labels of its fold.
-    What the members' own folds leave is told in docs/decisions/0005-nesting.md.
+    An ensemble that was made from the same inputs is returned as it is. What it gains is in
+    :func:`ensemble_facts`.
 
     Args:
-        aligned: see :func:`toolkit.ensembles.join.align`.
-        method: one of ``METHODS``; ``auto`` takes the best by nested mAP. It tries the stack in
-            which labels see each other for up to ``MANY_LABELS`` labels: the time of that one grows
-            with the cube of their number.
-        options: of the stack (``cross_label``, ``cardinality``, ``any_sign``) and of greedy
-            selection (``per_label``).
-        calibration: see :class:`toolkit.ensembles.calibration.Calibration`.
-        objective: of the thresholds.
-        seed: of greedy selection's bags.
+        members: names and patterns, as ``"a,mlp-*"`` or as a list, or members in hand; ``all`` is
+            every member that is no ensemble. A pattern passes over members that were made on
+            another data set, split or folds.
+        data: a data set, or the name of one; by default that of the members in hand, else see
+            :func:`~toolkit.data.open.open_dataset`.
+        method: ``mean`` of logits, ``rank`` (mean of ranks), ``greedy`` selection, ``stack``
+            (logistic regression), or ``auto``: the best of these out of fold.
+        cross_label: for ``stack``: let a label see the other labels.
+        cardinality: for ``stack``: let a label see how many others are expected.
+        any_sign: for ``stack``: let members count against a label.
+        per_label: for ``greedy``: select for each label alone.
+        calibration: per label ``none``, ``temperature``, ``platt``, ``beta`` or ``isotonic``;
+            ``auto`` chooses by nested log loss.
+        thresholds: what they are tuned for: ``f1``, ``f2``, ``f0.5``, ``precision=0.9`` or
+            ``recall=0.8``.
+        resamples: of the images, for intervals.
+        split: ``paper``, ``stratified``, ``grouped`` or ``file``.
+        folds: over the development images.
+        name: of the ensemble; by default made from the options.
+        overwrite: replace a member of that name.
+        seed: of all that is random.
+        artifacts: where everything is kept; by default where the members in hand lie.
+        progress: who is told; see :func:`~toolkit.runtime.progress.choose_progress`.
 
     Raises:
-        UsageError: the method or an option is unknown.
+        UsageError: an option is not among its choices, there is no member of a name, fewer than
+            two are left, or a member of the ensemble's name was made from other inputs.
+        MemberError: a member that was named cannot be combined with the others.
     """
-    candidates = _candidates(method, dict(options or {}), seed, aligned.Y.shape[1])
-    mapping = Calibration(calibration)
-    fitted = {
-        title: candidate.cross_fit(aligned.Z, aligned.Y, aligned.fold)
-        for title, candidate in candidates.items()
+    check_choice("method", method, METHODS)
+    check_choice("calibration", calibration, ("auto", *CALIBRATIONS))
+    parse_objective(thresholds)
+    if resamples < 1:
+        raise UsageError(f"resamples: expected 1 or more, found {resamples}")
+    told, home = choose_progress(progress), home_of(members)
+    folder = artifacts_folder(artifacts if artifacts is not None else home)
+    if home is not None and folder.resolve() != home.resolve():
+        raise UsageError(f"artifacts: expected {home}, where the members lie, found {folder}")
+    if data is None and home is not None:
+        data = _data_of(members)
+    dataset = open_dataset(data, folder, told)
+    part = get_split(dataset, split, folder)
+    fold = get_folds(dataset, part, folder, folds, seed=0)
+    options = {
+        "cross_label": cross_label,
+        "cardinality": cardinality,
+        "any_sign": any_sign,
+        "per_label": per_label,
     }
-    considered = {
-        title: mean_average_precision(aligned.Y, scores) for title, (scores, _) in fitted.items()
-    }
-    best = max(considered, key=lambda title: considered[title])
-    combiner = fitted[best][1]
-    raw = _chosen_without(aligned, {title: scores for title, (scores, _) in fitted.items()})
-    scores = mapping.cross_fit(raw, aligned.Y, aligned.fold)
-    return Ensemble(
-        combiner=combiner,
-        calibration=mapping,
-        thresholds=fit_thresholds(aligned.Y, scores, aligned.fold, objective),
-        raw=raw,
-        scores=scores,
-        rest=mapping.apply(combiner.combine(aligned.rest_logits)),
-        considered=considered,
+    marks = [key.replace("_", "-") for key, chosen in options.items() if chosen]
+    marks += [] if split == "paper" else [split]
+    own = safe_name("-".join(["ensemble", method, *marks]) if name is None else name, "name")
+    chosen, left_out = find_members(
+        folder,
+        members,
+        kinds=[kind for kind in KINDS if kind != "ensemble"],
+        check=lambda member: require_same_folds(member, dataset, fold),
     )
-
-
-def restore(
-    facts: Mapping[str, Any], states: Mapping[str, Mapping[str, Any]]
-) -> tuple[Combiner, Calibration]:
-    """Rebuild what turns members' logits into probabilities."""
-    combiner = COMBINERS[facts["method"]](**facts["options"]).restore(states["combiner"])
-    return combiner, Calibration().restore(states["calibration"])
-
-
-def _chosen_without(aligned: Aligned, scores: dict[str, np.ndarray]) -> np.ndarray:
-    """Take each fold's scores from the method that is best on the other folds."""
-    if len(scores) == 1:
-        return next(iter(scores.values()))
-    out = np.empty(aligned.Y.shape, np.float32)
-    for fold in np.unique(aligned.fold):
-        held = aligned.fold == fold
-        judged = {
-            title: mean_average_precision(aligned.Y[~held], each[~held])
-            for title, each in scores.items()
-        }
-        out[held] = scores[max(judged, key=lambda title: judged[title])][held]
-    return out
-
-
-def _candidates(
-    method: str, options: dict[str, Any], seed: int, labels: int
-) -> dict[str, Combiner]:
-    if method not in METHODS:
-        raise UsageError(f"--method is one of {', '.join(METHODS)}, not {method!r}")
-    wider: dict[str, Any] = {
-        name: bool(options.pop(name, False)) for name in ("cross_label", "cardinality")
+    if left_out:
+        told.say(f"left out, made on another data set, split or folds: {listed(left_out)}")
+    if own in (member.name for member in chosen):
+        raise UsageError(f"{own} cannot be a member of itself: choose another name")
+    digests = {member.name: member.scored.digest for member in chosen}
+    recipe: dict[str, Any] = {
+        "command": "ensemble",
+        "members": list(digests),
+        "method": method,
+        **options,
+        "calibration": calibration,
+        "thresholds": thresholds,
+        "split": split,
+        "folds": folds,
+        "seed": seed,
     }
-    signed = bool(options.pop("any_sign", False))
-    selecting = bool(options.pop("per_label", False))
-    if options:
-        raise UsageError(
-            f"an ensemble has no option {min(options)!r}; it takes {', '.join(wider)}, "
-            "any_sign, per_label"
+    version = importlib.metadata.version("toolkit")
+    with reuse_or_make(
+        folder,
+        own,
+        inputs := digest_of(dataset.digest, fold.digest, digests, recipe, version),
+        overwrite=overwrite,
+        folder=folder / "ensembles" / f".partial-{own}",
+        clear=lambda: None,
+        say=told.say,
+    ) as there:
+        if there is not None:
+            return there
+        started = time.perf_counter()
+        with told.task(f"combining {counted(len(chosen), 'member')}", 2) as task:
+            joined = join(chosen, dataset, part, fold)
+            fitted = fit_ensemble(
+                joined, method, **options, calibration=calibration, objective=thresholds, seed=seed
+            )
+            task.advance()
+            gains = measure_gains(
+                joined, fitted, objective=thresholds, resamples=resamples, seed=seed
+            )
+            task.advance()
+        return save_member(
+            folder,
+            own,
+            kind="ensemble",
+            source=_source(fitted, len(chosen)),
+            inputs=inputs,
+            predictions=fitted.predictions(joined, recipe),
+            recipe=recipe,
+            provenance=provenance(
+                time.perf_counter() - started,
+                seed=seed,
+                dataset=dataset.name,
+                dataset_digest=dataset.digest,
+                folds_digest=fold.digest,
+            ),
+            states=fitted.states(),
+            notes=fitted.facts(joined) | {"digests": digests, "evidence": gains.facts()},
+            development=_development(joined, fitted, gains, thresholds),
         )
-    if (any(wider.values()) or signed) and method not in ("stack", "auto"):
-        raise UsageError("--cross-label, --cardinality and --any-sign are for --method stack")
-    if selecting and method not in ("greedy", "auto"):
-        raise UsageError("--per-label is for --method greedy")
-    made: dict[str, Combiner] = {
-        "mean": Mean(),
-        "rank": Rank(),
-        "greedy": Greedy(per_label=selecting, seed=seed),
-        "stack": Stack(**wider, nonnegative=not signed),
+
+
+def ensemble_facts(member: Member) -> dict[str, Any]:
+    """Return the document of ``toolkit ensemble --json``: what was made, and what it gains.
+
+    ``considered`` is the nested mAP of each method tried; ``evidence`` holds the fields of
+    :class:`~toolkit.ensembles.gains.Gains`.
+    """
+    notes, facts = member.notes(), member.facts()
+    del facts["per_label"]
+    more = ("method", "options", "members", "considered", "thresholds", "evidence")
+    return facts | {key: notes[key] for key in more}
+
+
+def _data_of(members: Wanted) -> str | None:
+    listing = [members] if isinstance(members, Member) else members
+    named = [each.provenance()["dataset"] for each in listing if isinstance(each, Member)]
+    return str(named[0]) if named else None
+
+
+def _source(fitted: Ensemble, members: int) -> str:
+    """Return, for tables, the method and how many members count."""
+    weights = fitted.combiner.weights()
+    used = members if weights is None else int((weights != 0).any(axis=1).sum())
+    found = f"{fitted.combiner.name} of {counted(members, 'member')}"
+    return found if used == members else f"{found}, {used} with any weight"
+
+
+def _development(joined: Joined, fitted: Ensemble, gains: Gains, objective: str) -> dict[str, Any]:
+    """Return the development scores that the gains are of; see :func:`measure_gains`."""
+    per_label = score(joined.Y, fitted.raw, labels=joined.labels).per_label
+    decided = decide_nested(joined, fitted.scores, objective)
+    rates = rates_from_counts(*decision_counts(joined.Y, decided))
+    for name, column in zip(("precision", "recall", "f1"), rates, strict=True):
+        for label, each in zip(joined.labels, column.tolist(), strict=True):
+            per_label[label][name] = None if np.isnan(each) else each
+    return {
+        "origin": "out-of-fold",
+        "images": len(joined.ids),
+        "metrics": {key: each["ensemble"] for key, each in gains.differences.items()},
+        "per_label": per_label,
     }
-    if method != "auto":
-        return {method: made[method]}
-    if not any(wider.values()) and labels <= MANY_LABELS:
-        made["stack, cross-label"] = Stack(True, True, not signed)
-    return made

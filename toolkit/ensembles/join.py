@@ -1,4 +1,4 @@
-"""Alignment: members' scores joined by image id, and refused where they cannot be combined."""
+"""Join: members' scores joined by image id, and refused where they cannot be combined."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Folds, Split
-from toolkit.errors import MemberError, UsageError, listed
+from toolkit.errors import MemberError, UsageError, counted, listed
 from toolkit.members.member import Member
 from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD, Predictions
-
-_EDGE = 1e-6
+from toolkit.statistics.links import logits
 
 
 @dataclass(frozen=True, eq=False)
-class Aligned:
+class Joined:
     """Members' logits on the same rows, each row scored by models that never saw it.
 
     Attributes:
@@ -45,18 +44,7 @@ class Aligned:
     dataset_digest: str
 
 
-def logits(scores: np.ndarray) -> np.ndarray:
-    """Return ``float32`` log-odds of probabilities, which are kept 1e-6 away from 0 and 1.
-
-    >>> logits(np.array([0.5, 1.0])).round(2).tolist()
-    [0.0, 13.819999694824219]
-    """
-    p = np.clip(scores.astype(np.float64), _EDGE, 1 - _EDGE)
-    found: np.ndarray = np.log(p / (1 - p)).astype(np.float32)
-    return found
-
-
-def align(members: Sequence[Member], dataset: Dataset, split: Split, folds: Folds) -> Aligned:
+def join(members: Sequence[Member], dataset: Dataset, split: Split, folds: Folds) -> Joined:
     """Join members on the development rows that all of them scored out of sample.
 
     Members made on the folds must have the very same rows. Members without folds, scored on
@@ -77,33 +65,30 @@ def align(members: Sequence[Member], dataset: Dataset, split: Split, folds: Fold
     names = tuple(member.name for member in members)
     if len(set(names)) < 2:
         raise UsageError(
-            f"an ensemble needs two or more members, got {listed(names) or 'none'}: name more "
-            "with --members a,b,c"
+            f"members: expected two or more, found {listed(names) or 'none'}: name more, "
+            "as in a,b,c"
         )
     fold_of = dict(zip(folds.ids, folds.fold.tolist(), strict=True))
     development = {dataset.ids[row] for row in split.development}
-    shared: set[str] | None = None
+    shared = development
     reference: Member | None = None
     for member in members:
-        _require_same_data(member, dataset)
+        require_same_folds(member, dataset, folds)
         _require_untouched_test(member, development)
         if is_folded(member.scored):
-            _require_folds(member, folds, fold_of)
-            if reference is None:
-                reference = member
+            _require_own_rows(member, fold_of)
+            reference = reference or member
             _require_same_rows(member, reference)
-        own = _out_of_sample(member.scored) & development
-        shared = own if shared is None else shared & own
+        shared = shared & _images(member.scored, member.scored.origin != IN_SAMPLE)
         if not shared:
             raise MemberError(
                 f"member {member.name} has no development images with out-of-sample scores in "
                 "common with the others: leave it out or make it on the same split"
             )
-    chosen = shared or set()
-    rows = [row for row in split.development if dataset.ids[row] in chosen]
+    rows = [row for row in split.development if dataset.ids[row] in shared]
     ids = tuple(dataset.ids[row] for row in rows)
     rest = _rest(members, [dataset.ids[row] for row in split.test])
-    return Aligned(
+    return Joined(
         names=names,
         labels=dataset.labels,
         ids=ids,
@@ -122,88 +107,78 @@ def is_folded(predictions: Predictions) -> bool:
     return bool(predictions.folds_digest) or bool((predictions.origin == OUT_OF_FOLD).any())
 
 
-def _out_of_sample(predictions: Predictions) -> set[str]:
-    good = predictions.origin != IN_SAMPLE
-    return {image for image, fine in zip(predictions.ids, good.tolist(), strict=True) if fine}
-
-
-def _require_same_data(member: Member, dataset: Dataset) -> None:
-    predictions = member.scored
-    if predictions.dataset_digest != dataset.digest:
+def require_same_folds(member: Member, dataset: Dataset, folds: Folds) -> None:
+    """Raise MemberError where a member is of another data set, other labels or other folds."""
+    scored = member.scored
+    if scored.dataset_digest != dataset.digest:
         raise MemberError(
             f"member {member.name} was made on another data set than {dataset.name} (or on other "
             "labels or pairing): leave it out or make it again"
         )
-    if predictions.labels != dataset.labels:
-        other = sorted(set(predictions.labels) ^ set(dataset.labels)) or ["their order"]
+    if scored.labels != dataset.labels:
+        other = sorted(set(scored.labels) ^ set(dataset.labels)) or ["their order"]
         raise MemberError(
             f"member {member.name} has other labels than {dataset.name} ({listed(other)}): leave "
             "it out or make it again"
         )
+    if is_folded(scored) and scored.folds_digest != folds.digest:
+        raise MemberError(
+            f"member {member.name} was made on other folds (expected digest {folds.digest[:8]}, "
+            f"found {scored.folds_digest[:8] or 'none'}): make it again with the same split and "
+            "number of folds"
+        )
+
+
+def _images(predictions: Predictions, which: np.ndarray) -> set[str]:
+    return {predictions.ids[row] for row in np.flatnonzero(which).tolist()}
 
 
 def _require_untouched_test(member: Member, development: set[str]) -> None:
-    predictions = member.scored
-    learned = [
-        image
-        for image, origin in zip(predictions.ids, predictions.origin.tolist(), strict=True)
-        if image not in development and origin != HELD_OUT
-    ]
+    learned = _images(member.scored, member.scored.origin != HELD_OUT) - development
     if learned:
         raise MemberError(
-            f"member {member.name} learned from {len(learned)} images that this split holds for "
-            f"testing ({listed(learned, 3)}): use the split it was made on"
+            f"member {member.name} learned from {counted(len(learned), 'image')} that this split "
+            f"holds for testing ({listed(sorted(learned), 3)}): use the split it was made on"
         )
 
 
-def _require_folds(member: Member, folds: Folds, fold_of: dict[str, int]) -> None:
-    predictions = member.scored
-    inside = int((predictions.origin == IN_SAMPLE).sum())
+def _require_own_rows(member: Member, fold_of: dict[str, int]) -> None:
+    scored = member.scored
+    inside = int((scored.origin == IN_SAMPLE).sum())
     if inside:
         raise MemberError(
-            f"member {member.name} has in-sample scores for {inside} images: what learns from "
-            "those learns how well it memorised; make it again with folds"
+            f"member {member.name} has in-sample scores for {counted(inside, 'image')}: what "
+            "learns from those learns how well it memorised; make it again with folds"
         )
-    if predictions.folds_digest != folds.digest:
-        raise MemberError(
-            f"member {member.name} was made on other folds (digest "
-            f"{predictions.folds_digest[:8] or 'none'}, not {folds.digest[:8]}): make it again "
-            "with the same --folds and --split"
-        )
-    moved = [
-        image
-        for image, fold in zip(predictions.ids, predictions.fold.tolist(), strict=True)
-        if fold_of.get(image, -1) != fold
-    ]
+    own = np.array([fold_of.get(image, -1) for image in scored.ids])
+    moved = _images(scored, own != scored.fold)
     if moved:
         raise MemberError(
-            f"member {member.name}: {len(moved)} rows are not of the fold that the digest of its "
-            f"folds stands for ({listed(moved, 3)}), so its scores were moved to other images: "
-            "make it again"
+            f"member {member.name}: {counted(len(moved), 'row')} lie in another fold than the "
+            f"digest of its folds stands for ({listed(sorted(moved), 3)}), so its scores were "
+            "moved to other images: make it again"
         )
 
 
 def _require_same_rows(member: Member, reference: Member) -> None:
     own, wanted = set(member.scored.ids), set(reference.scored.ids)
-    if own == wanted:
-        return
     lacks, extra = sorted(wanted - own), sorted(own - wanted)
-    sides = [f"lacks {len(lacks)} images ({listed(lacks, 3)})"] if lacks else []
-    sides += [f"has {len(extra)} more ({listed(extra, 3)})"] if extra else []
-    raise MemberError(
-        f"member {member.name} {' and '.join(sides)} compared with member {reference.name}: make "
-        "both again on the same images"
-    )
+    sides = [f"lacks {counted(len(lacks), 'image')} ({listed(lacks, 3)})"] if lacks else []
+    sides += [f"has {len(extra):,} more ({listed(extra, 3)})"] if extra else []
+    if sides:
+        raise MemberError(
+            f"member {member.name} {' and '.join(sides)} compared with member {reference.name}: "
+            "make both again on the same images"
+        )
 
 
 def _rest(members: Sequence[Member], test: list[str]) -> tuple[str, ...]:
-    known = [set(member.scored.ids) for member in members]
-    some = [image for image in test if any(image in ids for ids in known)]
-    for member, ids in zip(members, known, strict=True):
-        missing = [image for image in some if image not in ids]
+    some = [image for image in test if any(image in member.scored.row for member in members)]
+    for member in members:
+        missing = [image for image in some if image not in member.scored.row]
         if missing:
             raise MemberError(
-                f"member {member.name} has no scores for {len(missing)} test images that others "
-                f"have ({listed(missing, 3)}): make it again on the same images"
+                f"member {member.name} has no scores for {counted(len(missing), 'test image')} "
+                f"that others have ({listed(missing, 3)}): make it again on the same images"
             )
     return tuple(some)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import clone
 
-from toolkit.ensembles.combiners import Combiner, State, sigmoid
+from toolkit.ensembles.combiners import Combiner
 from toolkit.ensembles.nesting import Nesting
 from toolkit.ensembles.newton import Small, solve_small
 from toolkit.heads.shrunk_choice import shrunk_choice
+from toolkit.statistics.links import sigmoid
 
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 _BLOCK = 8192
@@ -53,7 +55,7 @@ class Stack(Combiner):
         self.cross_label = cross_label
         self.cardinality = cardinality
         self.nonnegative = nonnegative
-        self.strengths = tuple(strengths)
+        self.strengths = strengths
 
     def fit(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> Self:
         """Choose C by these folds and fit on all rows."""
@@ -62,7 +64,7 @@ class Stack(Combiner):
 
     def cross_fit(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, Self]:
         """Score each row without its fold; see :class:`toolkit.ensembles.nesting.Nesting`."""
-        model = self.clone()
+        model: Self = clone(self)
         return model.cross_fit_in_place(Z, Y, fold), model
 
     def cross_fit_in_place(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> np.ndarray:
@@ -110,7 +112,6 @@ class Stack(Combiner):
         self.coef_ = np.stack([s.coef[p] for s, p in zip(found, final, strict=True)])
         self.intercept_ = np.array([s.intercept[p] for s, p in zip(found, final, strict=True)])
         self.C_ = np.asarray(self.strengths)[at[None]]
-        self.members_ = Z.shape[1]
         return scores
 
     def combine(self, Z: np.ndarray) -> np.ndarray:
@@ -126,38 +127,15 @@ class Stack(Combiner):
 
     def weights(self) -> np.ndarray:
         """Return the members' coefficients."""
-        own: np.ndarray = self.coef_[:, : self.members_].T
+        others = self.coef_.shape[0] - 1 if self.cross_label else 0
+        own: np.ndarray = self.coef_[:, : self.coef_.shape[1] - others - self.cardinality].T
         return own
-
-    def options(self) -> dict[str, Any]:
-        """Return the constructor's options."""
-        return {
-            "cross_label": self.cross_label,
-            "cardinality": self.cardinality,
-            "nonnegative": self.nonnegative,
-            "strengths": list(self.strengths),
-        }
 
     def held(self) -> Stack:
         """Return a stack with C held at the median of those chosen."""
         return Stack(
             self.cross_label, self.cardinality, self.nonnegative, [float(np.median(self.C_))]
         )
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return coefficients, intercepts and strengths."""
-        return {
-            "coef": self.coef_,
-            "intercept": self.intercept_,
-            "C": self.C_,
-            "members": np.array([self.members_]),
-        }
-
-    def restore(self, state: State) -> Self:
-        """Take back what :meth:`state` returned."""
-        self.coef_, self.intercept_ = np.asarray(state["coef"]), np.asarray(state["intercept"])
-        self.C_, self.members_ = np.asarray(state["C"]), int(state["members"][0])
-        return self
 
     def _features(self, Z: np.ndarray, label: int, shared: _Shared) -> np.ndarray:
         """Return ``float64 (n, d)``: what one label is told from."""

@@ -8,14 +8,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
-from toolkit.errors import DataError
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Image, Images
-from toolkit.storage.files import digest_bytes
 
 GROUP = 32
 _HELD_BYTES = 32 << 20
@@ -82,14 +79,7 @@ def decode_group(images: Sequence[Image], preprocess: Preprocess) -> Decoded:
     digests, reasons = [], {}
     held, cropped = [], []
     for image in images:
-        try:
-            data = Path(image.path).read_bytes()
-        except OSError as error:
-            raise DataError(
-                f"image {image.path} cannot be read any more: {error.strerror}; import again"
-            ) from error
-        if digest_bytes(data) != image.digest:
-            raise DataError(f"image {image.path} changed after it was imported: import again")
+        data = image.read()
         try:
             held.append(decode(data, preprocess.resize))
             digests.append(image.digest)

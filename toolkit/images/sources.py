@@ -9,16 +9,43 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.storage.files import DIGEST_BYTES
+from toolkit.errors import DataError
+from toolkit.storage.files import DIGEST_BYTES, digest_bytes
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image to embed: the id to report it by, its file, and the digest of its content."""
+    """One image to embed.
+
+    Attributes:
+        id: to report it by.
+        path: of its file.
+        digest: of its content.
+        data: its content, where it is in memory.
+    """
 
     id: str
     path: str
     digest: bytes
+    data: bytes | None = None
+
+    def read(self) -> bytes:
+        """Return its content.
+
+        Raises:
+            DataError: the file is gone, or is not what the digest says any more.
+        """
+        if self.data is not None:
+            return self.data
+        try:
+            data = Path(self.path).read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"image {self.path} cannot be read any more: {error.strerror}; import again"
+            ) from error
+        if digest_bytes(data) != self.digest:
+            raise DataError(f"image {self.path} changed after it was imported: import again")
+        return data
 
 
 class Images:
@@ -44,6 +71,7 @@ class Images:
         self.files = files
         self.digests = np.ascontiguousarray(digests, np.uint8)
         self.root = str(root)
+        self._data: dict[int, bytes] = {}
 
     @classmethod
     def of(cls, images: Iterable[Image]) -> Images:
@@ -55,11 +83,13 @@ class Images:
         """
         rows = list(images)
         joined = np.frombuffer(b"".join(image.digest for image in rows), np.uint8)
-        return cls(
+        found = cls(
             [image.id for image in rows],
             [image.path for image in rows],
             joined.reshape(len(rows), DIGEST_BYTES),
         )
+        found._data = {at: image.data for at, image in enumerate(rows) if image.data is not None}
+        return found
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -68,7 +98,7 @@ class Images:
     def __getitem__(self, row: int) -> Image:
         """Return one image."""
         path = os.path.join(self.root, self.files[row])
-        return Image(self.ids[row], path, self.digests[row].tobytes())
+        return Image(self.ids[row], path, self.digests[row].tobytes(), self._data.get(row))
 
     def __iter__(self) -> Iterator[Image]:
         """Go through all images."""

@@ -18,7 +18,7 @@ from toolkit.finetuning.forward import logits_of
 from toolkit.finetuning.networks import COUNT, Classifier, FrozenClassifier
 from toolkit.finetuning.source import Source
 from toolkit.images.pixel_store import PixelKey
-from toolkit.inference.frozen import Batch, Parts, Pictures, Store, weights_of
+from toolkit.inference.scorer import Batch, Parts, Pictures, Store
 from toolkit.members.member import load_state
 from toolkit.statistics.links import sigmoid
 
@@ -70,17 +70,10 @@ class FinetunedScorer:
 
 
 def _store(parts: Parts, key: CacheKey) -> Store:
-    recipe = parts.recipe
-    return Store(
-        key,
-        BackboneSpec(
-            str(recipe["backbone"]),
-            weights_of(parts),
-            crop=str(recipe["crop"]),
-            seed=int(recipe["seed"]),
-            invert=key.backbone.preprocess.invert,
-        ),
-    )
+    recipe, invert = parts.recipe, key.backbone.preprocess.invert
+    name, crop, seed = str(recipe["backbone"]), str(recipe["crop"]), int(recipe["seed"])
+    spec = BackboneSpec(name, parts.asked_weights(), crop=crop, seed=seed, invert=invert)
+    return Store(key, spec)
 
 
 def saved_networks(folder: Path, notes: Mapping[str, Any]) -> list[nn.Module]:

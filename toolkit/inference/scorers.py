@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from toolkit.ensembles.ensemble import restore
-from toolkit.ensembles.join import logits
-from toolkit.errors import MemberError, UsageError
-from toolkit.inference.frozen import Batch, Parts, Scorer
+from toolkit.ensembles.fit import restore
+from toolkit.errors import MemberError
+from toolkit.inference.frozen import HeadScorer
+from toolkit.inference.scorer import Batch, Parts, Scorer
 from toolkit.members.member import load_member, load_state
-from toolkit.storage.files import read_json
+from toolkit.statistics.links import logits
 
 Find = Callable[[str], Parts]
-
-# a kind's class takes the member's parts; an ensemble's is built here, from its members' scorers
-SCORERS = {
-    "head": ("toolkit.inference.frozen", "HeadScorer"),
-    "multitask": ("toolkit.inference.frozen", "HeadScorer"),
-    "finetuned": ("toolkit.inference.network", "FinetunedScorer"),
-}
 
 
 def open_scorer(find: Find, name: str) -> Scorer:
@@ -33,20 +25,17 @@ def open_scorer(find: Find, name: str) -> Scorer:
         name: which member.
 
     Raises:
-        UsageError: there is none of this name, or members of its kind cannot score new images.
+        UsageError: there is none of this name.
         MemberError: a member is no longer the one that an ensemble was made from.
     """
     parts = find(name)
     if parts.kind == "ensemble":
         return EnsembleScorer(parts, find)
-    if parts.kind not in SCORERS:
-        raise UsageError(
-            f"member {name} is of kind {parts.kind!r}, which cannot score new images; "
-            f"{', '.join([*SCORERS, 'ensemble'])} can"
-        )
-    module, attribute = SCORERS[parts.kind]
-    scorer: Scorer = getattr(importlib.import_module(module), attribute)(parts)
-    return scorer
+    if parts.kind == "finetuned":  # torch is imported for those alone
+        from toolkit.inference.network import FinetunedScorer
+
+        return FinetunedScorer(parts)
+    return HeadScorer(parts)
 
 
 class EnsembleScorer:
@@ -99,7 +88,7 @@ def in_artifacts(artifacts: Path) -> Find:
                 digest=member.scored.digest,
                 folder=member.folder / "model",
                 recipe=member.recipe(),
-                notes=read_json(member.folder / "model" / "notes.json", f"the notes of {name}"),
+                notes=member.notes(),
             )
         return known[name]
 

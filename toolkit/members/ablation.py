@@ -58,8 +58,8 @@ def ablate(
 ) -> tuple[float, list[Effect]]:
     """Train with and without each task.
 
-    Run s has the head's seed + s and holds out fold s modulo the number of folds, the same for
-    every set of tasks, so that differences are paired. Their interval is that of the corrected
+    Run s has the head's random_state + s and holds out fold s modulo the number of folds, the same
+    for every set of tasks, so that differences are paired. Their interval is that of the corrected
     resampled t test (Nadeau & Bengio 2003): runs share training rows.
 
     Args:
@@ -79,7 +79,7 @@ def ablate(
         DataError: fewer than 2 runs, or no tasks.
     """
     if runs < 2 or not head.tasks:
-        raise DataError("an ablation needs at least one task and two runs: give --aux and --seeds")
+        raise DataError("an ablation needs at least one task and two runs: give aux and seeds")
     every, folds = tuple(head.tasks), int(fold.max()) + 1
     seed = seed_of(head.random_state)
     wanted: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [("all tasks", every, ())]

@@ -116,8 +116,8 @@ def finetune(
         crop: ``center`` or ``full``.
         resume: go on from the last checkpoint.
         tensorboard: True to insist, False for never, None for where it is installed.
-        split, name, overwrite, device, precision, seed, artifacts, progress: see
-            :func:`~toolkit.members.frozen.ovr`.
+
+    The others are those of :func:`~toolkit.members.frozen.ovr`.
 
     Raises:
         UsageError: an option is not among its choices, options contradict each other, a member of

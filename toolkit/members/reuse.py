@@ -61,7 +61,7 @@ def reuse_or_make(
         finally:
             lock.release()
     if there is not None:
-        say(f"member {name} is up to date (overwrite makes it again)")
+        say(f"member {name} is up to date (--overwrite makes it again)")
         yield there
 
 
@@ -77,6 +77,6 @@ def made_before(artifacts: Path, name: str, inputs: str, *, overwrite: bool) -> 
     if there.inputs != inputs:
         raise UsageError(
             f"a member named {name!r} was made from other inputs (recipe, members or data set): "
-            "choose another name, or replace it with overwrite"
+            "choose another name, or replace it with --overwrite (overwrite=True)"
         )
     return there

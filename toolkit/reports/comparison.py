@@ -12,11 +12,11 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.ensembles.thresholds import tuned_thresholds
 from toolkit.errors import MemberError
+from toolkit.members.held_out import developed, held_out
 from toolkit.members.member import Member
 from toolkit.paper.chance import blind_scores
 from toolkit.paper.results import RESULTS
 from toolkit.reports.differences import PAPER, REFERENCE, Blind, adjust, from_paper
-from toolkit.reports.held_out import developed, held_out
 from toolkit.statistics.intervals import draw_metrics, percentile_interval
 from toolkit.statistics.metrics import METRICS, score
 
@@ -92,12 +92,12 @@ class Row:
         }
 
 
-def compare(
+def compared_rows(
     dataset: Dataset,
     split: Split,
     members: Sequence[Member],
     *,
-    on: str = "test",
+    part: str = "test",
     resamples: int = 1000,
     seed: int = 0,
     on_member: Callable[[int], None] | None = None,
@@ -108,15 +108,15 @@ def compare(
         dataset: gives the truth.
         split: its images are scored on.
         members: to be compared; each must have held-out scores for the test images.
-        on: ``test``; or ``development`` for out-of-fold scores, which choices may be made by.
+        part: ``test``; or ``development`` for out-of-fold scores, which choices may be made by.
         resamples: of the bootstrap; 0 leaves intervals out.
         seed: of the bootstrap; every row sees the same resamples.
-        on_member: told 1 for each member scored.
+        on_member: called with 1 for each member scored.
 
     Raises:
         MemberError: a member is of another data set or lacks scores.
     """
-    references = reference_rows(dataset, split, on)
+    references = reference_rows(dataset, split, part)
     rate = dataset.Y[split.development].mean(axis=0)
     blind = Blind(
         {NONE: np.zeros(len(rate)), FREQUENCY: rate},
@@ -127,7 +127,9 @@ def compare(
     )
     ours = []
     for member in members:
-        row = member_row(dataset, split, member, on=on, resamples=resamples, seed=seed, blind=blind)
+        row = member_row(
+            dataset, split, member, part=part, resamples=resamples, seed=seed, blind=blind
+        )
         ours.append(row)
         if on_member is not None:
             on_member(1)
@@ -135,10 +137,10 @@ def compare(
     return [*paper_rows(), *references, *ours]
 
 
-def document(dataset: Dataset, split: str, rows: Sequence[Row], on: str = "test") -> dict[str, Any]:
+def document(dataset: str, split: str, rows: Sequence[Row], part: str = "test") -> dict[str, Any]:
     """Return what ``compare --json`` prints, and what a report holds."""
     facts = [row.facts() for row in rows]
-    return {"dataset": dataset.name, "split": split, "on": on, "rows": facts}
+    return {"dataset": dataset, "split": split, "part": part, "rows": facts}
 
 
 def paper_rows() -> Iterable[Row]:
@@ -153,28 +155,28 @@ def paper_rows() -> Iterable[Row]:
         yield Row(result.name, "paper", result.source, metrics, images=result.test_rows)
 
 
-def reference_rows(dataset: Dataset, split: Split, on: str = "test") -> list[Row]:
+def reference_rows(dataset: Dataset, split: Split, part: str = "test") -> list[Row]:
     """Return what predictors that ignore the image score on the test or development images.
 
     Always no; chance at the label's own rate (expected values of a predictor that says yes to each
     label at random as often as it is true among the development images); and the label's frequency
     given to every image as its score.
     """
-    truth = dataset.Y[split.test if on == "test" else split.development]
+    truth = dataset.Y[split.test if part == "test" else split.development]
     rate = dataset.Y[split.development].mean(axis=0)
     prevalence = truth.mean(axis=0)
     constant = np.broadcast_to(rate, truth.shape)
     none = score(truth, np.zeros(truth.shape), labels=dataset.labels)
     frequency = score(truth, constant, labels=dataset.labels)
     defined = prevalence > 0
-    blind = blind_scores(prevalence[defined], rate[defined])
+    blind = blind_scores(prevalence[defined], rate[defined]) if defined.any() else None
     accuracy = blind_scores(prevalence, rate).accuracy
     f1 = 2 * prevalence * rate / np.maximum(prevalence + rate, 1e-12)
     chance: Metrics = {
         "accuracy": float(accuracy),
-        "macro_precision": float(blind.macro_precision),
-        "macro_recall": float(blind.macro_recall),
-        "macro_f1": float(f1[defined].mean()),
+        "macro_precision": blind and float(blind.macro_precision),
+        "macro_recall": blind and float(blind.macro_recall),
+        "macro_f1": float(f1[defined].mean()) if defined.any() else None,
         "micro_f1": float(2 * (prevalence * rate).sum() / (prevalence.sum() + rate.sum())),
         "map": frequency.metrics["map"],
         "auroc": frequency.metrics["auroc"],
@@ -201,7 +203,7 @@ def member_row(
     member: Member,
     thresholds: np.ndarray | float = 0.5,
     *,
-    on: str = "test",
+    part: str = "test",
     resamples: int = 1000,
     seed: int = 0,
     blind: Blind | None = None,
@@ -214,7 +216,7 @@ def member_row(
         MemberError: the member belongs to another data set, or to another split: some test images
             have no held-out score.
     """
-    scored = (held_out if on == "test" else developed)(dataset, split, member)
+    scored = (held_out if part == "test" else developed)(dataset, split, member)
     truth, scores = scored.truth, scored.scores
     found = score(truth, scores, thresholds, dataset.labels)
     drawn = (
@@ -234,7 +236,7 @@ def member_row(
         intervals,
         found.per_label,
         len(truth),
-        _tuned(dataset, split, member, truth, scores) if on == "test" else None,
+        _tuned(dataset, split, member, truth, scores) if part == "test" else None,
         {}
         if drawn is None
         else {name: _pair(each) for name, each in zip(dataset.labels, drawn.ap.T, strict=True)},

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.members.held_out import Scored
 from toolkit.paper.results import RESULTS
-from toolkit.reports.held_out import Scored
 from toolkit.statistics.intervals import Draws, draw_metrics, holm, paired_difference
 from toolkit.statistics.metrics import METRICS, score
 

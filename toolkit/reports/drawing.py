@@ -100,11 +100,18 @@ def markup(figure: Figure, name: str, alt: str) -> str:
     text = re.sub(r'(?<=href="#)|(?<=url\(#)', f"{name}-", text)
     # its own width, so that a page gives the letters of all figures one size
     inches = f"--inches:{figure.get_figwidth():.2f}"
-    opening = f'<svg viewBox="\\1" role="img" aria-label="{escape(alt)}" class="plot"'
-    opening += f' style="{inches}">'
-    text = _SIZE.sub(lambda found: found.expand(opening), text, count=1)
+    head = f'role="img" aria-label="{escape(alt)}" class="plot" style="{inches}"'
+    # a function: in a template of expand() a label's backslashes would be taken for groups
+    text = _SIZE.sub(lambda found: f'<svg viewBox="{found.group(1)}" {head}>', text, count=1)
     text = text.replace(INK, "currentColor").replace(SOFT, "var(--line)")
     return re.sub(r"(\d+\.\d{2})\d+", r"\1", text)
+
+
+def standalone(svg: str) -> str:
+    """Return a figure of a page as a picture of its own, dark on white."""
+    opening = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+    style = "background:#fff;color:#1f2328;--line:#d0d7de;font-family:sans-serif;"
+    return svg.replace("<svg ", opening, 1).replace('style="', f'style="{style}', 1)
 
 
 def brief(name: str, limit: int = 36) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from toolkit.pages.escaping import csv_text, markdown_line, tex_line
 from toolkit.reports.comparison import Row
 from toolkit.reports.headline import ranked_members
-from toolkit.reports.table import csv_text, markdown_line, number, tex_line
+from toolkit.reports.table import number
 
 
 def csv_labels(rows: Sequence[Row]) -> str:

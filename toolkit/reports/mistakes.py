@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.images.thumbnails import Thumbnails
-from toolkit.reports.held_out import Scored
+from toolkit.members.held_out import Scored
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.finetuning.journal import read_journal
 from toolkit.images.thumbnails import Thumbnails
+from toolkit.members.held_out import held_out
 from toolkit.members.member import Member
 from toolkit.pages.page import page_environment
 from toolkit.reports.comparison import Row, document
@@ -28,7 +29,6 @@ from toolkit.reports.data_figures import (
 )
 from toolkit.reports.drawing import Picture
 from toolkit.reports.headline import finding, ranked_members
-from toolkit.reports.held_out import held_out
 from toolkit.reports.mistakes import contact_sheets
 from toolkit.reports.score_figures import (
     ensemble_weights,
@@ -98,7 +98,9 @@ def report_page(
     found = page_environment(Path(__file__).parent, TEMPLATES)
     found.filters["evidence"] = evidence_text
     # inside a script element only < could end it
-    kept = json.dumps(document(dataset, split.name, rows), allow_nan=False).replace("<", "\\u003c")
+    kept = json.dumps(document(dataset.name, split.name, rows), allow_nan=False).replace(
+        "<", "\\u003c"
+    )
     return found.get_template("report.html.j2").render(
         title=f"Report on {dataset.name}",
         facts={
@@ -122,7 +124,7 @@ def report_page(
         dataset=dataset,
         members=[(member, member.provenance(), dump_toml(member.recipe())) for member in members],
         recipe=extras.recipe,
-        document=kept,
+        document=kept.replace("<", "\\u003c"),
     )
 
 

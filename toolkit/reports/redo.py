@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from toolkit.members.member import Member
 from toolkit.storage.toml import dump_toml
 
-_SETTINGS = ("options", "settings")
+# facts of a resolved recipe that are no options: what the others determine
+_DERIVED = frozenset({"command", "name", "options", "settings", "tasks"})
 
 
-def redo_recipe(members: Sequence[Member], known: Mapping[str, Collection[str]]) -> str:
-    """Return a recipe (TOML) for ``toolkit reproduce``, ensembles after what they are made of.
-
-    Args:
-        members: whose resolved recipes are gathered.
-        known: for each command the keys that a recipe may hold; other facts are left out.
-    """
+def redo_recipe(members: Sequence[Member]) -> str:
+    """Return a recipe (TOML) for ``toolkit reproduce``, ensembles after what they are made of."""
     order = sorted(members, key=lambda member: member.kind == "ensemble")
-    return dump_toml({"step": [_step(member, known) for member in order]})
+    return dump_toml({"step": [_step(member) for member in order]})
 
 
-def _step(member: Member, known: Mapping[str, Collection[str]]) -> dict[str, Any]:
+def _step(member: Member) -> dict[str, Any]:
     recipe = member.recipe()
     command = str(recipe["command"])
     step: dict[str, Any] = {"command": command, "name": member.name}
-    keys = set(known.get(command, ()))
-    step |= {k: v for k, v in recipe.items() if k in keys and k not in step}
-    settings = [
-        f"{key}={value!r}"
-        for name in _SETTINGS
+    derived = _DERIVED if command != "multitask" else _DERIVED | {"head"}
+    step |= {key: value for key, value in recipe.items() if key not in derived}
+    settings = {
+        key: value
+        for name in ("options", "settings")
         for key, value in dict(recipe.get(name, {})).items()
         if not isinstance(value, dict)
-    ]
-    return step | ({"set": settings} if settings and "set" in keys else {})
+    }
+    return step | ({"set": settings} if settings else {})

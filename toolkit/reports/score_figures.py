@@ -9,12 +9,12 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.ensembles.ensemble import restore
+from toolkit.ensembles.fit import restore
+from toolkit.members.held_out import Scored, developed
 from toolkit.members.member import Member, load_state
 from toolkit.reports.comparison import Row
 from toolkit.reports.data_figures import heat_map
 from toolkit.reports.drawing import COLOURS, INK, Picture, brief, drawn, line_style, markup
-from toolkit.reports.held_out import Scored, developed
 from toolkit.statistics.metrics import binarize, decision_counts, metrics_from_counts
 from toolkit.storage.files import read_json
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from toolkit.errors import UsageError
+from toolkit.errors import check_choice
 from toolkit.reports.comparison import KINDS, Row
+from toolkit.storage.names import names_of
 
 SORTS = ("map", "accuracy", "macro_precision", "macro_recall", "macro_f1", "micro_f1", "auroc")
 
 
-def parse_kinds(text: str) -> tuple[str, ...]:
-    """Read ``paper,head``; ``all`` is every kind.
+def parse_kinds(wanted: str | Iterable[str]) -> tuple[str, ...]:
+    """Read ``paper,head`` or a list; ``all`` is every kind.
 
     Raises:
         UsageError: a kind is unknown; all are listed.
@@ -19,18 +20,10 @@ def parse_kinds(text: str) -> tuple[str, ...]:
     >>> parse_kinds("paper, ensemble")
     ('paper', 'ensemble')
     """
-    kinds = tuple(each.strip() for each in text.split(",") if each.strip())
-    unknown = [each for each in kinds if each not in (*KINDS, "all")]
-    if unknown or not kinds:
-        raise UsageError(f"--kind is all, or some of {', '.join(KINDS)}, not {text!r}")
+    kinds = tuple(names_of(wanted))
+    for each in kinds or ("",):
+        check_choice("kind", each, (*KINDS, "all"))
     return KINDS if "all" in kinds else kinds
-
-
-def check_sort(key: str) -> str:
-    """Return a key to sort by, or raise UsageError."""
-    if key not in SORTS:
-        raise UsageError(f"--sort is one of {', '.join(SORTS)}, not {key!r}")
-    return key
 
 
 def ordered(

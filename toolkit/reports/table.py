@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from toolkit.pages.escaping import csv_text, markdown, markdown_line, tex, tex_line
 from toolkit.reports.comparison import Row
 from toolkit.reports.differences import PAPER, REFERENCE
 from toolkit.statistics.metrics import METRICS
@@ -79,24 +78,29 @@ COLUMNS: tuple[Column, ...] = (
     Column("mAP", "mean average precision", _metric("map", 3)),
     Column("95 %", "its 95 % interval", _interval),
     Column("acc %", "accuracy (1 - Hamming loss), %", _metric("accuracy", 2, 100)),
-    Column("+blind", "accuracy above blind, points", _versus(REFERENCE, "accuracy", 2, 100)),
+    Column(
+        "Δ chance",
+        "accuracy above a predictor that ignores the image, points",
+        _versus(REFERENCE, "accuracy", 2, 100),
+    ),
     Column("prec", "macro precision at 0.5", _metric("macro_precision", 2)),
     Column("rec", "macro recall at 0.5", _metric("macro_recall", 2)),
-    Column("maF1t", "macro F1, tuned thresholds", _tuned("macro_f1")),
-    Column("miF1t", "micro F1, tuned thresholds", _tuned("micro_f1")),
-    Column("+paper", "accuracy above the paper's best", _versus(PAPER, "accuracy", 2, 100)),
-    Column("maF1", "macro F1 at 0.5", _metric("macro_f1", 3)),
-    Column("miF1", "micro F1 at 0.5", _metric("micro_f1", 3)),
-    Column("+mAP", "mAP above blind", _versus(REFERENCE, "map", 3)),
+    Column("macro-F1 tuned", "macro F1, tuned thresholds", _tuned("macro_f1")),
+    Column("micro-F1 tuned", "micro F1, tuned thresholds", _tuned("micro_f1")),
+    Column("Δ paper", "accuracy above the paper's best", _versus(PAPER, "accuracy", 2, 100)),
+    Column("macro-F1", "macro F1 at 0.5", _metric("macro_f1", 3)),
+    Column("micro-F1", "micro F1 at 0.5", _metric("micro_f1", 3)),
+    Column("Δ mAP", "mAP above predictors that ignore the image", _versus(REFERENCE, "map", 3)),
     Column("AUROC", "area under the ROC curve", _metric("auroc", 3)),
 )
 LEGEND = (
     "T/§: the paper's table/row and section; frozen: its feature extraction, else fine-tuned; ep: "
     "epochs; pos_w: weighted loss; @: threshold. mAP: mean average precision with its 95 % "
-    "interval over resampled test images. acc: 1 - Hamming loss, as in the paper. prec, rec, maF1, "
-    "miF1: at 0.5; t: at thresholds tuned on development images. +blind, +mAP: above the best "
-    "predictor that ignores the image (* Holm's p <= 0.05, paired bootstrap); +paper: above the "
-    "paper's best figure (° outside the 95 % interval; its test images are others, so no test)."
+    "interval over resampled images. acc: 1 - Hamming loss, as in the paper. prec, rec (macro), "
+    "macro-F1, micro-F1: at 0.5; tuned: at thresholds tuned on development images. Δ chance, "
+    "Δ mAP: accuracy and mAP above the best predictor that ignores the image (* Holm's p <= 0.05, "
+    "paired bootstrap); Δ paper: accuracy above the paper's best figure (° outside the 95 % "
+    "interval; its test images are others, so no test)."
 )
 
 
@@ -170,12 +174,12 @@ def markdown_table(rows: Sequence[Row]) -> str:
     heads = ["", *(column.short for column in COLUMNS)]
     lines = [markdown_line(heads), "|---|" + "---:|" * len(COLUMNS)]
     for group, members in _grouped(rows):
-        lines.append(f"| **{group}** |" + " |" * len(COLUMNS))
+        lines.append(f"| **{markdown(group)}** |" + " |" * len(COLUMNS))
         lines += [
             markdown_line([short_title(row), *(cell.text for cell in cells(row))])
             for row in members
         ]
-    return "\n".join([*lines, "", LEGEND]) + "\n"
+    return "\n".join([*lines, "", markdown(LEGEND)]) + "\n"
 
 
 def latex_table(rows: Sequence[Row]) -> str:
@@ -194,42 +198,6 @@ def latex_table(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-_TEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "–": "--", "§": r"\S{}", "°": r"$^\circ$", "*": r"$^*$",
-}  # fmt: skip
-
-
-def tex(text: str) -> str:
-    r"""Escape text for LaTeX.
-
-    >>> tex("a_b & 5 %")
-    'a\\_b \\& 5 \\%'
-    """
-    return "".join(_TEX.get(character, character) for character in text)
-
-
-def tex_line(texts: Sequence[str]) -> str:
-    """Return a line of a LaTeX table."""
-    return " & ".join(tex(text) for text in texts) + r" \\"
-
-
-def markdown_line(texts: Sequence[str]) -> str:
-    """Return a line of a Markdown table."""
-    safe = [text.replace("|", "\\|").replace("*", "\\*") for text in texts]
-    return "| " + " | ".join(safe) + " |"
-
-
 def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
     for group, members in groupby(rows, key=lambda row: row.group):
         yield group, list(members)
-
-
-def csv_text(lines: Sequence[Sequence[Any]]) -> str:
-    """Return lines as CSV; None is empty."""
-    file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(
-        ["" if cell is None else cell for cell in line] for line in lines
-    )
-    return file.getvalue()

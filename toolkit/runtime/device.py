@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, check_choice
 from toolkit.runtime.processor import processor_has_bf16
 
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -14,8 +14,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 def choose_device(device: str) -> str:
     """Return ``cpu``, ``cuda`` or ``mps`` for ``auto``; torch is asked only where a GPU may be."""
-    if device not in DEVICES:
-        raise UsageError(f"--device is one of {', '.join(DEVICES)}, not {device!r}")
+    check_choice("device", device, DEVICES)
     if device == "auto":
         if platform.system() == "Linux" and not Path("/dev/nvidiactl").exists():
             return "cpu"
@@ -38,8 +37,7 @@ def choose_precision(precision: str, device: str, engine: str = "auto") -> str:
 
     On a processor torch is given fp32 unless told otherwise: its bf16 moves features further.
     """
-    if precision not in PRECISIONS:
-        raise UsageError(f"--precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
+    check_choice("precision", precision, PRECISIONS)
     if precision != "auto":
         return precision
     if device == "cuda":

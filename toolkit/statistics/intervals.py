@@ -1,4 +1,4 @@
-"""How sure a figure is: paired bootstrap, corrected repeated splits, Holm and Wilson.
+"""How sure a figure is: paired bootstrap, corrected repeated splits, and Holm.
 
 Images are what was sampled, so images are what is resampled: all labels of an image stay together.
 The resamples depend on the seed and the number of rows alone, so every system scored on the same
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +24,6 @@ from toolkit.statistics.metrics import (
     metrics_from_counts,
     paired_arrays,
     ratio,
-    score,
 )
 
 _CHUNK_CELLS = 2**20
@@ -121,20 +119,6 @@ def _weighted_label(
     return ratio(precision, total), ratio(beaten, total * against[-1])
 
 
-def weighted_average_precision(
-    Y: npt.ArrayLike, S: npt.ArrayLike, weights: npt.ArrayLike
-) -> Floats:
-    """Return ``(B, L)``: :func:`average_precision` under each row of ``weights`` (B, n).
-
-    NaN where a label's positives all weigh 0.
-
-    >>> weighted_average_precision([[1], [0], [1]], [[0.9], [0.8], [0.7]], [[1, 1, 1], [0, 1, 2]])
-    array([[0.83333333],
-           [0.66666667]])
-    """
-    return WeightedRanking(Y, S)(weights)[0]
-
-
 @dataclass(frozen=True, eq=False)
 class Draws:
     """What resampled rows score, NaN where it is undefined.
@@ -148,6 +132,47 @@ class Draws:
     ap: Floats
 
 
+class Weighted:
+    """All metrics of scores and decisions about the same rows, under many reweightings of them.
+
+    Args:
+        Y: ``(n, L)``.
+        S: ``(n, L)``, scores to rank by.
+        B: ``(n, L)``, decisions.
+    """
+
+    def __init__(self, Y: npt.ArrayLike, S: npt.ArrayLike, B: npt.ArrayLike) -> None:
+        truth, scores = paired_arrays(Y, S)
+        decisions = np.asarray(B, dtype=np.bool_)
+        self._cells = np.hstack([truth & decisions, decisions, truth]).astype(np.float32)
+        self._ranking = WeightedRanking(truth, scores)
+
+    def __call__(self, weights: Array) -> Draws:
+        """Return what the rows score under each line of whole numbers ``(b, n)``."""
+        # whole numbers below 2**24 add exactly in float32
+        counts = (weights.astype(np.float32) @ self._cells).astype(np.float64)
+        ap, area = self._ranking(weights)
+        hits, predicted, positives = np.split(counts, 3, axis=1)
+        values = metrics_from_counts(hits, predicted, positives, weights.shape[1])
+        values |= {"map": defined_mean(ap), "auroc": defined_mean(area)}
+        return Draws(values, ap)
+
+    def point(self) -> Draws:
+        """Return what the rows score as they are, one line."""
+        return self(np.ones((1, len(self._cells)), np.uint8))
+
+    def draw(self, resamples: int, seed: int) -> Draws:
+        """Return what resamples of the rows score; draws with one seed are paired."""
+        rows = len(self._cells)
+        if not rows or resamples < 1:
+            raise DataError(f"{resamples} resamples of {rows} rows: ask for one or more of each")
+        parts = [self(chunk) for chunk in resample_counts(rows, resamples, seed)]
+        return Draws(
+            {name: np.concatenate([part.metrics[name] for part in parts]) for name in METRICS},
+            np.concatenate([part.ap for part in parts]),
+        )
+
+
 def draw_metrics(
     Y: npt.ArrayLike,
     S: npt.ArrayLike,
@@ -156,32 +181,12 @@ def draw_metrics(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Draws:
-    """Score every resample of the rows of ``Y`` and ``S`` (n, L).
+    """Score every resample of the rows of ``Y`` and probabilities ``S`` (n, L).
 
     Draws with one seed over the same rows are paired: they may be subtracted.
     """
     truth, scores = paired_arrays(Y, S, unit=True)
-    rows, labels = truth.shape
-    if not rows or resamples < 1:
-        raise DataError(f"{resamples} resamples of {rows} rows: ask for one or more of each")
-    decisions = binarize(scores, thresholds).astype(np.bool_)
-    cells = np.hstack([truth & decisions, decisions, truth]).astype(np.float32)
-    ranking = WeightedRanking(truth, scores)
-    found: dict[str, list[Floats]] = {name: [] for name in METRICS}
-    precisions = []
-    for chunk in resample_counts(rows, resamples, seed):
-        # whole numbers below 2**24 add exactly in float32
-        counts = (chunk.astype(np.float32) @ cells).astype(np.float64)
-        hits, predicted, positives = np.split(counts, [labels, 2 * labels], axis=1)
-        ap, area = ranking(chunk)
-        values = metrics_from_counts(hits, predicted, positives, rows)
-        values |= {"map": defined_mean(ap), "auroc": defined_mean(area)}
-        for name in METRICS:
-            found[name].append(values[name])
-        precisions.append(ap)
-    return Draws(
-        {name: np.concatenate(parts) for name, parts in found.items()}, np.concatenate(precisions)
-    )
+    return Weighted(truth, scores, binarize(scores, thresholds)).draw(resamples, seed)
 
 
 def percentile_interval(values: Floats, confidence: float = 0.95) -> tuple[float, float] | None:
@@ -235,45 +240,23 @@ class PairedDifference:
     p: float | None
 
 
-def paired_bootstrap_difference(
-    Y: npt.ArrayLike,
-    S_a: npt.ArrayLike,
-    S_b: npt.ArrayLike,
-    thresholds_a: Thresholds = 0.5,
-    thresholds_b: Thresholds = 0.5,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> dict[str, PairedDifference]:
-    """Return, per metric, how much better system a is than b on the same rows.
-
-    Both are scored on the same resamples, so what is hard for both cancels. p inverts the
-    percentile interval: twice the smaller share of resamples on either side of 0, counting the
-    sample itself (Davison & Hinkley 1997, p = (1 + k) / (1 + resamples)), at most 1.
-
-    >>> Y, S = [[1], [0]] * 50, [[0.9], [0.2]] * 50
-    >>> paired_bootstrap_difference(Y, S, S, resamples=50)["map"]
-    PairedDifference(difference=0.0, low=0.0, high=0.0, p=1.0)
-    """
-    point_a = score(Y, S_a, thresholds_a).metrics
-    point_b = score(Y, S_b, thresholds_b).metrics
-    drawn_a = draw_metrics(Y, S_a, thresholds_a, resamples=resamples, seed=seed).metrics
-    drawn_b = draw_metrics(Y, S_b, thresholds_b, resamples=resamples, seed=seed).metrics
-    return {
-        name: paired_difference(
-            point_a[name], point_b[name], drawn_a[name] - drawn_b[name], confidence
-        )
-        for name in METRICS
-    }
-
-
 def paired_difference(
     a: float | None, b: float | None, gaps: Floats, confidence: float = 0.95
 ) -> PairedDifference:
-    """Return a - b with its interval and p from paired draws of the difference, ``(resamples,)``.
+    """Return how much better system a is than b, from draws over the same resamples.
 
-    See :func:`paired_bootstrap_difference`.
+    What is hard for both cancels. p inverts the percentile interval: twice the smaller share of
+    resamples on either side of 0, counting the sample itself (Davison & Hinkley 1997,
+    p = (1 + k) / (1 + resamples)), at most 1.
+
+    Args:
+        a: a metric of the first system.
+        b: of the second.
+        gaps: ``(resamples,)``, the first system's draws less the second's.
+        confidence: of the interval.
+
+    >>> paired_difference(0.5, 0.25, np.array([0.1, 0.2, 0.3]), confidence=0.5)
+    PairedDifference(difference=0.25, low=0.15, high=0.25, p=0.5)
     """
     gaps = gaps[~np.isnan(gaps)]
     interval = percentile_interval(gaps, confidence)
@@ -356,18 +339,3 @@ def corrected_mean(
     reach = float(stdtrit(freedom, (1 + confidence) / 2)) * error
     p = 2 * float(stdtr(freedom, -abs(mean) / error)) if error else float(mean == 0)
     return CorrectedMean(mean, error, mean - reach, mean + reach, p)
-
-
-def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the score interval of a proportion (Wilson 1927), inside [0, 1] even at the edges.
-
-    >>> [round(x, 4) for x in wilson_interval(0, 10)]
-    [0.0, 0.2775]
-    """
-    if trials < 1 or not 0 <= successes <= trials:
-        raise DataError(f"{successes} of {trials} is no proportion: give 0 <= successes <= trials")
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share, weight = successes / trials, z * z / trials
-    centre = (share + weight / 2) / (1 + weight)
-    reach = z / (1 + weight) * np.sqrt(share * (1 - share) / trials + weight / (4 * trials))
-    return max(0.0, float(centre - reach)), min(1.0, float(centre + reach))

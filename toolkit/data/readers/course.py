@@ -32,6 +32,26 @@ def image_id(file: str) -> str:
     return os.path.splitext(file)[0] if is_image_name(file) else file
 
 
+def image_ids(files: Sequence[str]) -> list[str]:
+    """Return the id of each file: its name without the ending.
+
+    Raises:
+        DataError: two files have one id.
+    """
+    first: dict[str, str] = {}
+    clashes = []
+    for file in files:
+        other = first.setdefault(image_id(file), file)
+        if other != file:
+            clashes.append(f"{other} and {file}")
+    if clashes:
+        raise DataError(
+            f"{len(clashes)} images share an id with another ({listed(clashes, 3)}): "
+            "an image's id is its file name without the ending, so rename or remove one of each"
+        )
+    return list(first)
+
+
 def aliases(
     ids: Sequence[str], files: Sequence[str], targets: Sequence[str] | None = None
 ) -> dict[str, str]:

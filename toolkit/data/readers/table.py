@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from toolkit.data.layouts import list_images
+from toolkit.data.readers.base import Format, Labelled
 from toolkit.data.readers.course import AMBIGUOUS, aliases, check_labels, image_id
-from toolkit.errors import DataError, listed
+from toolkit.data.readers.folder import list_images
+from toolkit.errors import DataError, UsageError, listed
 from toolkit.storage.files import natural_key
 
 
@@ -56,6 +57,14 @@ def read_csv(table: Path) -> tuple[list[str], tuple[str, ...], np.ndarray]:
         raise DataError(f"{table} names one image file in two ways: list each image once")
     files = sorted(by_file, key=lambda file: natural_key(image_id(file)))
     return files, labels, np.array([by_file[file] for file in files], np.uint8)
+
+
+def read(path: Path, *, annotations: str | None = None) -> Labelled:
+    """Read a CSV file of images and labels; see :func:`read_csv`."""
+    if annotations:
+        raise UsageError("annotations is not for CSV files: leave the option out")
+    files, labels, Y = read_csv(path)
+    return Labelled(path.parent, files, labels, Y, facts={"layout": "csv", "annotations": None})
 
 
 def _parse(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -125,3 +134,6 @@ def _images_near(folder: Path) -> dict[str, str]:
     # a name without a folder must fit one file of both folders, unless it is a file's whole path
     bare = [image.rpartition("/")[2] for image in ids]
     return {**aliases(ids, files, files), **aliases(bare, files, files)}
+
+
+TABLE = Format(os.path.isfile, read)

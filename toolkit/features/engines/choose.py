@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, check_choice
 from toolkit.features.backbones import Backbone
 from toolkit.features.engines.base import Engine
 from toolkit.features.resolve import Loaded
@@ -40,8 +40,7 @@ def make_engine(
     Raises:
         UsageError: the engine is unknown or cannot serve the device.
     """
-    if engine not in ENGINES:
-        raise UsageError(f"--engine is one of {', '.join(ENGINES)}, not {engine!r}")
+    check_choice("engine", engine, ENGINES)
     if engine == "openvino" and device != "cpu":
         raise UsageError("--engine openvino runs on the processor: add --device cpu")
     installed = importlib.util.find_spec("openvino") is not None

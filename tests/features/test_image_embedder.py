@@ -1,0 +1,115 @@
+"""ImageEmbedder: a scikit-learn transformer on images."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image as Pillow
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from tests.features.feature_fakes import picture
+from toolkit.errors import DataError, UsageError
+from toolkit.features.image_embedder import ImageEmbedder
+from toolkit.heads.linear import LinearHead
+
+NETWORK = "timm/test_resnet"
+
+
+def embedder(artifacts: Path | None, **options: Any) -> ImageEmbedder:
+    given = {"weights": "none", "precision": "fp32", "engine": "torch", "artifacts": artifacts}
+    return ImageEmbedder(NETWORK, **{**given, **options})
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("pictures")
+    paths = []
+    for at in range(24):
+        image = picture(at, 40, 32)
+        if at % 2:
+            image = Pillow.eval(image, lambda value: value // 3)
+        paths.append(str(folder / f"im{at}.png"))
+        image.save(paths[-1])
+    return paths
+
+
+Y = np.array([[at % 2, (at // 2) % 2] for at in range(24)], np.uint8)
+
+
+def test_paths_pictures_and_arrays_are_the_same_images(pictures: list[str], tmp_path: Path) -> None:
+    made = embedder(tmp_path).fit(pictures)
+    X = made.transform(pictures)
+    assert X.shape == (24, made.n_features_out_)
+    assert X.dtype == np.float32
+    opened = [Pillow.open(path).convert("RGB") for path in pictures]
+    stacked = np.stack([np.asarray(image) for image in opened])
+    for given in (
+        [Path(path) for path in pictures],
+        opened,
+        list(stacked),
+        stacked,
+        pd.Series(pictures),
+        pd.DataFrame({"path": pictures}),
+        np.array(pictures),
+    ):
+        np.testing.assert_allclose(made.transform(given), X, rtol=2e-3, atol=2e-3)
+    order = np.random.default_rng(0).permutation(24)
+    np.testing.assert_array_equal(made.transform([pictures[at] for at in order]), X[order])
+
+
+def test_what_is_kept_is_what_was_computed(pictures: list[str], tmp_path: Path) -> None:
+    first = embedder(tmp_path).fit(pictures).transform(pictures)
+    again = embedder(tmp_path).fit(pictures).transform(pictures)
+    np.testing.assert_array_equal(first, again)
+    unkept = embedder(None).fit(pictures).transform(pictures)
+    np.testing.assert_array_equal(first, unkept)
+
+
+def test_an_image_that_cannot_be_decoded_is_named(pictures: list[str], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"not a picture")
+    made = embedder(tmp_path).fit(pictures)
+    with pytest.raises(DataError, match=r"1 images cannot be decoded .*broken\.png"):
+        made.transform([pictures[0], broken])
+    with pytest.raises(DataError, match="cannot be read"):
+        made.transform([tmp_path / "absent.png"])
+    with pytest.raises(DataError, match="expected a path, a Pillow image or an array, found int"):
+        made.transform([3])
+    with pytest.raises(DataError, match="expected an array uint8"):
+        made.transform([np.zeros((4, 4, 3))])
+    with pytest.raises(UsageError, match="crop: expected center or full, found 'own'"):
+        embedder(tmp_path, crop="own").fit(pictures)
+
+
+def test_it_goes_through_a_pipeline_folds_and_a_search(pictures: list[str], tmp_path: Path) -> None:
+    pipe = make_pipeline(embedder(tmp_path), LinearHead(Cs=[1.0]))
+    folds = KFold(3, shuffle=True, random_state=0)
+    found = cross_val_score(pipe, pictures, Y, cv=folds, scoring="average_precision")
+    assert found.shape == (3,)
+    assert np.isfinite(found).all()
+    search = GridSearchCV(
+        pipe,
+        {
+            "imageembedder__backbone": [NETWORK, "timm/test_efficientnet"],
+            "linearhead__Cs": [[0.01], [1.0]],
+        },
+        cv=folds,
+        scoring="average_precision",
+    ).fit(pictures, Y)
+    assert search.best_estimator_.predict_proba(pictures).shape == (24, 2)
+
+
+def test_it_is_cloned_named_and_kept_without_its_network(
+    pictures: list[str], tmp_path: Path
+) -> None:
+    made = embedder(tmp_path, views="original,hflip").fit(pictures)
+    assert clone(made).get_params() == made.get_params()
+    assert len(pickle.dumps(made)) < 4096  # options and a width, no weights
+    frame = made.set_output(transform="pandas").transform(pictures[:3])
+    assert list(frame.columns)[:2] == ["test_resnet_0", "test_resnet_1"]
+    assert list(made.get_feature_names_out()) == list(frame.columns)

@@ -1,0 +1,84 @@
+"""Images as a user gives them: paths, Pillow images or arrays, in a list."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageOps
+
+from toolkit.errors import DataError
+from toolkit.images.sources import Image, Images
+from toolkit.storage.files import digest_bytes, digest_file
+
+_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16")  # those that a PNG file holds
+
+
+def given_images(given: Any) -> Images:
+    """Return images in their order, each with the digest of its content.
+
+    Args:
+        given: one path, Pillow image or array ``uint8 (h, w, 3)`` or ``(h, w)``; or several, as a
+            list, a column of a table, or an array ``uint8 (n, h, w, 3)``. What is no file is
+            encoded without loss.
+
+    Raises:
+        DataError: a file cannot be read, or something is no image.
+    """
+    return Images.of(given_image(each, f"image {at}") for at, each in enumerate(several(given)))
+
+
+def several(given: Any) -> list[Any]:
+    """Return what was given as a list, a single image in a list of its own."""
+    single = isinstance(given, str | os.PathLike | Pillow.Image)
+    if isinstance(given, np.ndarray) and given.dtype == np.uint8 and given.ndim in (2, 3):
+        single = given.ndim == 2 or given.shape[-1] == 3
+    if single:
+        return [given]
+    if isinstance(given, np.ndarray) and given.ndim == 2 and given.shape[1] == 1:
+        return list(given[:, 0])  # a table with one column of paths
+    if hasattr(given, "iloc") and getattr(given, "ndim", 1) == 2:
+        if given.shape[1] != 1:
+            raise DataError(f"images: expected one column, found {given.shape[1]}")
+        return list(given.iloc[:, 0])
+    return list(given)
+
+
+def given_image(each: Any, name: str) -> Image:
+    """Return one image with the digest of its content.
+
+    Args:
+        each: a path, a Pillow image or an array.
+        name: of what is no file.
+
+    Raises:
+        DataError: a file cannot be read, or it is no image.
+    """
+    if isinstance(each, str | os.PathLike):
+        path = os.fspath(each)
+        try:
+            return Image(path, path, digest_file(Path(path)))
+        except OSError as error:
+            raise DataError(f"image {path} cannot be read: {error.strerror}") from error
+    if isinstance(each, np.ndarray):
+        if each.dtype != np.uint8 or not (each.ndim == 2 or each.shape[2:] == (3,)):
+            raise DataError(
+                f"{name}: expected an array uint8 (h, w, 3) or (h, w), found {each.dtype} "
+                f"{each.shape}"
+            )
+        each = Pillow.fromarray(each)
+    if not isinstance(each, Pillow.Image):
+        raise DataError(
+            f"{name}: expected a path, a Pillow image or an array, found {type(each).__name__}"
+        )
+    upright = ImageOps.exif_transpose(each)  # as a file's orientation is heeded
+    if upright.mode not in _MODES:
+        upright = upright.convert("RGB")
+    file = io.BytesIO()
+    upright.save(file, format="PNG", compress_level=1)
+    data = file.getvalue()
+    return Image(name, "", digest_bytes(data), data)

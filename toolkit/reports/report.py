@@ -1,0 +1,134 @@
+"""Report: the comparison and all that stands behind it, as one page to show a colleague."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.auditing.audit import Audit
+from toolkit.auditing.findings import Finding
+from toolkit.data.dataset import Dataset
+from toolkit.data.open import open_dataset
+from toolkit.data.split_store import get_split
+from toolkit.errors import UsageError
+from toolkit.members.find import Wanted
+from toolkit.pages.page import write_page
+from toolkit.paper.results import POSITIVES
+from toolkit.reports.audited import kept_findings
+from toolkit.reports.compare import comparable, score_rows
+from toolkit.reports.comparison import KINDS, document
+from toolkit.reports.page import Extras, report_page
+from toolkit.reports.redo import redo_recipe
+from toolkit.reports.selection import ordered
+from toolkit.runtime.progress import choose_progress
+from toolkit.storage.artifacts import artifacts_folder
+
+_PARTS = 12
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page that was written.
+
+    Attributes:
+        path: of the page.
+        bytes: its size.
+        seconds: it took to make.
+        members: names of the members shown.
+        document: the comparison, as of ``toolkit compare --json``.
+    """
+
+    path: Path
+    bytes: int
+    seconds: float
+    members: tuple[str, ...]
+    document: dict[str, Any]
+
+    def facts(self) -> dict[str, Any]:
+        """Return the document of ``toolkit report --json``."""
+        made = {"path": str(self.path), "bytes": self.bytes, "seconds": self.seconds}
+        return made | self.document
+
+    def _repr_html_(self) -> str:
+        from markupsafe import escape
+
+        path = escape(self.path)
+        return f'<p>{len(self.members)} members: <a href="{path}">{path}</a></p>'
+
+
+def report(
+    data: Dataset | str | None = None,
+    out: str | os.PathLike[str] = "report.html",
+    *,
+    members: Wanted = "*",
+    audit: str | os.PathLike[str] | Audit | None = None,
+    paper: bool | None = None,
+    resamples: int = 1000,
+    split: str = "paper",
+    seed: int = 0,
+    artifacts: str | os.PathLike[str] | None = None,
+    progress: Any = None,
+) -> Report:
+    """Write the comparison and all that stands behind it as one HTML file that needs no network.
+
+    Args:
+        data: a data set, or the name of one.
+        out: the page to write.
+        members: names, patterns, or members in hand.
+        audit: an audit to show too, or the file that ``toolkit audit --json`` printed.
+        paper: show the paper's rows; None for where the labels are the paper's.
+        resamples: of the test images for intervals; 0 for none.
+
+    The others are those of :func:`~toolkit.reports.compare.compare`.
+
+    Raises:
+        UsageError: ``out`` is a folder, there is no member of a name, or the audit is another's.
+        MemberError: a member that was named cannot be compared here.
+    """
+    place = Path(out)
+    if place.is_dir():
+        raise UsageError(f"out: expected a file's name, found the folder {place}")
+    began = time.perf_counter()
+    told, folder = choose_progress(progress), artifacts_folder(artifacts)
+    dataset = open_dataset(data, folder, told)
+    findings = _findings(audit, dataset)
+    kinds = KINDS
+    if not (set(dataset.labels) == set(POSITIVES) if paper is None else paper):
+        kinds = tuple(each for each in kinds if each != "paper")
+    part = get_split(dataset, split, folder)
+    chosen = comparable(dataset, part, folder, members, kinds=kinds, say=told.say)
+    rows = score_rows(dataset, part, chosen, resamples=resamples, seed=seed, progress=told)
+    rows = ordered(rows, kinds=kinds, best_first=True)
+    with told.task("drawing", _PARTS) as task:
+        page = report_page(
+            dataset,
+            part,
+            chosen,
+            rows,
+            folder,
+            Extras(
+                {"resamples": f"{resamples:,}", "seed": str(seed)}, redo_recipe(chosen), findings
+            ),
+            on_part=task.advance,
+        )
+    write_page(page, place.absolute())
+    return Report(
+        place,
+        len(page.encode()),
+        round(time.perf_counter() - began, 3),
+        tuple(member.name for member in chosen),
+        document(dataset.name, split, rows),
+    )
+
+
+def _findings(
+    audit: str | os.PathLike[str] | Audit | None, dataset: Dataset
+) -> list[Finding] | None:
+    if audit is None or not isinstance(audit, Audit):
+        return None if audit is None else kept_findings(Path(audit), dataset.name)
+    if audit.dataset.digest != dataset.digest:
+        raise UsageError(f"audit: expected one of {dataset.name}, found {audit.dataset.name}")
+    return list(audit.ranked)
