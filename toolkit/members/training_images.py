@@ -77,8 +77,7 @@ def training_images(
 def _features(
     dataset: Dataset, spec: FeatureSpec, artifacts: Path, progress: Progress
 ) -> TrainingImages:
-    from toolkit.finetuning.fitting import seeded
-    from toolkit.finetuning.networks import FrozenClassifier
+    from toolkit.finetuning.networks import FrozenClassifier, seeded
     from toolkit.finetuning.source import Source
 
     ((key, _),) = spec.keys(artifacts)
@@ -102,8 +101,7 @@ def _pictures(
     artifacts: Path,
     progress: Progress,
 ) -> TrainingImages:
-    from toolkit.finetuning.fitting import seeded
-    from toolkit.finetuning.networks import classifier
+    from toolkit.finetuning.networks import classifier, seeded
     from toolkit.finetuning.source import Source
 
     wanted = BackboneSpec(

@@ -9,7 +9,7 @@ from typing import Any
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.errors import MemberError
-from toolkit.finetuning.settings import backbone_of, settings_for
+from toolkit.finetuning.protocols import backbone_of, settings_for
 from toolkit.members.member import Member
 from toolkit.paper.results import RESULTS, PaperResult, result
 from toolkit.reports.comparison import Row, member_row

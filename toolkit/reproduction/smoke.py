@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from toolkit.finetuning.settings import settings_for
+from toolkit.finetuning.protocols import settings_for
 from toolkit.storage.names import names_of
 
 IMAGES = 200
