@@ -75,7 +75,7 @@ def ensemble(
         overwrite: replace a member of that name.
         seed: of all that is random.
         artifacts: where everything is kept; by default where the members in hand lie.
-        progress: who is told; see :func:`~toolkit.runtime.progress.choose_progress`.
+        progress: where progress is shown; see :func:`~toolkit.runtime.progress.choose_progress`.
 
     Raises:
         UsageError: an option is not among its choices, there is no member of a name, fewer than
