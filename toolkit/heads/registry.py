@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from toolkit.errors import UsageError, check_choice
 from toolkit.heads.head import OneVsRestHead
+from toolkit.heads.options import check_names
 
 HEADS = {
     "linear": ("toolkit.heads.linear", "LinearHead"),
@@ -17,6 +17,7 @@ HEADS = {
     "lightgbm": ("toolkit.heads.lightgbm", "LightGBMHead"),
     "multitask": ("toolkit.heads.multitask", "MultitaskHead"),
 }
+_RENAMED = {"seed": "random_state", "averaging": "ema_decay"}
 
 
 def make_head(name: str, **options: Any) -> OneVsRestHead:
@@ -33,19 +34,12 @@ def make_head(name: str, **options: Any) -> OneVsRestHead:
     check_choice("head", name, HEADS)
     module, attribute = HEADS[name]
     head: type[OneVsRestHead] = getattr(importlib.import_module(module), attribute)
-    known = sorted(head().get_params())
-    for option in options:
-        if option not in known:
-            near = difflib.get_close_matches(option, known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise UsageError(
-                f"the {name} head has no option {option!r}; {hint}it takes {', '.join(known)}"
-            )
+    check_names(f"the {name} head", options, sorted(head().get_params()), _RENAMED)
     made = head(**options)
     try:
         made.check()
     except (TypeError, ValueError) as error:
-        raise UsageError(f"the {name} head does not take these options: {error}") from error
+        raise UsageError(f"the {name} head: {error}") from error
     return made
 
 
@@ -68,7 +62,7 @@ def parse_options(settings: Mapping[str, Any] | Iterable[str] | None) -> dict[st
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip():
-            raise UsageError(f"--set takes key=value, not {setting!r}")
+            raise UsageError(f"set: expected key=value, found {setting!r}")
         try:
             value = ast.literal_eval(text.strip())
         except (ValueError, SyntaxError):

@@ -87,8 +87,8 @@ def multitask(
             made.
         seeds: of an ablation: runs of each set of tasks.
         set: further parameters of the head, by name or as ``key=value`` texts.
-        weights, views, pooling, crop, split, folds, name, overwrite, device, precision, seed,
-            artifacts, progress: see :func:`~toolkit.members.frozen.ovr`.
+
+    The others are those of :func:`~toolkit.members.frozen.ovr`.
 
     Raises:
         UsageError: an option or a name is not among its choices.
