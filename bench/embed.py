@@ -39,7 +39,7 @@ from toolkit.features.engines.choose import make_engine
 from toolkit.features.fill import fill_store
 from toolkit.features.key import CacheKey, store_folder
 from toolkit.features.resolve import resolve
-from toolkit.images.feed import decode_group, threads_restored
+from toolkit.images.feed import decode_group, decoding
 from toolkit.images.sources import Image, Images
 from toolkit.runtime.device import choose_precision
 from toolkit.storage.files import digest_bytes
@@ -180,7 +180,7 @@ def core_ms(images: list[Image], backbone: Backbone) -> dict[str, float]:
     """Return what reading, decoding and resizing cost one core, in milliseconds an image."""
     from toolkit.images.decode import decode
 
-    with threads_restored():
+    with decoding():
         torch.set_num_threads(1)
         started = time.perf_counter()
         data = [Path(image.path).read_bytes() for image in images]
