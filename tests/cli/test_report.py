@@ -25,7 +25,7 @@ class Page(HTMLParser):
         self.unnamed: list[str] = []
         self.rows: list[dict[str, float | None]] = []
         self.texts: list[tuple[str, str]] = []
-        self.finding = ""
+        self.headline = ""
         self._in: str | None = None
         self.feed(text)
 
@@ -50,8 +50,8 @@ class Page(HTMLParser):
         self._in = None if tag in ("td", "p") else self._in
 
     def handle_data(self, data: str) -> None:
-        if self._in == "finding":
-            self.finding += data
+        if self._in == "headline":
+            self.headline += data
         elif self._in is not None and "." in self._in:
             key, text = self.texts[-1]
             self.texts[-1] = (key, text + data)
@@ -121,7 +121,7 @@ def test_a_page_shows_what_compare_says_and_needs_nothing_else(
     for line, row in zip(shown, held["rows"], strict=True):
         for key, value in line.items():
             assert value == at(row, key), (row["name"], key)
-    # and what is read is those figures: each cell, both ends of an interval, the finding
+    # and what is read is those figures: each cell, both ends of an interval, the headline
     texts = iter(page.texts)
     for row in held["rows"]:
         for key, read in (next(texts) for _ in COLUMNS):
@@ -135,7 +135,7 @@ def test_a_page_shows_what_compare_says_and_needs_nothing_else(
                 assert prints(read.rstrip("*°"), figure), (row["name"], key, read)
     assert next(texts, None) is None
     best = max((row for row in held["rows"] if row["tuned"]), key=lambda row: row["metrics"]["map"])
-    said = re.findall(r"[-+]?\d+\.\d+", page.finding)
+    said = re.findall(r"[-+]?\d+\.\d+", page.headline)
     assert len(said) >= 6
     known = list(leaves(best))
     for each in said:

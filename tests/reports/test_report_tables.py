@@ -1,53 +1,66 @@
-"""Plain tables: every figure is there, and nothing breaks out of its cell."""
+"""A comparison's tables: every figure is there, and nothing breaks out of its cell."""
 
 import csv
 import io
+import re
+from html.parser import HTMLParser
 
 import pytest
 
+from toolkit.cli.compare_table import terminal_table
 from toolkit.errors import UsageError
+from toolkit.pages.escaping import csv_text
+from toolkit.reports.compare import Comparison
 from toolkit.reports.comparison import KINDS, Row, paper_rows
 from toolkit.reports.differences import adjust, from_paper, paper_best
-from toolkit.reports.label_tables import csv_labels, latex_labels, markdown_labels
 from toolkit.reports.selection import ordered, parse_kinds
-from toolkit.reports.table import COLUMNS, csv_table, latex_table, mark, markdown_table
+from toolkit.reports.table import COLUMNS, mark, shown_columns
 from toolkit.statistics.metrics import METRICS
 
 LABEL: dict[str, float | int | None] = {
     "ap": 0.5, "auroc": 0.6, "precision": 0.1, "recall": 0.2, "f1": 0.3, "support": 4,
 }  # fmt: skip
+HOSTILE = "[x](javascript:a) <b>\\input{y} &|`=1\n"
 
 
-def row(name: str, value: float, kind: str = "head") -> Row:
+def row(name: str, value: float, kind: str = "head", label: str = "a&b") -> Row:
     return Row(
         name,
         kind,
         "linear on x",
         dict.fromkeys(METRICS, value),
         ci={"map": [value - 0.1, value + 0.1]},
-        per_label={"a&b": LABEL},
+        per_label={label: LABEL},
         images=10,
-        ap_ci={"a&b": [0.4, 0.6]},
+        ap_ci={label: [0.4, 0.6]},
         versus={"paper": {"accuracy": {"difference": -0.1, "outside": True}}},
     )
 
 
-ROWS = [*paper_rows(), row("one|two_three", 0.123456789), row("m", 0.75, "ensemble")]
+def comparison(*rows: Row) -> Comparison:
+    return Comparison("d", "paper", "test", 10, list(rows), [])
 
 
-def test_csv_holds_every_figure_whole() -> None:
-    lines = list(csv.DictReader(io.StringIO(csv_table(ROWS))))
-    assert [line["name"] for line in lines] == [each.name for each in ROWS]
+ROWS = comparison(*paper_rows(), row("one|two_three", 0.123456789), row("m", 0.75, "ensemble"))
+
+
+def test_csv_and_frame_hold_every_figure_whole() -> None:
+    lines = list(csv.DictReader(io.StringIO(ROWS.to_csv())))
+    assert [line["name"] for line in lines] == [each.name for each in ROWS.rows]
     assert float(lines[-2]["map"]) == 0.123456789
     assert (float(lines[-1]["map_low"]), lines[0]["map"]) == (0.65, "")
-    labels = list(csv.DictReader(io.StringIO(csv_labels(ROWS))))
+    labels = list(csv.DictReader(io.StringIO(ROWS.to_csv(per_label=True))))
     assert [(line["label"], line["ap"], line["ap_low"]) for line in labels] == [
         ("a&b", "0.5", "0.4")
     ] * 2
+    for per_label, read in ((False, lines), (True, labels)):
+        frame = ROWS.to_frame(per_label=per_label)
+        assert (list(frame), len(frame)) == (list(read[0]), len(read))
 
 
 def test_latex_is_balanced_and_escaped() -> None:
-    for text, columns in ((latex_table(ROWS), len(COLUMNS) + 1), (latex_labels(ROWS), 5)):
+    for per_label, columns in ((False, len(shown_columns(ROWS.rows)) + 1), (True, 5)):
+        text = ROWS.to_latex(per_label=per_label)
         assert text.startswith(r"\begin{tabular}{l" + "r" * (columns - 1) + "}")
         assert text.rstrip().endswith(r"\end{tabular}")
         for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
@@ -55,27 +68,107 @@ def test_latex_is_balanced_and_escaped() -> None:
         for line in text.splitlines():
             if line.endswith(r"\\") and r"\multicolumn" not in line:
                 assert line.replace(r"\&", "").count("&") == columns - 1
-    assert r"one|two\_three" in latex_table(ROWS)
-    assert r"$^\circ$" in latex_table(ROWS)
+    assert r"one\textbar{}two\_three" in ROWS.to_latex()
+    assert r"$^\circ$" in ROWS.to_latex()
 
 
 def test_markdown_lines_have_one_width() -> None:
-    for text in (markdown_table(ROWS), markdown_labels(ROWS)):
+    for per_label in (False, True):
+        text = ROWS.to_markdown(per_label=per_label)
         lines = [line for line in text.splitlines() if line.startswith("|")]
         assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1
-        assert r"one\|two_three" in text
+        assert r"one\|two\_three" in text
+
+
+class Tags(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.add(tag)
+
+
+def test_a_name_is_never_markup_nor_a_formula() -> None:
+    found = comparison(row(HOSTILE, 0.5, label=HOSTILE), row("m", 0.4, label=HOSTILE))
+    plain = comparison(row("n", 0.5, label="n"), row("m", 0.4, label="n"))
+    for per_label in (False, True):
+        table = found.table(per_label=per_label)
+        assert Tags(table.to_html()).found == Tags(plain.table().to_html()).found
+        text = table.to_markdown()
+        assert not re.search(r"<|(?<!\\)[`\[\]]", text)
+        assert text.count("\n") == plain.to_markdown(per_label=per_label).count("\n")
+        tex = table.to_latex()
+        assert r"\input" not in tex
+        assert not re.search(r"^\s*\[|(?<!\{)\[", tex, re.MULTILINE)
+        assert tex.count("\n") == plain.to_latex(per_label=per_label).count("\n")
+    for evil in ("=1+1", "+1", "-1", "@SUM", "\t=1", "\r=1"):
+        [[text, number]] = csv.reader(io.StringIO(csv_text([[evil, -1.5]]), newline=""))
+        assert (text[0], text[1:].strip(), number) == ("'", evil.strip(), "-1.5")
+
+
+def test_a_title_says_over_which_labels_the_mean_is() -> None:
+    none = LABEL | {"ap": None, "support": 0}
+    short = row("m", 0.5)
+    short.per_label.update({"gone": none})
+    found = comparison(short)
+    assert "mAP over 1 of 2 labels, without positives here: gone" in found.title
+    assert "mAP over" not in comparison(row("m", 0.5)).title
+    assert all("1 of 2 labels" in text for text in (found.to_markdown(), found.to_latex()))
+    assert all("1 of 2 labels" in text for text in (repr(found), found._repr_html_()))
+
+
+@pytest.mark.parametrize("width", [200, 80, 40])
+@pytest.mark.parametrize("per_label", [False, True])
+def test_a_terminal_shows_whole_columns_and_says_which_are_left_out(
+    width: int, per_label: bool
+) -> None:
+    from rich.console import Console
+
+    names = [f"mlp-efficientnet_lite{at}+resnet" for at in range(9)]
+    rows = [row(name, 0.5 + at / 100) for at, name in enumerate(names)]
+    table = comparison(*rows).table(per_label=per_label)
+    out = io.StringIO()
+    console = Console(file=out, width=width, highlight=False)
+    drawn, notes = terminal_table(table, width)
+    console.print(drawn)
+    shown = out.getvalue()
+    assert max(map(len, shown.splitlines())) <= width
+    assert "…" not in shown
+    columns = len(drawn.columns)
+    for line in table.lines:
+        for text in line[1:columns]:
+            assert all(part in shown for part in text.split())
+    assert (columns < len(table.heads)) == ("Left out for want of width" in notes.plain)
+    for at, (head, key) in enumerate(zip(table.heads, table.keys, strict=True)):
+        if key:
+            assert (f"{head}: {key}" in notes.plain) == (at < columns), head
+    assert ("°:" in notes.plain) == ("°" in shown)
+
+
+def test_a_column_without_a_figure_is_not_shown() -> None:
+    heads = [column.head for column in COLUMNS]
+    assert set(ROWS.table().heads) <= {"", *heads}
+    assert "macro-F1 tuned" not in ROWS.table().heads
+    assert "Δ paper" in ROWS.table().heads
+    assert (
+        "precision"
+        not in comparison(Row("x", "reference", "s", dict.fromkeys(METRICS))).table().heads
+    )
 
 
 def test_rows_are_kept_by_kind_and_sorted_within() -> None:
+    papers = ROWS.rows[:3]
     heads = [row("low", 0.1), row("high", 0.9), row("mean", 0.5, "ensemble")]
-    names = [each.name for each in ordered([*ROWS[:3], *heads[::-1]], "map")][3:]
+    names = [each.name for each in ordered([*papers, *heads[::-1]], "map")][3:]
     assert names == ["low", "high", "mean"]
     assert [each.name for each in ordered(heads, "map", ["head"], best_first=True)] == [
         "high", "low",
     ]  # fmt: skip
-    turned = ordered([*ROWS[:3], row("blind", 0.07, "reference"), *heads], best_first=True)
+    turned = ordered([*papers, row("blind", 0.07, "reference"), *heads], best_first=True)
     assert [each.name for each in turned] == [
-        "high", "low", "mean", "blind", *(each.name for each in ROWS[:3]),
+        "high", "low", "mean", "blind", *(each.name for each in papers),
     ]  # fmt: skip
     assert parse_kinds("all") == KINDS
     for wrong in ("", "heads", "head,nonsense"):

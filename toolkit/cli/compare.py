@@ -62,22 +62,9 @@ def compare(
         run.say(f"picture: {svg}")
     if run.json or format == "json":
         run.emit(found.facts())
-    elif format != "rich":
-        write = {
-            "csv": found.to_csv,
-            "markdown": found.to_markdown,
-            "latex": found.to_latex,
-        }[format]
-        run.put(write(per_label=per_label))
-    else:
-        from toolkit.cli.compare_table import compare_table, label_table, legend
+    elif format == "rich":
+        from toolkit.cli.compare_table import terminal_table
 
-        width = run.console().width
-        if per_label:
-            run.show(label_table(found.rows, found.title, width))
-            run.show(
-                f"pos: positives among the {part} images; AP with its 95 % interval over resampled "
-                "images; chance: AP of a random ranking."
-            )
-        else:
-            run.show(compare_table(found.rows, found.title, width), legend(found.rows))
+        run.show(*terminal_table(found.table(per_label=per_label), run.console().width))
+    else:
+        run.put(getattr(found, f"to_{format}")(per_label=per_label))

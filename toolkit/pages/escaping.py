@@ -11,10 +11,11 @@ from typing import Any
 _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "–": "--", "§": r"\S{}", "°": r"$^\circ$", "*": r"$^*$",
-    "[": "{[}", "]": "{]}", "Δ": r"$\Delta$",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--", "§": r"\S{}",
+    "°": r"$^\circ$", "*": r"$^*$", "[": "{[}", "]": "{]}", "Δ": r"$\Delta$",
 }  # fmt: skip
-_MARKDOWN = re.compile(r"([\\`*\[\]|~])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]|~])")
+_LINE_BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*")
 
 
 def tex(text: str) -> str:
@@ -23,7 +24,7 @@ def tex(text: str) -> str:
     >>> tex("a_b & 5 %")
     'a\\_b \\& 5 \\%'
     """
-    return "".join(_TEX.get(character, character) for character in text)
+    return "".join(_TEX.get(character, character) for character in _LINE_BREAKS.sub(" ", text))
 
 
 def markdown(text: str) -> str:
@@ -33,17 +34,17 @@ def markdown(text: str) -> str:
     '&lt;b&gt;\\|\\[x\\](y)'
     """
     safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN.sub(r"\\\1", safe).replace("\n", " ")
+    return _MARKDOWN.sub(r"\\\1", _LINE_BREAKS.sub(" ", safe))
 
 
 def tex_line(texts: Sequence[str]) -> str:
     """Return a line of a LaTeX table."""
-    return " & ".join(tex(text) for text in texts) + r" \\"
+    return " & ".join(map(tex, texts)) + r" \\"
 
 
 def markdown_line(texts: Sequence[str]) -> str:
     """Return a line of a Markdown table."""
-    return "| " + " | ".join(markdown(text) for text in texts) + " |"
+    return f"| {' | '.join(map(markdown, texts))} |"
 
 
 def csv_text(lines: Iterable[Sequence[Any]]) -> str:
@@ -55,15 +56,12 @@ def csv_text(lines: Iterable[Sequence[Any]]) -> str:
     "'=1+1,,-0.5\\n"
     """
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(
-        [_cell(cell) for cell in line] for line in lines
-    )
+    csv.writer(file, lineterminator="\n").writerows(map(_safe, line) for line in lines)
     return file.getvalue()
 
 
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    return (
-        f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
-    )
+def _safe(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = _LINE_BREAKS.sub(" ", value)
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text

@@ -1,9 +1,86 @@
-"""Tables as HTML for notebooks and pages; all text is escaped."""
+"""Tables: one table of text in every form it is shown in; all of a user's text is escaped."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from toolkit.pages.escaping import markdown, markdown_line, tex, tex_line
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text, with all that a reader needs to understand it.
+
+    Attributes:
+        title: what it shows.
+        heads: of the columns, the first being that of the lines' names.
+        groups: lines under the heading of each group; one without a heading may be called "".
+        keys: what each column shows; empty where its head says it all.
+        marks: what signs in cells mean, said where one is.
+        remark: whatever else there is to explain.
+    """
+
+    title: str
+    heads: Sequence[str]
+    groups: Mapping[str, Sequence[Sequence[str]]]
+    keys: Sequence[str]
+    marks: Mapping[str, str] = field(default_factory=dict)
+    remark: str = ""
+
+    @property
+    def lines(self) -> list[Sequence[str]]:
+        """All lines."""
+        return [line for lines in self.groups.values() for line in lines]
+
+    @property
+    def explained(self) -> str:
+        """What the signs in its cells mean, and the remark."""
+        cells = [cell for line in self.lines for cell in line[1:]]
+        found = [said for sign, said in self.marks.items() if any(sign in cell for cell in cells)]
+        return " ".join(f"{said}." for said in (*found, self.remark) if said)
+
+    @property
+    def notes(self) -> str:
+        """What stands under it: the columns' keys, and what else is explained."""
+        keys = [f"{head}: {key}" for head, key in zip(self.heads, self.keys, strict=True) if key]
+        return f"{'; '.join(keys)}. {self.explained}".strip()
+
+    def first(self, columns: int) -> Table:
+        """Return the table with its first columns only."""
+        groups = {name: [line[:columns] for line in lines] for name, lines in self.groups.items()}
+        return replace(self, heads=self.heads[:columns], keys=self.keys[:columns], groups=groups)
+
+    def to_markdown(self) -> str:
+        """Return it as Markdown, headings as bold lines of their own."""
+        width = len(self.heads) - 1
+        text = [markdown_line(self.heads), "|---|" + "---:|" * width]
+        for name, lines in self.groups.items():
+            text += [f"| **{markdown(name)}** |{' |' * width}"] if name else []
+            text += map(markdown_line, lines)
+        return "\n".join([*text, "", markdown(f"{self.title}. {self.notes}")]) + "\n"
+
+    def to_latex(self) -> str:
+        r"""Return a ``tabular`` for the package booktabs, groups apart by ``\midrule``."""
+        width = len(self.heads)
+        text = [f"\\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule", tex_line(self.heads)]
+        for name, lines in self.groups.items():
+            text.append(r"\midrule")
+            text += [f"\\multicolumn{{{width}}}{{l}}{{\\emph{{{tex(name)}}}}} \\\\"] if name else []
+            text += map(tex_line, lines)
+        title = f"\\multicolumn{{{width}}}{{l}}{{\\footnotesize {tex(self.title)}}} \\\\"
+        return "\n".join([*text, r"\bottomrule", title, r"\end{tabular}"]) + "\n"
+
+    def to_html(self) -> str:
+        """Return it as HTML."""
+        from markupsafe import escape
+
+        lines: list[Sequence[Any]] = []
+        for name, each in self.groups.items():
+            lines += [[name, *[""] * (len(self.heads) - 1)]] if name else []
+            lines += each
+        return html_table(self.heads, lines, self.title) + f"<p>{escape(self.notes)}</p>"
 
 
 def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
@@ -15,7 +92,7 @@ def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: s
     from markupsafe import escape
 
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -30,8 +107,7 @@ def _cell(value: Any) -> str:
 
     if value is None:
         return "<td>–</td>"
-    if isinstance(value, float):
-        return f'<td style="text-align:right">{value:.4g}</td>'
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f'<td style="text-align:right">{value:,}</td>'
-    return f"<td>{escape(value)}</td>"
+    if isinstance(value, str | bool) or not isinstance(value, int | float):
+        return f"<td>{escape(value)}</td>"
+    shown = f"{value:.4g}" if isinstance(value, float) else f"{value:,}"
+    return f'<td style="text-align:right">{shown}</td>'

@@ -26,9 +26,9 @@ def kept_findings(file: Path, dataset: str) -> list[Finding]:
             for each in found["findings"]
         ]
     except OSError as error:
-        raise UsageError(f"--audit: {file} cannot be read ({error.strerror}): {make}") from error
+        raise UsageError(f"audit: {file} cannot be read ({error.strerror}): {make}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"--audit: {file} is no audit of a data set: {make}") from error
+        raise UsageError(f"audit: {file} is no audit of a data set: {make}") from error
     if of != dataset:
-        raise UsageError(f"--audit: {file} is of data set {of!r}, not {dataset!r}: {make}")
+        raise UsageError(f"audit: expected one of {dataset!r}, found {of!r} ({file}): {make}")
     return ranked(findings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +11,13 @@ import numpy as np
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.ensembles.thresholds import tuned_thresholds
-from toolkit.errors import MemberError
+from toolkit.errors import MemberError, UsageError, check_choice
 from toolkit.members.held_out import developed, held_out
 from toolkit.members.member import Member
 from toolkit.paper.chance import blind_scores
 from toolkit.paper.results import RESULTS
 from toolkit.reports.differences import PAPER, REFERENCE, Blind, adjust, from_paper
+from toolkit.runtime.progress import Progress
 from toolkit.statistics.intervals import draw_metrics, percentile_interval
 from toolkit.statistics.metrics import METRICS, score
 
@@ -35,6 +36,7 @@ NONE, CHANCE, FREQUENCY = (
     "chance at each label's rate",
     "label frequency as score",
 )
+_BLIND = "no image needed"
 
 
 @dataclass(frozen=True)
@@ -77,19 +79,7 @@ class Row:
 
     def facts(self) -> dict[str, Any]:
         """Return the row of ``compare --json``."""
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "source": self.source,
-            "metrics": self.metrics,
-            "ci": self.ci,
-            "per_label": self.per_label,
-            "images": self.images,
-            "tuned": self.tuned,
-            "group": self.group,
-            "ap_ci": self.ap_ci,
-            "versus": self.versus,
-        }
+        return vars(self) | {"group": self.group}
 
 
 def compared_rows(
@@ -97,25 +87,32 @@ def compared_rows(
     split: Split,
     members: Sequence[Member],
     *,
+    paper: bool = True,
     part: str = "test",
     resamples: int = 1000,
     seed: int = 0,
-    on_member: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Row]:
-    """Return the paper's rows, the reference rows, and one row a member.
+    """Return the paper's rows, the reference rows, and one row per member.
 
     Args:
         dataset: gives the truth.
         split: its images are scored on.
         members: to be compared; each must have held-out scores for the test images.
+        paper: whether the paper's figures are on the same labels: without, its rows are left out.
         part: ``test``; or ``development`` for out-of-fold scores, which choices may be made by.
         resamples: of the bootstrap; 0 leaves intervals out.
         seed: of the bootstrap; every row sees the same resamples.
-        on_member: called with 1 for each member scored.
+        progress: where progress is shown.
 
     Raises:
+        UsageError: an option is not among its choices, or the split holds no such images.
         MemberError: a member is of another data set or lacks scores.
     """
+    check_choice("part", part, PARTS)
+    if resamples < 0:
+        raise UsageError(f"resamples: expected 0 or more, found {resamples}")
+    shown = progress or Progress()
     references = reference_rows(dataset, split, part)
     rate = dataset.Y[split.development].mean(axis=0)
     blind = Blind(
@@ -125,16 +122,20 @@ def compared_rows(
         resamples=resamples,
         seed=seed,
     )
+    how: dict[str, Any] = {"part": part, "resamples": resamples, "seed": seed, "blind": blind}
     ours = []
-    for member in members:
-        row = member_row(
-            dataset, split, member, part=part, resamples=resamples, seed=seed, blind=blind
-        )
-        ours.append(row)
-        if on_member is not None:
-            on_member(1)
+    with shown.task("scoring", len(members)) as task:
+        for member in members:
+            ours.append(member_row(dataset, split, member, paper=paper, **how))
+            task.advance()
     adjust(row.versus[REFERENCE] for row in ours)
-    return [*paper_rows(), *references, *ours]
+    least = 2 * len(members) / (1 + resamples)
+    if resamples and least > 0.05:
+        shown.say(
+            f"{resamples} resamples of {len(members)} members: Holm's p cannot fall below "
+            f"{least:.2g}; resamples={40 * len(members)} lets it reach 0.05"
+        )
+    return [*(paper_rows() if paper else ()), *references, *ours]
 
 
 def document(dataset: str, split: str, rows: Sequence[Row], part: str = "test") -> dict[str, Any]:
@@ -162,37 +163,36 @@ def reference_rows(dataset: Dataset, split: Split, part: str = "test") -> list[R
     label at random as often as it is true among the development images); and the label's frequency
     given to every image as its score.
     """
-    truth = dataset.Y[split.test if part == "test" else split.development]
+    rows = split.test if part == "test" else split.development
+    if not len(rows):
+        raise UsageError(
+            f"split: expected {part} images, found none in split {split.name!r} of {dataset.name}: "
+            "import more images, or use another split"
+        )
+    truth = dataset.Y[rows]
     rate = dataset.Y[split.development].mean(axis=0)
     prevalence = truth.mean(axis=0)
-    constant = np.broadcast_to(rate, truth.shape)
     none = score(truth, np.zeros(truth.shape), labels=dataset.labels)
-    frequency = score(truth, constant, labels=dataset.labels)
+    frequency = score(truth, np.broadcast_to(rate, truth.shape), labels=dataset.labels)
+    chance: Metrics = dict.fromkeys(METRICS) | {"accuracy": blind_scores(prevalence, rate).accuracy}
     defined = prevalence > 0
-    blind = blind_scores(prevalence[defined], rate[defined]) if defined.any() else None
-    accuracy = blind_scores(prevalence, rate).accuracy
-    f1 = 2 * prevalence * rate / np.maximum(prevalence + rate, 1e-12)
-    chance: Metrics = {
-        "accuracy": float(accuracy),
-        "macro_precision": blind and float(blind.macro_precision),
-        "macro_recall": blind and float(blind.macro_recall),
-        "macro_f1": float(f1[defined].mean()) if defined.any() else None,
-        "micro_f1": float(2 * (prevalence * rate).sum() / (prevalence.sum() + rate.sum())),
-        "map": frequency.metrics["map"],
-        "auroc": frequency.metrics["auroc"],
-    }
-    n = len(truth)
+    if defined.any():
+        p, q = prevalence[defined], rate[defined]
+        blind = blind_scores(p, q)
+        chance |= {
+            "macro_precision": blind.macro_precision,
+            "macro_recall": blind.macro_recall,
+            "macro_f1": float((2 * p * q / (p + q)).mean()),
+            "micro_f1": float(2 * (p * q).sum() / (p.sum() + rate.sum())),
+            "map": frequency.metrics["map"],
+            "auroc": frequency.metrics["auroc"],
+        }
+    rest: dict[str, Any] = {"images": len(rows)}
     return [
-        Row(NONE, "reference", "no image needed", none.metrics, {}, none.per_label, n),
-        Row(CHANCE, "reference", "expected value", chance, images=n),
+        Row(NONE, "reference", _BLIND, none.metrics, per_label=none.per_label, **rest),
+        Row(CHANCE, "reference", "expected value", chance, **rest),
         Row(
-            FREQUENCY,
-            "reference",
-            "no image needed",
-            frequency.metrics,
-            {},
-            frequency.per_label,
-            n,
+            FREQUENCY, "reference", _BLIND, frequency.metrics, per_label=frequency.per_label, **rest
         ),
     ]
 
@@ -201,8 +201,8 @@ def member_row(
     dataset: Dataset,
     split: Split,
     member: Member,
-    thresholds: np.ndarray | float = 0.5,
     *,
+    paper: bool = True,
     part: str = "test",
     resamples: int = 1000,
     seed: int = 0,
@@ -218,14 +218,11 @@ def member_row(
     """
     scored = (held_out if part == "test" else developed)(dataset, split, member)
     truth, scores = scored.truth, scored.scores
-    found = score(truth, scores, thresholds, dataset.labels)
-    drawn = (
-        draw_metrics(truth, scores, thresholds, resamples=resamples, seed=seed)
-        if resamples
-        else None
-    )
+    found = score(truth, scores, labels=dataset.labels)
+    drawn = draw_metrics(truth, scores, resamples=resamples, seed=seed) if resamples else None
     intervals = {} if drawn is None else {k: _pair(v) for k, v in drawn.metrics.items()}
-    versus = {PAPER: from_paper(found.metrics, intervals)}
+    aps = () if drawn is None else drawn.ap.T
+    versus = {PAPER: from_paper(found.metrics, intervals) if paper else {}}
     if blind is not None:
         versus[REFERENCE] = blind.below(scored, found.metrics, drawn)
     return Row(
@@ -237,9 +234,7 @@ def member_row(
         found.per_label,
         len(truth),
         _tuned(dataset, split, member, truth, scores) if part == "test" else None,
-        {}
-        if drawn is None
-        else {name: _pair(each) for name, each in zip(dataset.labels, drawn.ap.T, strict=True)},
+        {name: _pair(each) for name, each in zip(dataset.labels, aps, strict=False)},
         versus,
     )
 

@@ -19,7 +19,7 @@ from toolkit.statistics.intervals import Draws, draw_metrics, holm, paired_diffe
 from toolkit.statistics.metrics import METRICS, score
 
 Metrics = Mapping[str, float | None]
-_PRINTED = ("accuracy", "macro_precision", "macro_recall")
+PRINTED = ("accuracy", "macro_precision", "macro_recall")
 REFERENCE, PAPER = "reference", "paper"
 
 
@@ -29,7 +29,7 @@ def paper_best(metric: str) -> tuple[str, float, float] | None:
     >>> paper_best("macro_precision")[1:]
     (0.08, 0.005)
     """
-    if metric not in _PRINTED:
+    if metric not in PRINTED:
         return None
     printed = [each for each in RESULTS.values() if getattr(each, metric) is not None]
     best = max(printed, key=lambda each: float(getattr(each, metric)))
@@ -44,7 +44,7 @@ def from_paper(metrics: Metrics, intervals: Mapping[str, Any]) -> dict[str, dict
     interval; None without one.
     """
     out: dict[str, dict[str, Any]] = {}
-    for metric in _PRINTED:
+    for metric in PRINTED:
         best, own = paper_best(metric), metrics[metric]
         if best is None or own is None:
             continue

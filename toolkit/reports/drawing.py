@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +31,7 @@ _STYLE: Any = {
     "axes.labelcolor": INK,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlesize": 10,
+    "axes.titlesize": 9,
     "figure.facecolor": "none",
     "font.size": 9,
     "grid.color": SOFT,
@@ -52,15 +55,13 @@ class Picture:
 
     Attributes:
         title: a heading.
-        svg: markup; empty where there is nothing to draw.
-        alt: what it shows, for those who cannot see it.
         caption: how to read it, or why it is not there.
+        svg: markup; empty where there is nothing to draw.
     """
 
     title: str
-    svg: str
-    alt: str
     caption: str
+    svg: str = ""
 
 
 @contextmanager
@@ -89,9 +90,11 @@ def markup(figure: Figure, name: str, alt: str) -> str:
 
     file = io.StringIO()
     # a date would make two pages of the same data differ
-    figure.savefig(
-        file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    )
+    nobody = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with warnings.catch_warnings():
+        # the letters that count are those of whoever looks at it
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        figure.savefig(file, format="svg", metadata=nobody)
     text = _HEAD.sub("", file.getvalue(), count=1)
     # a style element would reach beyond its figure
     for element in ("metadata", "style"):
@@ -100,7 +103,7 @@ def markup(figure: Figure, name: str, alt: str) -> str:
     text = re.sub(r'(?<=href="#)|(?<=url\(#)', f"{name}-", text)
     # its own width, so that a page gives the letters of all figures one size
     inches = f"--inches:{figure.get_figwidth():.2f}"
-    head = f'role="img" aria-label="{escape(alt)}" class="plot" style="{inches}"'
+    head = f'role="img" aria-label="{escape(_printable(alt))}" class="plot" style="{inches}"'
     # a function: in a template of expand() a label's backslashes would be taken for groups
     text = _SIZE.sub(lambda found: f'<svg viewBox="{found.group(1)}" {head}>', text, count=1)
     text = text.replace(INK, "currentColor").replace(SOFT, "var(--line)")
@@ -120,10 +123,27 @@ def brief(name: str, limit: int = 36) -> str:
     >>> brief("mlp-efficientnet_lite0+efficientnet_lite1", 20)
     'mlp-effici…net_lite1'
     """
+    name = _printable(name)
     if len(name) <= limit:
         return name
     end = (limit - 1) // 2
     return f"{name[: limit - 1 - end]}…{name[len(name) - end :]}"
+
+
+def _printable(text: str) -> str:
+    # control characters are not allowed in SVG
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def most_frequent(counts: np.ndarray, most: int) -> tuple[np.ndarray, str]:
+    """Return which labels a figure has room for, the commonest first, and what to say of others.
+
+    >>> most_frequent(np.array([1, 5, 3]), 2)
+    (array([1, 2]), ' Shown are the 2 most frequent of 3 labels.')
+    """
+    order = np.argsort(-counts, kind="stable")[:most]
+    said = f" Shown are the {most} most frequent of {len(counts)} labels."
+    return order, said if len(counts) > most else ""
 
 
 def line_style(number: int) -> dict[str, Any]:

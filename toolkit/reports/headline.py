@@ -1,9 +1,10 @@
-"""Finding: what a comparison comes to, in one paragraph."""
+"""Headline: what a comparison comes to, in one paragraph."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from toolkit.errors import counted, listed
 from toolkit.reports.comparison import Row
 from toolkit.reports.differences import PAPER, REFERENCE
 
@@ -14,18 +15,18 @@ def ranked_members(rows: Sequence[Row]) -> list[Row]:
     return sorted(ours, key=lambda row: -(row.metrics["map"] or -1.0))
 
 
-def finding(dataset: str, rows: Sequence[Row]) -> str:
+def headline(dataset: str, rows: Sequence[Row]) -> str:
     """Return the paragraph; every figure in it is in the rows."""
     ours = ranked_members(rows)
     if not ours:
         return (
-            f"No member of {dataset} has been scored yet, so there is nothing but the paper and "
-            "predictors that ignore the image. Make one: toolkit ovr --head linear."
+            f"No member of {dataset} has been scored yet, so there is nothing but predictors that "
+            "ignore the image. Make one: toolkit ovr --head linear."
         )
     best = ours[0]
     m, pair = best.metrics, best.ci.get("map")
     said = [
-        f"Of {len(ours)} member{'s' if len(ours) > 1 else ''} on {dataset}, {best.name} "
+        f"Of {counted(len(ours), 'member')} on {dataset}, {best.name} "
         f"({best.source}) ranks the {best.images:,} test images best: mean average precision "
         f"{_figure(m['map'])}{_interval(pair)}"
     ]
@@ -55,19 +56,15 @@ def finding(dataset: str, rows: Sequence[Row]) -> str:
             f"{printed['macro_recall']['value']:.2f}."
         )
     if len(ours) > 1 and pair is not None:
-        near = [row for row in ours[1:] if (row.metrics["map"] or 0) >= pair[0]]
+        near = sum((row.metrics["map"] or 0) >= pair[0] for row in ours[1:])
         if near:
             said.append(
-                f"The mAP of {len(near)} other member{'s' if len(near) > 1 else ''} lies within "
-                "that interval: the order among them is not settled by these images."
+                f"The mAP of {counted(near, 'other member')} lies within that interval: the order "
+                "among them is not settled by these images."
             )
-    weak = [
-        label
-        for label, each in best.per_label.items()
-        if each["support"] and (each["support"] or 0) < 20
-    ]
+    weak = [label for label, each in best.per_label.items() if (each["support"] or 0) < 20]
     if weak:
-        said.append(f"Fewer than 20 test images carry {', '.join(weak)}: take those with care.")
+        said.append(f"Fewer than 20 test images carry {listed(weak, 12)}: take those with care.")
     return " ".join(said)
 
 

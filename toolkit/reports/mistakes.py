@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from toolkit.data.dataset import Dataset
 from toolkit.images.thumbnails import Thumbnails
 from toolkit.members.held_out import Scored
+from toolkit.statistics.metrics import binarize
+
+SURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,8 @@ class Mistake:
         kind: ``missed`` (labelled, low score) or ``false alarm`` (not labelled, high score).
         label: in question.
         score: the member's, for that label.
-        carries: the labels given, in words.
-        says: labels with a score of 0.5 or more, in words.
+        given: the labels given, in words.
+        predicted: labels with scores at or above their thresholds, in words.
         picture: a data address; empty where there is none.
     """
 
@@ -29,39 +33,45 @@ class Mistake:
     kind: str
     label: str
     score: float
-    carries: str
-    says: str
+    given: str
+    predicted: str
     picture: str
 
 
 def contact_sheets(
-    dataset: Dataset, scored: Scored, picture: Thumbnails, each: int
-) -> dict[str, list[Mistake]]:
-    """Return, for each label, up to ``each`` false alarms and misses, the most confident first."""
-    sheets: dict[str, list[Mistake]] = {}
+    dataset: Dataset, scored: Scored, thresholds: np.ndarray, picture: Thumbnails, each: int
+) -> Iterator[tuple[str, list[Mistake]]]:
+    """Yield each label with up to ``each`` false alarms and misses, the most confident first.
+
+    A mistake is confident where the score is at least half way (``SURE``) from the label's
+    threshold, of ``thresholds`` (L,), to 0 or 1. Labels without such mistakes are left out.
+    """
+    predicted = binarize(scored.scores, thresholds) == 1
     for at, label in enumerate(dataset.labels):
-        truth, scores = scored.truth[:, at] == 1, scored.scores[:, at]
-        alarms = np.flatnonzero(~truth & (scores >= 0.5))
-        missed = np.flatnonzero(truth & (scores < 0.5))
-        alarms = alarms[np.argsort(-scores[alarms], kind="stable")][:each]
-        missed = missed[np.argsort(scores[missed], kind="stable")][:each]
+        truth, threshold = scored.truth[:, at] == 1, float(thresholds[at])
+        gap = scored.scores[:, at].astype(np.float64) - threshold
+        # how far from the threshold to the end of the scale, in [0, 1]
+        room = np.where(predicted[:, at], 1 - threshold, -threshold)
+        sure = np.divide(gap, room, out=np.zeros_like(gap), where=room != 0)
+        wrong = np.flatnonzero((predicted[:, at] != truth) & (sure >= SURE))
+        wrong = wrong[np.argsort(-sure[wrong], kind="stable")]
+        kinds = {"false alarm": wrong[~truth[wrong]], "missed": wrong[truth[wrong]]}
         found = [
             Mistake(
-                image=dataset.ids[scored.rows[place]],
-                kind=kind,
-                label=label,
-                score=float(scores[place]),
-                carries=_words(dataset.labels, scored.truth[place] == 1),
-                says=_words(dataset.labels, scored.scores[place] >= 0.5),
-                picture=picture(int(scored.rows[place])),
+                dataset.ids[scored.rows[place]],
+                kind,
+                label,
+                float(scored.scores[place, at]),
+                _words(dataset.labels, scored.truth[place] == 1),
+                _words(dataset.labels, predicted[place]),
+                picture(int(scored.rows[place])),
             )
-            for kind, places in (("false alarm", alarms), ("missed", missed))
-            for place in places
+            for kind, places in kinds.items()
+            for place in places[:each]
         ]
         if found:
-            sheets[label] = found
-    return sheets
+            yield label, found
 
 
-def _words(labels: tuple[str, ...], given: np.ndarray) -> str:
-    return ", ".join(name for name, yes in zip(labels, given, strict=True) if yes) or "none"
+def _words(labels: tuple[str, ...], there: np.ndarray) -> str:
+    return ", ".join(name for name, yes in zip(labels, there, strict=True) if yes) or "no label"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from toolkit.auditing.evidence import evidence_text
 from toolkit.auditing.findings import Finding
@@ -20,46 +21,21 @@ from toolkit.images.thumbnails import Thumbnails
 from toolkit.members.held_out import held_out
 from toolkit.members.member import Member
 from toolkit.pages.page import page_environment
+from toolkit.reports import data_figures, score_figures
 from toolkit.reports.comparison import Row, document
-from toolkit.reports.data_figures import (
-    co_occurrence,
-    distribution_by_split,
-    epoch_figures,
-    label_distribution,
-)
 from toolkit.reports.drawing import Picture
-from toolkit.reports.headline import finding, ranked_members
-from toolkit.reports.mistakes import contact_sheets
-from toolkit.reports.score_figures import (
-    ensemble_weights,
-    label_precision,
-    member_correlation,
-    precision_recall_curves,
-    reliability,
-    threshold_sweep,
-)
-from toolkit.reports.table import COLUMNS, cells, short_title
+from toolkit.reports.headline import headline, ranked_members
+from toolkit.reports.mistakes import Mistake, contact_sheets
+from toolkit.reports.redo import redo_recipe
+from toolkit.reports.table import comparison_table, short_title, shown_columns, table_title
+from toolkit.runtime.progress import Progress
 from toolkit.storage.files import natural_key
 from toolkit.storage.toml import dump_toml
 
 _SHOWN = 3
 _SIDE = 112
 _PICTURES = 2_500_000
-
-
-@dataclass(frozen=True)
-class Extras:
-    """What a report shows besides the comparison.
-
-    Attributes:
-        facts: name to value, shown in the head.
-        recipe: TOML that makes the members again.
-        findings: of an audit; None where none was given.
-    """
-
-    facts: Mapping[str, str]
-    recipe: str
-    findings: Sequence[Finding] | None = None
+Part = tuple[str, Callable[[], Sequence[Picture]]]
 
 
 def report_page(
@@ -68,8 +44,10 @@ def report_page(
     members: Sequence[Member],
     rows: Sequence[Row],
     artifacts: Path,
-    extras: Extras,
-    on_part: Callable[[int], None] | None = None,
+    *,
+    facts: Mapping[str, str],
+    findings: Sequence[Finding] | None = None,
+    progress: Progress | None = None,
 ) -> str:
     """Return the page.
 
@@ -77,30 +55,30 @@ def report_page(
         dataset: the data set.
         split: whose test images the rows were scored on.
         members: those of the rows, in any order.
-        rows: of :func:`toolkit.reports.comparison.compare`; the page shows no other figures of
-            the test images' metrics, and holds them all as JSON.
+        rows: of :func:`toolkit.reports.comparison.compared_rows`; the page shows no other figures
+            of the test images' metrics, and holds them all as JSON.
         artifacts: where journals of training lie.
-        extras: what else to show.
-        on_part: called with 1 for each part made.
+        facts: name to value, shown in the head besides those of the data.
+        findings: of an audit; None where none was given.
+        progress: where progress is shown.
     """
-    step = on_part or (lambda parts: None)
+    by_name = {member.name: member for member in members}
+    ranked = [row for row in ranked_members(rows) if row.name in by_name]
+    best = [by_name[row.name] for row in ranked]
+    parts = _data_parts(dataset, split, _journals(members, artifacts))
+    parts += _score_parts(dataset, split, best, ranked[:_SHOWN]) if best else []
     figures: dict[str, list[Picture]] = {"data": [], "training": [], "scores": [], "members": []}
-    for group, picture in _figures(dataset, split, members, rows, artifacts):
-        figures[group].append(picture)
-        step(1)
-    best = _best(members, rows)
-    sheets = {}
-    if best:
-        thumbnails = Thumbnails(dataset.paths, side=_SIDE, budget=_PICTURES)
-        each = max(2, min(6, 100 // len(dataset.labels)))
-        sheets = contact_sheets(dataset, held_out(dataset, split, best[0]), thumbnails, each)
-        step(1)
+    with (progress or Progress()).task("drawing", len(parts) + 1) as task:
+        for section, draw in parts:
+            figures[section] += draw()
+            task.advance()
+        sheets = _sheets(dataset, split, best[0], ranked[0]) if best else {}
+        task.advance()
+    title = table_title(dataset.name, split.name, "test", len(split.test), rows)
+    table, columns = comparison_table(rows, title), shown_columns(rows)
     found = page_environment(Path(__file__).parent, TEMPLATES)
     found.filters["evidence"] = evidence_text
-    # inside a script element only < could end it
-    kept = json.dumps(document(dataset.name, split.name, rows), allow_nan=False).replace(
-        "<", "\\u003c"
-    )
+    kept = json.dumps(document(dataset.name, split.name, rows), allow_nan=False)
     return found.get_template("report.html.j2").render(
         title=f"Report on {dataset.name}",
         facts={
@@ -109,58 +87,70 @@ def report_page(
             "split": split.name,
             "test images": f"{len(split.test):,}",
             "toolkit": importlib.metadata.version("toolkit"),
-            **extras.facts,
+            **facts,
         },
-        finding=finding(dataset.name, rows),
-        columns=COLUMNS,
+        headline=headline(dataset.name, rows),
+        table=table,
+        columns=columns,
         groups=[
-            (group, [(row, short_title(row), cells(row)) for row in each])
-            for group, each in groupby(rows, key=lambda row: row.group)
+            (group, [(row, short_title(row), [each.cell(row) for each in columns]) for row in own])
+            for group, own in groupby(rows, key=lambda row: row.group)
         ],
         figures=figures,
         best=best[0].name if best else "",
         sheets=sheets,
-        findings=extras.findings,
+        findings=findings,
         dataset=dataset,
         members=[(member, member.provenance(), dump_toml(member.recipe())) for member in members],
-        recipe=extras.recipe,
+        recipe=redo_recipe(members),
+        # inside a script element only < could end it
         document=kept.replace("<", "\\u003c"),
     )
 
 
-def _best(members: Sequence[Member], rows: Sequence[Row]) -> list[Member]:
-    by_name = {member.name: member for member in members}
-    return [by_name[row.name] for row in ranked_members(rows) if row.name in by_name]
+def _sheets(dataset: Dataset, split: Split, best: Member, row: Row) -> dict[str, list[Mistake]]:
+    tuned = (row.tuned or {}).get("thresholds", {})
+    thresholds = np.array([tuned.get(label, 0.5) for label in dataset.labels])
+    thumbnails = Thumbnails(dataset.paths, side=_SIDE, budget=_PICTURES)
+    each = max(2, min(6, 100 // len(dataset.labels)))
+    scored = held_out(dataset, split, best)
+    return dict(contact_sheets(dataset, scored, thresholds, thumbnails, each))
 
 
-def _figures(
-    dataset: Dataset, split: Split, members: Sequence[Member], rows: Sequence[Row], artifacts: Path
-) -> Iterator[tuple[str, Picture]]:
-    yield "data", label_distribution(dataset)
-    yield "data", distribution_by_split(dataset, split)
-    yield "data", co_occurrence(dataset)
-    none = None
-    if len(split.validation):
-        none = 1 - float(dataset.Y[split.validation].mean())
-    for picture in epoch_figures(_journals(members, artifacts), none):
-        yield "training", picture
-    best = _best(members, rows)
-    if not best:
-        return
+def _data_parts(
+    dataset: Dataset, split: Split, journals: dict[str, list[dict[str, Any]]]
+) -> list[Part]:
+    validation = dataset.Y[split.validation]
+    none = 1 - float(validation.mean()) if len(validation) else None
+    return [
+        ("data", lambda: [data_figures.label_distribution(dataset)]),
+        ("data", lambda: [data_figures.distribution_by_split(dataset, split)]),
+        ("data", lambda: [data_figures.co_occurrence(dataset)]),
+        ("training", lambda: data_figures.epoch_figures(journals, none)),
+    ]
+
+
+def _score_parts(
+    dataset: Dataset, split: Split, best: Sequence[Member], rows: Sequence[Row]
+) -> list[Part]:
     scored = {member.name: held_out(dataset, split, member) for member in best}
-    first = {member.name: scored[member.name] for member in best[:_SHOWN]}
-    shown = [row for row in ranked_members(rows) if row.name in first]
-    yield "scores", label_precision(shown, dataset.labels)
-    yield "scores", precision_recall_curves(first, shown, dataset.labels)
-    yield "scores", threshold_sweep(dataset, split, best[0])
-    yield "scores", reliability(first, dataset.labels)
-    yield "members", member_correlation(scored)
-    ensembles = [member for member in best if member.kind == "ensemble"]
-    for member in ensembles[:_SHOWN]:
-        yield "members", ensemble_weights(member, dataset.labels)
-    if not ensembles:
+    first = {row.name: scored[row.name] for row in rows}
+    ensembles = [member for member in best if member.kind == "ensemble"][:_SHOWN]
+
+    def weights() -> list[Picture]:
+        if ensembles:
+            return [score_figures.ensemble_weights(member, dataset) for member in ensembles]
         why = "Left out: there is no ensemble yet. toolkit ensemble --members all makes one."
-        yield "members", Picture("Weights of an ensemble", "", "", why)
+        return [Picture("Weights of an ensemble", why)]
+
+    return [
+        ("scores", lambda: [score_figures.label_precision(rows, dataset.labels)]),
+        ("scores", lambda: [score_figures.precision_recall_curves(first, dataset.labels)]),
+        ("scores", lambda: [score_figures.threshold_sweep(dataset, split, best[0])]),
+        ("scores", lambda: [score_figures.reliability(first, dataset.labels)]),
+        ("members", lambda: [score_figures.member_correlation(scored)]),
+        ("members", weights),
+    ]
 
 
 def _journals(members: Sequence[Member], artifacts: Path) -> dict[str, list[dict[str, Any]]]:

@@ -16,17 +16,14 @@ from toolkit.data.split_store import get_split
 from toolkit.errors import UsageError
 from toolkit.members.find import Wanted
 from toolkit.pages.page import write_page
-from toolkit.paper.results import POSITIVES
+from toolkit.pages.tables import facts_table
 from toolkit.reports.audited import kept_findings
-from toolkit.reports.compare import comparable, score_rows
-from toolkit.reports.comparison import KINDS, document
-from toolkit.reports.page import Extras, report_page
-from toolkit.reports.redo import redo_recipe
-from toolkit.reports.selection import ordered
+from toolkit.reports.compare import comparable
+from toolkit.reports.comparison import KINDS, compared_rows, document
+from toolkit.reports.page import report_page
+from toolkit.reports.selection import belonging, ordered
 from toolkit.runtime.progress import choose_progress
 from toolkit.storage.artifacts import artifacts_folder
-
-_PARTS = 12
 
 
 @dataclass(frozen=True)
@@ -53,10 +50,8 @@ class Report:
         return made | self.document
 
     def _repr_html_(self) -> str:
-        from markupsafe import escape
-
-        path = escape(self.path)
-        return f'<p>{len(self.members)} members: <a href="{path}">{path}</a></p>'
+        shown = {"page": self.path, "members": ", ".join(self.members), "seconds": self.seconds}
+        return facts_table(shown)
 
 
 def report(
@@ -95,25 +90,16 @@ def report(
     told, folder = choose_progress(progress), artifacts_folder(artifacts)
     dataset = open_dataset(data, folder, told)
     findings = _findings(audit, dataset)
-    kinds = KINDS
-    if not (set(dataset.labels) == set(POSITIVES) if paper is None else paper):
-        kinds = tuple(each for each in kinds if each != "paper")
+    kinds = belonging(KINDS, dataset.labels, paper)
     part = get_split(dataset, split, folder)
     chosen = comparable(dataset, part, folder, members, kinds=kinds, say=told.say)
-    rows = score_rows(dataset, part, chosen, resamples=resamples, seed=seed, progress=told)
+    how: dict[str, Any] = {"resamples": resamples, "seed": seed}
+    rows = compared_rows(dataset, part, chosen, paper="paper" in kinds, progress=told, **how)
     rows = ordered(rows, kinds=kinds, best_first=True)
-    with told.task("drawing", _PARTS) as task:
-        page = report_page(
-            dataset,
-            part,
-            chosen,
-            rows,
-            folder,
-            Extras(
-                {"resamples": f"{resamples:,}", "seed": str(seed)}, redo_recipe(chosen), findings
-            ),
-            on_part=task.advance,
-        )
+    facts = {name: f"{value:,}" for name, value in how.items()}
+    page = report_page(
+        dataset, part, chosen, rows, folder, facts=facts, findings=findings, progress=told
+    )
     write_page(page, place.absolute())
     return Report(
         place,
@@ -127,8 +113,10 @@ def report(
 def _findings(
     audit: str | os.PathLike[str] | Audit | None, dataset: Dataset
 ) -> list[Finding] | None:
-    if audit is None or not isinstance(audit, Audit):
-        return None if audit is None else kept_findings(Path(audit), dataset.name)
+    if audit is None:
+        return None
+    if not isinstance(audit, Audit):
+        return kept_findings(Path(audit), dataset.name)
     if audit.dataset.digest != dataset.digest:
         raise UsageError(f"audit: expected one of {dataset.name}, found {audit.dataset.name}")
     return list(audit.ranked)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,43 +14,49 @@ from toolkit.ensembles.fit import restore
 from toolkit.members.held_out import Scored, developed
 from toolkit.members.member import Member, load_state
 from toolkit.reports.comparison import Row
-from toolkit.reports.data_figures import heat_map
-from toolkit.reports.drawing import COLOURS, INK, Picture, brief, drawn, line_style, markup
+from toolkit.reports.data_figures import CELLS, LINES, WIDTH, heat_map, label_lines
+from toolkit.reports.drawing import (
+    COLOURS,
+    INK,
+    Picture,
+    brief,
+    drawn,
+    line_style,
+    markup,
+    most_frequent,
+)
 from toolkit.statistics.metrics import binarize, decision_counts, metrics_from_counts
-from toolkit.storage.files import read_json
 
 _POINTS = 120
-_PANELS = 24
-_BINS, _LEAST = 10, 5
+_PANELS, _ACROSS = 24, 3
+_BINS, _LEAST, _ENOUGH = 10, 5, 20
 _STEPS = np.linspace(0.02, 0.98, 49)
+_DOTTED: Any = {"color": INK, "linewidth": 0.8, "linestyle": (0, (1, 2))}
 
 
-def label_precision(rows: Sequence[Row], labels: tuple[str, ...]) -> Picture:
+def label_precision(rows: Sequence[Row], labels: Sequence[str]) -> Picture:
     """Average precision of each label with 95 % intervals, and what chance gives."""
     best = rows[0]
-    support = [int(best.per_label[label]["support"] or 0) for label in labels]
-    order = np.argsort(support, kind="stable")
-    place = np.arange(len(labels), dtype=float)
+    support = np.array([int(best.per_label[label]["support"] or 0) for label in labels])
+    order, rest = most_frequent(support, LINES)
     alt = f"Average precision of {best.name}: " + ", ".join(
-        f"{labels[at]} {_shown(best.per_label[labels[at]]['ap'])}" for at in order[::-1]
+        f"{labels[at]} {_shown(best.per_label[labels[at]]['ap'])}" for at in order
     )
-    with drawn(7, 1.1 + 0.27 * len(labels)) as (figure, axes):
+    names = [f"{brief(labels[at], 22)} ({support[at]:,})" for at in order]
+    with label_lines(names) as (figure, axes, place):
         for number, row in enumerate(rows):
-            shift = 0.2 * (number - (len(rows) - 1) / 2)
-            for y, at in zip(place, order, strict=True):
-                value, pair = row.per_label[labels[at]]["ap"], row.ap_ci.get(labels[at])
-                if value is None:
-                    continue
-                colour = COLOURS[number]
-                name = brief(row.name) if at == order[-1] else None
-                axes.plot(value, y - shift, "osD"[number % 3], color=colour, ms=4, label=name)
+            lines = place + 0.2 * (number - (len(rows) - 1) / 2)
+            values = [row.per_label[labels[at]]["ap"] for at in order]
+            known = [np.nan if value is None else value for value in values]
+            style: Any = {"color": COLOURS[number], "ms": 4, "label": brief(row.name)}
+            axes.plot(known, lines, "osD"[number % 3], **style)
+            for line, at in zip(lines, order, strict=True):
+                pair = row.ap_ci.get(labels[at])
                 if pair is not None:
-                    axes.plot(pair, [y - shift] * 2, color=colour, linewidth=1.2)
-        chance = [support[at] / max(1, best.images) for at in order]
-        axes.plot(chance, place, "|", color=INK, ms=12, label="chance")
-        axes.set_yticks(place, [f"{labels[at]} ({support[at]:,})" for at in order])
-        axes.tick_params(axis="y", length=0)
-        axes.margins(y=0.03)
+                    axes.plot(pair, [line] * 2, color=COLOURS[number], linewidth=1.2)
+        axes.plot(
+            support[order] / max(1, best.images), place, "|", color=INK, ms=12, label="chance"
+        )
         axes.set(xlabel="average precision on the test images", xlim=(0, 1.02))
         figure.legend(loc="outside upper left", ncols=2, fontsize=8)
         svg = markup(figure, "ap", alt)
@@ -57,167 +64,160 @@ def label_precision(rows: Sequence[Row], labels: tuple[str, ...]) -> Picture:
         "In brackets, positives among the test images. Bars: 95 % intervals over resampled images; "
         "upright marks: what ranking at random gives."
     )
-    return Picture("Average precision by label", svg, alt, caption)
+    return Picture("Average precision by label", caption + rest, svg)
 
 
-def precision_recall_curves(
-    scored: Mapping[str, Scored], rows: Sequence[Row], labels: tuple[str, ...]
-) -> Picture:
+def precision_recall_curves(scored: Mapping[str, Scored], labels: Sequence[str]) -> Picture:
     """Precision over recall of each label, the commonest labels first."""
-    support = {label: int(rows[0].per_label[label]["support"] or 0) for label in labels}
-    chosen = [label for label in sorted(labels, key=lambda each: -support[each]) if support[label]]
-    chosen = chosen[:_PANELS]
-    alt = "Precision over recall, a panel a label, of " + ", ".join(scored)
-    with _panels(len(chosen)) as (figure, panels):
-        for axes, label in zip(panels, chosen, strict=True):
-            at = labels.index(label)
+    title, first = "Precision and recall", next(iter(scored.values()))
+    support = first.truth.sum(axis=0, dtype=np.int64)
+    chosen, rest = most_frequent(support, _PANELS)
+    chosen = chosen[support[chosen] > 0]
+    if not len(chosen):
+        return Picture(title, "Left out: no test image carries a label.")
+    with _panels(len(chosen), "recall", "precision") as (figure, panels):
+        for axes, at in zip(panels, chosen, strict=True):
             for number, (name, found) in enumerate(scored.items()):
                 recall, precision = _curve(found.truth[:, at], found.scores[:, at])
                 axes.plot(recall, precision, **line_style(number), linewidth=1.3, label=brief(name))
-            rate = support[label] / max(1, rows[0].images)
-            axes.axhline(rate, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), label="chance")
-            axes.set(title=f"{label} ({support[label]:,})", xlim=(0, 1.02), ylim=(0, 1.04))
-        _label_outer(figure, panels, "recall", "precision")
+            axes.axhline(support[at] / len(first.rows), label="chance", **_DOTTED)
+            axes.set_title(f"{brief(labels[at], 16)} ({support[at]:,})")
+        alt = "Precision over recall, one panel per label, of " + ", ".join(scored)
+        _legend(figure, panels[0])
         svg = markup(figure, "pr", alt)
-    return Picture(
-        "Precision and recall", svg, alt, "On the test images; the dotted line is chance."
-    )
+    return Picture(title, "On the test images; the dotted line is chance." + rest, svg)
 
 
 def threshold_sweep(dataset: Dataset, split: Split, member: Member) -> Picture:
     """Metrics of the development images' out-of-sample scores as one threshold moves."""
-    title = "Threshold sweep"
+    title = "One threshold for all labels"
     scored = developed(dataset, split, member)
-    if not len(scored.rows):
-        return Picture(title, "", "", f"Left out: {member.name} has no development scores.")
+    if not scored.truth.any():
+        return Picture(title, f"Left out: {member.name} has no scores of development positives.")
     values: dict[str, list[float]] = {}
-    for cut in _STEPS:
-        counts = decision_counts(scored.truth, binarize(scored.scores, float(cut)))
+    for threshold in _STEPS:
+        counts = decision_counts(scored.truth, binarize(scored.scores, float(threshold)))
         for key, value in metrics_from_counts(*counts, len(scored.rows)).items():
-            values.setdefault(key, []).append(float(value))
-    best = {key: float(_STEPS[int(np.nanargmax(each))]) for key, each in values.items()}
+            values.setdefault(key.replace("_", " "), []).append(float(value))
     alt = f"Metrics of {member.name} as one threshold moves: " + ", ".join(
-        f"{key.replace('_', ' ')} is highest at {best[key]:.2f}" for key in values
+        f"{key} is highest at {_STEPS[int(np.nanargmax(each))]:.2f}" for key, each in values.items()
     )
-    with drawn(7, 3.6) as (figure, axes):
+    with drawn(WIDTH, 3.6) as (figure, axes):
         for number, (key, each) in enumerate(values.items()):
-            axes.plot(_STEPS, each, **line_style(number), label=key.replace("_", " "))
-        none = 1 - float(scored.truth.mean())
-        dots, said = (0, (1, 2)), "accuracy of always no"
-        axes.axhline(none, color=INK, linewidth=0.8, linestyle=dots, label=said)
-        axes.set(xlabel="one threshold for all labels", xlim=(0, 1), ylim=(0, 1.04))
+            axes.plot(_STEPS, each, **line_style(number), label=key)
+        axes.axhline(1 - float(scored.truth.mean()), label="accuracy of always no", **_DOTTED)
+        axes.set(xlabel="threshold", xlim=(0, 1), ylim=(0, 1.04))
         figure.legend(loc="outside upper left", ncols=3, fontsize=8)
         svg = markup(figure, "sweep", alt)
     caption = (
         f"{member.name} on {len(scored.rows):,} development images, scored by models that did not "
         "see them. Thresholds are chosen here, never on test images."
     )
-    return Picture(title, svg, alt, caption)
+    return Picture(title, caption, svg)
 
 
-def reliability(scored: Mapping[str, Scored], labels: tuple[str, ...]) -> Picture:
-    """Share of positives over mean score, in bins of equal width, of each label."""
+def reliability(scored: Mapping[str, Scored], labels: Sequence[str]) -> Picture:
+    """Share of positives over mean score, in bins of equal width: of all labels, and of each."""
     first = next(iter(scored.values()))
     support = first.truth.sum(axis=0, dtype=np.int64)
-    chosen = [int(at) for at in np.argsort(-support, kind="stable") if support[at]][:_PANELS]
-    alt = "Share of positives over mean score, a panel a label, of " + ", ".join(scored)
-    with _panels(len(chosen)) as (figure, panels):
-        for axes, at in zip(panels, chosen, strict=True):
-            axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
+    chosen, rest = most_frequent(support, _PANELS - 1)
+    chosen = chosen[support[chosen] >= _ENOUGH]
+    columns = [slice(None), *chosen]
+    titles = ["all labels", *(brief(labels[at], 22) for at in chosen)]
+    with _panels(len(columns), "mean score", "share of positives") as (figure, panels):
+        for axes, at, title in zip(panels, columns, titles, strict=True):
+            axes.plot([0, 1], [0, 1], **_DOTTED)
             for number, (name, found) in enumerate(scored.items()):
-                mean, share = _bins(found.truth[:, at], found.scores[:, at])
+                mean, share = _bins(found.truth[:, at].ravel(), found.scores[:, at].ravel())
                 axes.plot(mean, share, **line_style(number), marker=".", ms=4, label=brief(name))
-            axes.set(title=labels[at], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        _label_outer(figure, panels, "mean score", "share of positives")
+            axes.set_title(title)
+        alt = "Share of positives over mean score, one panel per label, of " + ", ".join(scored)
+        _legend(figure, panels[0])
         svg = markup(figure, "reliability", alt)
     caption = (
-        f"Test images in {_BINS} bins of equal width; a bin of fewer than {_LEAST} is left out. "
-        "On the dotted line scores are probabilities."
+        f"Test images in {_BINS} bins of equal width; a bin of fewer than {_LEAST} is left out, "
+        f"and so is a label of fewer than {_ENOUGH} positives. On the dotted line scores are "
+        "probabilities."
     )
-    return Picture("Reliability", svg, alt, caption)
+    return Picture("Reliability", caption + rest, svg)
 
 
 def member_correlation(scored: Mapping[str, Scored]) -> Picture:
-    """Correlation of the members' errors (score - label), mean over labels."""
+    """Correlation of the members' errors (score - label), mean over labels, the best first."""
     title = "Correlation of members"
-    if len(scored) < 2:
-        return Picture(title, "", "", "Left out: it takes two members.")
-    shared = set.intersection(*(set(each.rows.tolist()) for each in scored.values()))
+    names = tuple(scored)[:CELLS]
+    if len(names) < 2:
+        return Picture(title, "Left out: it takes two members.")
+    shared = set.intersection(*(set(scored[name].rows.tolist()) for name in names))
     errors = []
-    for each in scored.values():
-        here = np.isin(each.rows, list(shared))
-        error = each.scores[here].astype(np.float64) - each.truth[here]
+    for name in names:
+        here = np.isin(scored[name].rows, list(shared))
+        error = scored[name].scores[here].astype(np.float64) - scored[name].truth[here]
         error -= error.mean(axis=0)
         errors.append(error / np.maximum(np.linalg.norm(error, axis=0), 1e-12))
     stacked = np.stack(errors)
     values = np.einsum("anl,bnl->abl", stacked, stacked).mean(axis=2)
-    names = tuple(scored)
     off = values[~np.eye(len(names), dtype=bool)]
     alt = f"Correlation of the errors of {len(names)} members: {off.min():.2f} to {off.max():.2f}"
     low = max(-1.0, np.floor(10 * off.min()) / 10)
-    rows = tuple(f"{brief(name, 40)}  {number}" for number, name in enumerate(names, 1))
-    columns = tuple(str(number) for number in range(1, len(names) + 1))
+    rows = [f"{brief(name, 32)}  {number}" for number, name in enumerate(names, 1)]
+    columns = [str(number) for number in range(1, len(names) + 1)]
     svg = heat_map(values, rows, columns, "correlation", alt, "correlation", low, 1, digits=2)
     caption = (
         "Of errors on the test images, mean over labels. The less two members err alike, the more "
         "combining them can gain."
     )
-    return Picture(title, svg, alt, caption)
+    rest = f" Shown are the best {CELLS} of {len(scored)} members." if len(scored) > CELLS else ""
+    return Picture(title, caption + rest, svg)
 
 
-def ensemble_weights(member: Member, labels: tuple[str, ...]) -> Picture:
+def ensemble_weights(member: Member, dataset: Dataset) -> Picture:
     """How much an ensemble counts each member for each label."""
-    title = f"Weights of {member.name}"
-    folder = member.folder / "model"
-    notes = read_json(folder / "notes.json", f"the notes of {member.name}")
+    title, folder, notes = f"Weights of {member.name}", member.folder / "model", member.notes()
     states = {name: load_state(folder, name) for name in ("combiner", "calibration")}
     weights = restore(notes, states)[0].weights()
     if weights is None:
-        why = f"{member.source}: every member counts alike, so there are no weights to show."
-        return Picture(title, "", "", why)
-    names = tuple(notes["members"])
-    mean = weights.mean(axis=1)
-    alt = f"Weights of {len(names)} members for {len(labels)} labels; mean over labels: "
-    alt += ", ".join(f"{name} {value:.2f}" for name, value in zip(names, mean, strict=True))
+        return Picture(
+            title, f"{member.source}: every member counts alike, so there are no weights to show."
+        )
+    means = zip(notes["members"], weights.mean(axis=1), strict=True)
+    alt = f"Weights of members for {weights.shape[1]} labels; mean over labels: "
+    alt += ", ".join(f"{name} {value:.2f}" for name, value in means)
+    order, rest = most_frequent(dataset.Y.sum(axis=0, dtype=np.int64), CELLS)
+    order = np.sort(order)
     low, high = min(0.0, float(weights.min())), max(1e-6, float(weights.max()))
-    rows = tuple(brief(name) for name in names)
-    svg = heat_map(weights, rows, labels, f"w{_slug(member.name)}", alt, "weight", low, high, 2)
-    return Picture(title, svg, alt, f"{member.source}; weights of logits, fitted out of fold.")
+    columns = [dataset.labels[at] for at in order]
+    # a word of its own for each ensemble in the page
+    name = "w" + "".join(c if c.isascii() and c.isalnum() else "-" for c in member.name)
+    svg = heat_map(
+        weights[:, order], notes["members"], columns, name, alt, "weight", low, high, digits=2
+    )
+    caption = f"{member.source}; weights of logits, fitted on scores of images not learned from."
+    return Picture(title, caption + rest, svg)
 
 
-def _slug(name: str) -> str:
-    return "".join(c if c.isascii() and c.isalnum() else "-" for c in name)
+@contextmanager
+def _panels(count: int, x: str, y: str) -> Iterator[Any]:
+    """Yield a figure of so many panels, each a unit square, and the panels."""
+    across = min(_ACROSS, max(1, count))
+    lines = -(-count // across)
+    grid: Any = {"squeeze": False, "sharex": True, "sharey": True}
+    size = max(3.6, 1.6 * across + 0.4), 1.45 * lines + 0.9
+    with drawn(*size, nrows=lines, ncols=across, **grid) as (figure, axes):
+        flat = axes.ravel()
+        for spare in flat[count:]:
+            spare.remove()
+        for at, panel in enumerate(flat[:count]):
+            panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
+            panel.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+            panel.tick_params(labelsize=7, labelbottom=at + across >= count)
+        figure.supxlabel(x, fontsize=9)
+        figure.supylabel(y, fontsize=9)
+        yield figure, flat[:count]
 
 
-def _panels(count: int) -> Any:
-    """Return the context of a figure with that many panels in rows of four."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def opened() -> Any:
-        columns = min(4, max(1, count))
-        lines = -(-count // columns)
-        size = (max(4.0, 1.65 * columns + 0.5), 1.45 * lines + 0.8)
-        grid = {"squeeze": False, "sharex": True, "sharey": True}
-        with drawn(*size, nrows=lines, ncols=columns, **grid) as (figure, axes):
-            flat = axes.ravel()
-            for spare in flat[count:]:
-                spare.remove()
-            for at, panel in enumerate(flat[:count]):
-                panel.set_xticks([0, 0.5, 1])
-                panel.set_yticks([0, 0.5, 1])
-                lowest = at + columns >= count
-                panel.tick_params(labelsize=7, labelbottom=lowest)
-                panel.title.set_fontsize(9)
-            yield figure, flat[:count]
-
-    return opened()
-
-
-def _label_outer(figure: Any, panels: Any, x: str, y: str) -> None:
-    figure.supxlabel(x, fontsize=9)
-    figure.supylabel(y, fontsize=9)
-    lines, names = panels[0].get_legend_handles_labels()
+def _legend(figure: Any, panel: Any) -> None:
+    lines, names = panel.get_legend_handles_labels()
     figure.legend(lines, names, loc="outside upper left", ncols=2, fontsize=8)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from toolkit.errors import check_choice
+from toolkit.paper.results import LABELS
 from toolkit.reports.comparison import KINDS, Row
 from toolkit.storage.names import names_of
-
-SORTS = ("map", "accuracy", "macro_precision", "macro_recall", "macro_f1", "micro_f1", "auroc")
 
 
 def parse_kinds(wanted: str | Iterable[str]) -> tuple[str, ...]:
@@ -24,6 +23,19 @@ def parse_kinds(wanted: str | Iterable[str]) -> tuple[str, ...]:
     for each in kinds or ("",):
         check_choice("kind", each, (*KINDS, "all"))
     return KINDS if "all" in kinds else kinds
+
+
+def belonging(
+    kinds: Sequence[str], labels: Sequence[str], paper: bool | None = None
+) -> tuple[str, ...]:
+    """Leave out the paper's rows where labels are not the paper's, unless they are asked for.
+
+    >>> belonging(KINDS, ["cat"])[0], belonging(["paper"], ["cat"])
+    ('reference', ('paper',))
+    """
+    if paper is None:
+        paper = set(labels) == set(LABELS) or tuple(kinds) != KINDS
+    return tuple(kind for kind in kinds if paper or kind != "paper")
 
 
 def ordered(
@@ -42,20 +54,21 @@ def ordered(
         value = row.metrics.get(key)
         return -1.0 if value is None else value
 
-    def place(row: Row) -> tuple[int, float]:
-        return KINDS.index(row.kind), 0.0 if row.kind == "paper" else worth(row)
-
     if not best_first:
-        return sorted(kept, key=place)
-    best: dict[str, float] = {}
-    for row in kept:
-        best[row.kind] = max(worth(row), best.get(row.kind, -1.0))
+        return sorted(
+            kept,
+            key=lambda row: (KINDS.index(row.kind), 0.0 if row.kind == "paper" else worth(row)),
+        )
     last = ("reference", "paper")
+    best = {
+        kind: max(worth(row) for row in kept if row.kind == kind)
+        for kind in {row.kind for row in kept}
+    }
 
-    def turned(row: Row) -> tuple[int, float, int, float]:
-        kind, value = place(row)
-        ours = row.kind not in last
-        rank = -1 if ours else last.index(row.kind)
-        return rank, -best[row.kind] if ours else 0.0, kind, -value
+    def place(row: Row) -> tuple[int, float, int, float]:
+        kind = KINDS.index(row.kind)
+        if row.kind in last:
+            return last.index(row.kind) + 1, 0.0, kind, 0.0 if row.kind == "paper" else -worth(row)
+        return 0, -best[row.kind], kind, -worth(row)
 
-    return sorted(kept, key=turned)
+    return sorted(kept, key=place)

@@ -1,16 +1,17 @@
-"""Table: the cells of a comparison, and its plain forms CSV, Markdown and LaTeX."""
+"""Tables of a comparison: its columns and cells, average precision by label, flat records."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
-from toolkit.pages.escaping import csv_text, markdown, markdown_line, tex, tex_line
+from toolkit.errors import listed
+from toolkit.pages.tables import Table
 from toolkit.reports.comparison import Row
-from toolkit.reports.differences import PAPER, REFERENCE
-from toolkit.statistics.metrics import METRICS
+from toolkit.reports.differences import PAPER, PRINTED, REFERENCE
+from toolkit.reports.headline import ranked_members
+from toolkit.statistics.metrics import EXTRA, METRICS
 
 ALPHA = 0.05
 
@@ -32,10 +33,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heads, short and long, and its cell of a row."""
+    """A column: its head, what it shows, and its cell of a row."""
 
-    short: str
-    title: str
+    head: str
+    key: str
     cell: Callable[[Row], Cell]
 
 
@@ -76,34 +77,39 @@ def _interval(row: Row) -> Cell:
 # the most telling first: a narrow table leaves out from the end
 COLUMNS: tuple[Column, ...] = (
     Column("mAP", "mean average precision", _metric("map", 3)),
-    Column("95 %", "its 95 % interval", _interval),
-    Column("acc %", "accuracy (1 - Hamming loss), %", _metric("accuracy", 2, 100)),
+    Column("95 %", "its 95 % interval over resampled images", _interval),
+    Column("accuracy %", "1 - Hamming loss, as in the paper", _metric("accuracy", 2, 100)),
     Column(
         "Δ chance",
-        "accuracy above a predictor that ignores the image, points",
+        "accuracy above the best predictor that ignores the image, in points",
         _versus(REFERENCE, "accuracy", 2, 100),
     ),
-    Column("prec", "macro precision at 0.5", _metric("macro_precision", 2)),
-    Column("rec", "macro recall at 0.5", _metric("macro_recall", 2)),
-    Column("macro-F1 tuned", "macro F1, tuned thresholds", _tuned("macro_f1")),
-    Column("micro-F1 tuned", "micro F1, tuned thresholds", _tuned("micro_f1")),
-    Column("Δ paper", "accuracy above the paper's best", _versus(PAPER, "accuracy", 2, 100)),
-    Column("macro-F1", "macro F1 at 0.5", _metric("macro_f1", 3)),
-    Column("micro-F1", "micro F1 at 0.5", _metric("micro_f1", 3)),
-    Column("Δ mAP", "mAP above predictors that ignore the image", _versus(REFERENCE, "map", 3)),
-    Column("AUROC", "area under the ROC curve", _metric("auroc", 3)),
+    Column("precision", "macro average at 0.5", _metric("macro_precision", 2)),
+    Column("recall", "macro average at 0.5", _metric("macro_recall", 2)),
+    Column("macro-F1 tuned", "at thresholds tuned on development images", _tuned("macro_f1")),
+    Column("micro-F1 tuned", "at the same thresholds", _tuned("micro_f1")),
+    Column(
+        "Δ paper",
+        "accuracy above the paper's best, in points",
+        _versus(PAPER, "accuracy", 2, 100),
+    ),
+    Column("macro-F1", "at 0.5", _metric("macro_f1", 3)),
+    Column("micro-F1", "at 0.5", _metric("micro_f1", 3)),
+    Column(
+        "Δ mAP", "mAP above the best predictor that ignores the image", _versus(REFERENCE, "map", 3)
+    ),
+    Column("AUROC", "area under the ROC curve, mean over labels", _metric("auroc", 3)),
 )
-LEGEND = (
-    "T/§: the paper's table/row and section; frozen: its feature extraction, else fine-tuned; ep: "
-    "epochs; pos_w: weighted loss; @: threshold. mAP: mean average precision with its 95 % "
-    "interval over resampled images. acc: 1 - Hamming loss, as in the paper. prec, rec (macro), "
-    "macro-F1, micro-F1: at 0.5; tuned: at thresholds tuned on development images. Δ chance, "
-    "Δ mAP: accuracy and mAP above the best predictor that ignores the image (* Holm's p <= 0.05, "
-    "paired bootstrap); Δ paper: accuracy above the paper's best figure (° outside the 95 % "
-    "interval; its test images are others, so no test)."
+_MARKS = {
+    "*": "*: Holm's p ≤ 0.05, paired bootstrap",
+    "°": "°: the paper's best figure is outside the 95 % interval; it was measured on test images "
+    "of its own, so no test",
+    "–": "–: undefined or not printed",
+}
+_PAPERS = (
+    "T, §: the paper's table and row, its section; frozen: its feature extraction, else "
+    "fine-tuned; ep: epochs; pos_w: loss weighted by the share of positives; @: threshold"
 )
-
-
 _SHORT = {
     " epochs": " ep",
     ", SGD": "",
@@ -115,9 +121,98 @@ _SHORT = {
 }
 
 
-def cells(row: Row) -> list[Cell]:
-    """Return the cells of a row, one a column."""
-    return [column.cell(row) for column in COLUMNS]
+def table_title(dataset: str, split: str, part: str, images: int, rows: Sequence[Row]) -> str:
+    """Say what is compared on what, and so where a mean is not over all labels."""
+    title = f"{dataset}, split {split}: {images:,} {part} images"
+    for row in ranked_members(rows)[:1]:
+        lacking = [label for label, each in row.per_label.items() if not each["support"]]
+        known = len(row.per_label) - len(lacking)
+        if lacking:
+            title += f"; mAP over {known} of {len(row.per_label)} labels"
+            title += f", without positives here: {listed(lacking)}"
+    return title
+
+
+def shown_columns(rows: Sequence[Row]) -> list[Column]:
+    """Return the columns in which a row has a figure."""
+    return [each for each in COLUMNS if any(each.cell(row).value is not None for row in rows)]
+
+
+def comparison_table(rows: Sequence[Row], title: str) -> Table:
+    """Return the table, rows under the headings of their groups."""
+    columns = shown_columns(rows)
+    groups: dict[str, list[list[str]]] = {}
+    for row in rows:
+        line = [short_title(row), *(column.cell(row).text for column in columns)]
+        groups.setdefault(row.group, []).append(line)
+    return Table(
+        title,
+        ["", *(column.head for column in columns)],
+        groups,
+        ["", *(column.key for column in columns)],
+        _MARKS,
+        _PAPERS if any(row.kind == "paper" for row in rows) else "",
+    )
+
+
+def label_table(rows: Sequence[Row], title: str) -> Table:
+    """Return average precision by label: a line for each label, a column for each member."""
+    ours = ranked_members(rows)
+    lines = []
+    for label in ours[0].per_label if ours else ():
+        support = ours[0].per_label[label]["support"] or 0
+        line = [label, f"{support:,}", f"{support / max(1, ours[0].images):.3f}"]
+        for row in ours:
+            pair = row.ap_ci.get(label)
+            interval = "" if pair is None else f" {pair[0]:.2f}-{pair[1]:.2f}"
+            line.append(number(row.per_label[label]["ap"], 3) + interval)
+        lines.append(line)
+    return Table(
+        f"{title}: average precision by label",
+        ["label", "positives", "chance", *(row.name for row in ours)],
+        {"": lines},
+        ["", "among these images", "average precision of a random ranking", *[""] * len(ours)],
+        remark="With 95 % intervals over resampled images; the best member first",
+    )
+
+
+def records(rows: Sequence[Row], *, per_label: bool = False) -> list[dict[str, Any]]:
+    """Return every figure of every row, flat: one record per row, or per row and label."""
+    return [each for row in rows for each in (_of_labels(row) if per_label else [_of_row(row)])]
+
+
+def _of_row(row: Row) -> dict[str, Any]:
+    tuned, versus = (row.tuned or {}).get("metrics", {}), row.versus
+    found: dict[str, Any] = {
+        "name": row.name,
+        "kind": row.kind,
+        "group": row.group,
+        "source": row.source,
+        "images": row.images,
+    }
+    found |= {key: row.metrics.get(key) for key in (*METRICS, *EXTRA)}
+    for key in METRICS:
+        found[f"{key}_low"], found[f"{key}_high"] = row.ci.get(key) or (None, None)
+    found |= {f"tuned_{key}": tuned.get(key) for key in METRICS}
+    for against, keys in ((REFERENCE, METRICS), (PAPER, PRINTED)):
+        for key in keys:
+            difference = versus.get(against, {}).get(key, {}).get("difference")
+            found[f"above_{against}_{key}"] = difference
+    return found | {
+        f"p_holm_{key}": versus.get(REFERENCE, {}).get(key, {}).get("p_holm") for key in METRICS
+    }
+
+
+def _of_labels(row: Row) -> list[dict[str, Any]]:
+    found = []
+    for label, each in row.per_label.items():
+        low, high = row.ap_ci.get(label) or (None, None)
+        found.append(
+            {"name": row.name, "kind": row.kind, "label": label, "images": row.images}
+            | each
+            | {"ap_low": low, "ap_high": high}
+        )
+    return found
 
 
 def mark(versus: dict[str, Any]) -> str:
@@ -135,69 +230,10 @@ def number(value: float | None, digits: int, scale: float = 1.0) -> str:
 
 def short_title(row: Row) -> str:
     """Name a row in one line: the paper's by table and row, ours with what it says of weights."""
-    if row.kind == "paper":
-        place = row.source.replace("Table ", "T").replace(", row ", "/").replace("Section ", "§")
-        name = row.name
-        for long, short in _SHORT.items():
-            name = name.replace(long, short)
-        return f"{place:5} {name}"
-    random = " (random weights)" if "(random weights)" in row.source else ""
-    return row.name + random
-
-
-def csv_table(rows: Sequence[Row]) -> str:
-    """Return every figure of every row; what is undefined is empty."""
-    heads = ["name", "kind", "group", "source", "images", *METRICS]
-    heads += [f"{key}_{end}" for key in METRICS for end in ("low", "high")]
-    heads += [f"tuned_{key}" for key in METRICS]
-    differences = [(REFERENCE, key) for key in METRICS] + [
-        (PAPER, key) for key in ("accuracy", "macro_precision", "macro_recall")
-    ]
-    heads += [f"above_{against}_{key}" for against, key in differences]
-    heads += [f"p_holm_{key}" for key in METRICS]
-    lines: list[list[Any]] = [heads]
-    for row in rows:
-        line: list[Any] = [row.name, row.kind, row.group, row.source, row.images]
-        line += [row.metrics[key] for key in METRICS]
-        for key in METRICS:
-            line += row.ci.get(key) or [None, None]
-        line += [row.tuned["metrics"][key] if row.tuned else None for key in METRICS]
-        for against, key in differences:
-            line.append(row.versus.get(against, {}).get(key, {}).get("difference"))
-        line += [row.versus.get(REFERENCE, {}).get(key, {}).get("p_holm") for key in METRICS]
-        lines.append(line)
-    return csv_text(lines)
-
-
-def markdown_table(rows: Sequence[Row]) -> str:
-    """Return a Markdown table, groups as bold lines of their own."""
-    heads = ["", *(column.short for column in COLUMNS)]
-    lines = [markdown_line(heads), "|---|" + "---:|" * len(COLUMNS)]
-    for group, members in _grouped(rows):
-        lines.append(f"| **{markdown(group)}** |" + " |" * len(COLUMNS))
-        lines += [
-            markdown_line([short_title(row), *(cell.text for cell in cells(row))])
-            for row in members
-        ]
-    return "\n".join([*lines, "", markdown(LEGEND)]) + "\n"
-
-
-def latex_table(rows: Sequence[Row]) -> str:
-    r"""Return a ``tabular`` for the package booktabs, groups apart by ``\midrule``."""
-    lines = [
-        f"\\begin{{tabular}}{{l{'r' * len(COLUMNS)}}}",
-        r"\toprule",
-        tex_line(["", *(column.short for column in COLUMNS)]),
-    ]
-    for group, members in _grouped(rows):
-        lines.append(r"\midrule")
-        lines.append(f"\\multicolumn{{{len(COLUMNS) + 1}}}{{l}}{{\\emph{{{tex(group)}}}}} \\\\")
-        lines += [
-            tex_line([short_title(row), *(cell.text for cell in cells(row))]) for row in members
-        ]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
-
-
-def _grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    for group, members in groupby(rows, key=lambda row: row.group):
-        yield group, list(members)
+    if row.kind != "paper":
+        return row.name + " (random weights)" * ("(random weights)" in row.source)
+    place = row.source.replace("Table ", "T").replace(", row ", "/").replace("Section ", "§")
+    name = row.name
+    for long, short in _SHORT.items():
+        name = name.replace(long, short)
+    return f"{place:5} {name}"
