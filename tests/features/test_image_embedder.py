@@ -109,7 +109,7 @@ def test_it_goes_through_a_pipeline_folds_and_a_search(pictures: list[str], tmp_
 @pytest.mark.parametrize(
     "check",
     [
-        checks.check_do_not_raise_errors_in_init_or_set_param,
+        checks.check_do_not_raise_errors_in_init_or_set_params,
         checks.check_estimator_repr,
         checks.check_estimator_tags_renamed,
         checks.check_get_params_invariance,
