@@ -33,7 +33,7 @@ from toolkit.finetuning.trainer import Trainer
 from toolkit.statistics.metrics import mean_average_precision
 
 __all__ = ["one_thread"]
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 UNFREEZING = replace(QUICK, unfreeze=1.0, optimizer="sgd", keep="best-validation-map")
 # more of them in the long run: TOOLKIT_TEST_KILLS=10
 KILLS = int(os.environ.get("TOOLKIT_TEST_KILLS", "4"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from toolkit.errors import UsageError
 from toolkit.finetuning.augment import Augmentation
-from toolkit.heads.options import check_choices, check_names, check_ranges
+from toolkit.runtime.options import check_choices, check_names, check_ranges
 
 CHOICES: dict[str, tuple[object, ...]] = {
     "pretrain": ("none", "feature-extract", "finetune"),

@@ -23,7 +23,6 @@ from toolkit.features.backbones import DEFAULT
 from toolkit.features.spec import FeatureSpec
 from toolkit.finetuning.journal import EXTRA, tensorboard_there
 from toolkit.finetuning.protocols import (
-    PROTOCOLS,
     answers,
     backbone_of,
     canonical,
@@ -32,7 +31,6 @@ from toolkit.finetuning.protocols import (
 )
 from toolkit.finetuning.settings import Settings
 from toolkit.heads.auxiliary import WEIGHTINGS, check_tasks
-from toolkit.heads.registry import parse_options
 from toolkit.members.development import development_facts
 from toolkit.members.frozen import Settings as SettingsLike
 from toolkit.members.member import Member, provenance, save_member
@@ -44,6 +42,7 @@ from toolkit.paper.results import result
 from toolkit.runtime.denormals import flushed_denormals
 from toolkit.runtime.device import choose_device, choose_precision
 from toolkit.runtime.heap import keep_freed_memory
+from toolkit.runtime.options import parse_options
 from toolkit.runtime.progress import Progress, Task, choose_progress
 from toolkit.runtime.stopping import stop_signal
 from toolkit.storage.artifacts import artifacts_folder
@@ -126,7 +125,6 @@ def finetune(
         StoppedError: it was asked to stop.
     """
     told, folder = choose_progress(progress), artifacts_folder(artifacts)
-    check_choice("protocol", protocol, PROTOCOLS)
     given = {
         "pretrain": pretrain,
         "loss": loss,
