@@ -21,7 +21,7 @@ from toolkit.errors import StoppedError, UsageError
 from toolkit.finetuning.fitting import Fitted, SplitRows, fit
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary, TaskHeads
-from toolkit.finetuning.trainer import Trainer
+from toolkit.finetuning.trainer import Callbacks, Trainer
 from toolkit.heads.auxiliary import ROTATION, check_tasks
 
 __all__ = ["one_thread"]
@@ -51,8 +51,9 @@ def test_a_run_with_tasks_stopped_anywhere_ends_as_an_undisturbed_one(tmp_path: 
     for stopped in (0, 4, 9):
         file = tmp_path / f"{stopped}.pt"
         left = iter(range(stopped))
+        stop = Callbacks(stop=lambda left=left: next(left, None) is None)  # type: ignore[misc]
         with pytest.raises(StoppedError):
-            training(auxiliary=auxiliary()).run(file, stop=lambda: next(left, None) is None)  # noqa: B023
+            training(auxiliary=auxiliary()).run(file, stop)
         torch.manual_seed(stopped)
         again = training(auxiliary=auxiliary())
         assert weights(again.run(file)) == undisturbed, stopped

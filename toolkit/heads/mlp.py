@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.data.stratify import iterative_stratification
-from toolkit.heads.head import CLASS_WEIGHTS, State, label_weights, seed_of
-from toolkit.heads.network_head import NetworkHead
+from toolkit.heads.head import CLASS_WEIGHTS, label_weights, seed_of
+from toolkit.heads.network_head import Layers, NetworkHead
 from toolkit.runtime.options import check_choices, check_ranges
 
 if TYPE_CHECKING:
     from toolkit.heads.mlp_training import Loss
 
 LOSSES = ("focal", "asl", "bce")
-_LAYERS = ("first", "first_bias", "second", "second_bias")
 
 
 @dataclass(eq=False, repr=False)
@@ -112,19 +111,10 @@ class MLPHead(NetworkHead):
             )
             self.networks_.append(network)
 
-    def _state(self) -> State:
-        layers = {
-            layer: np.stack([getattr(network, layer) for network in self.networks_])
-            for layer in _LAYERS
-        }
-        return super()._state() | layers
+    def _logits(self, layers: Layers, X: np.ndarray) -> np.ndarray:
+        from toolkit.heads.mlp_training import logits_of
 
-    def _restore(self, state: State) -> None:
-        from toolkit.heads.mlp_training import Weights
-
-        super()._restore(state)
-        seeds = zip(*(np.asarray(state[layer]) for layer in _LAYERS), strict=True)
-        self.networks_ = [Weights(*arrays) for arrays in seeds]
+        return logits_of(layers, X)
 
     def _loss(self) -> Loss:
         from toolkit.heads import losses
