@@ -229,7 +229,7 @@ def test_patience_ends_a_run_early(tmp_path: Path) -> None:
     assert again.taken == run.taken
 
 
-def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "run.pt"
     file.write_bytes(b"no checkpoint")
     with pytest.raises(ArtifactError, match="delete it"):
@@ -247,7 +247,7 @@ def test_a_journal_holds_each_epoch_once(tmp_path: Path) -> None:
     assert json.loads(book.file.read_text().splitlines()[-1])["loss"] == 0.25
 
 
-def test_tensorboard_that_is_missing_is_told_only_where_it_was_asked_for(
+def test_tensorboard_that_is_missing_is_an_error_only_where_it_was_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journals, "tensorboard_there", lambda: False)

@@ -51,7 +51,7 @@ def test_the_network_scores_as_a_linear_head_on_its_trunk() -> None:
     assert np.ptp(scores[REST, 0]) > 0.5
 
 
-def test_positives_weigh_as_they_are_told_to() -> None:
+def test_positives_weigh_as_they_are_set_to() -> None:
     _, plain = outputs(started(Y))
     _, weighted = outputs(started(Y, pos_weight=np.array([4.0, 1.0])))
     assert weighted[:, 0].mean() > plain[:, 0].mean() + 0.02

@@ -1,4 +1,4 @@
-"""The multi-task head: an ordinary head to all others, with tasks that learn beside the labels."""
+"""The multi-task head: an ordinary head to all others, with tasks that learn with the labels."""
 
 from __future__ import annotations
 
@@ -139,8 +139,8 @@ def test_an_ablation_finds_a_task_that_helps_and_pairs_its_runs() -> None:
         assert 0 <= effect.p <= 1
     everything = named["all tasks"]
     assert everything.map - everything.difference == pytest.approx(plain)
-    beside = named["any beside the others"]
-    assert beside.map == everything.map
+    added = named["any beside the others"]
+    assert added.map == everything.map
     again = ablate(head, X, Y, fold, {"teacher:y": X[:, :3]}, 3)[1]
     assert [effect.facts() for effect in again] == [effect.facts() for effect in effects]
     with pytest.raises(DataError, match="two runs"):

@@ -117,7 +117,10 @@ class Trainer:
         self.groups = depth_groups(self.network)
         self.optimizer = make_optimizer(self.groups, settings, self.tasks)
         self.average = AveragedWeights(self.network, settings.ema_decay, settings.kept_alpha)
-        self._compiled: Any = None
+        forward: Any = self.network
+        if self.tasks is not None:
+            forward = partial(self.tasks.outputs, self.network)
+        self._forward = torch.compile(forward) if settings.compile else forward
         self.starts = batch_starts(len(train), settings.batch_size)
         self.steps = len(self.starts)
         self.epoch, self.step, self.taken = 0, 0, 0
@@ -279,11 +282,12 @@ class Trainer:
         depthwise = MixedDepthwise() if slow else nullcontext()
         if self.tasks is None:
             with autocast(self.device, self.precision), depthwise:
-                return self._forward()(batch).float(), []
+                logits: torch.Tensor = self._forward(batch)
+            return logits.float(), []
         count = len(batch)
         batch, turns = self.tasks.turned(batch, generator)
         with autocast(self.device, self.precision), depthwise:
-            logits, *outputs = self._forward()(batch, count)
+            logits, *outputs = self._forward(batch, count)
         return logits.float(), self.tasks.losses(outputs, task_targets, turns)
 
     def _end_epoch(self) -> None:
@@ -345,14 +349,6 @@ class Trainer:
             self._order, self._order_of = random.permutation(self.train), self.epoch
         ends = [*self.starts[1:], len(self.train)]
         return self._order[self.starts[step] : ends[step]]
-
-    def _forward(self) -> Callable[..., Any]:
-        if self._compiled is None:
-            tasks = self.tasks
-            plain = self.network if tasks is None else partial(tasks.outputs, self.network)
-            self._compiled = torch.compile(plain) if self.settings.compile else plain
-        compiled: Callable[..., Any] = self._compiled
-        return compiled
 
     def _no_sums(self) -> torch.Tensor:
         kind = torch.float32 if self.device.type == "mps" else torch.float64

@@ -73,16 +73,15 @@ class MLPHead(NetworkHead):
     def check(self) -> None:
         """See :meth:`OneVsRestHead.check`."""
         super().check()
-        check_ranges(
-            self,
-            seeds="int [1, inf)",
-            alpha="(0, 1) or None",
-            gamma_positive="[0, inf)",
-            clip="[0, 1)",
-            ema_decay="[0, 1) or None",
-            validation_fraction="(0, 1)",
-            shrinkage="[0, inf)",
-        )
+        ranges = {
+            "int [1, inf)": "seeds",
+            "(0, 1) or None": "alpha",
+            "[0, 1) or None": "ema_decay",
+            "[0, inf)": "gamma_positive shrinkage",
+            "[0, 1)": "clip",
+            "(0, 1)": "validation_fraction",
+        }
+        check_ranges(self, ranges)
         check_choices(self, loss=LOSSES, class_weight=CLASS_WEIGHTS)
 
     def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:

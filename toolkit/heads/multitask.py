@@ -51,7 +51,7 @@ class MultitaskHead(NetworkHead):
         super().check()
         check_tasks(self.tasks)
         check_choices(self, weighting=WEIGHTINGS)
-        check_ranges(self, aux_weight="[0, inf)")
+        check_ranges(self, {"[0, inf)": "aux_weight"})
 
     def fit(
         self,

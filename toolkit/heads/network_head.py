@@ -60,17 +60,12 @@ class NetworkHead(StandardisedHead):
 
     def check(self) -> None:
         """See :meth:`OneVsRestHead.check`."""
-        check_ranges(
-            self,
-            hidden="int [1, inf)",
-            epochs="int [1, inf)",
-            batch_size="int [1, inf)",
-            learning_rate="[0, inf)",
-            weight_decay="[0, inf)",
-            dropout="[0, 1)",
-            input_dropout="[0, 1)",
-            gamma="[0, inf)",
-        )
+        ranges = {
+            "int [1, inf)": "hidden epochs batch_size",
+            "[0, inf)": "learning_rate weight_decay gamma",
+            "[0, 1)": "dropout input_dropout",
+        }
+        check_ranges(self, ranges)
 
     def hardware(self) -> tuple[str, str]:
         """Return the device and the precision to train on and in."""
