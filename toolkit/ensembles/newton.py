@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toolkit.statistics.links import sigmoid
+
 _STEPS = 40
 _BLOCK = 8192
 _CELLS = 2**22  # of the columns' pairwise products at a time
@@ -128,10 +130,8 @@ def _passes(
         block = A[rows]
         used = keep[:, fold[rows]].T.astype(np.float64)
         z = block @ theta.T
-        tail = np.exp(-np.abs(z))
-        p = np.where(z >= 0, 1.0, tail) / (1 + tail)
-        truth = y[rows, None]
-        value += (used * (np.log1p(tail) + np.maximum(z, 0) - truth * z)).sum(axis=0)
+        p, truth = sigmoid(z), y[rows, None]
+        value += (used * (np.logaddexp(0.0, z) - truth * z)).sum(axis=0)
         slope += (used * (p - truth)).T @ block
         curvature = used * p * (1 - p)
         bend += curvature.T @ (block[:, at] * block[:, across])

@@ -82,7 +82,7 @@ def ovr(
         precision: ``auto``, ``bf16`` or ``fp32``; auto is bf16 where it is native.
         seed: of all that is random.
         artifacts: where everything is kept.
-        progress: who is told; see :func:`~toolkit.runtime.progress.choose_progress`.
+        progress: where progress is shown; see :func:`~toolkit.runtime.progress.choose_progress`.
 
     Raises:
         UsageError: an option or a name is not among its choices, or a member of that name was made

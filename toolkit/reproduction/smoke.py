@@ -66,7 +66,7 @@ def smoke_step(step: dict[str, Any]) -> dict[str, Any]:
 
 
 def _identity(step: dict[str, Any]) -> list[str]:
-    """Return what tells steps apart that the stand-in makes alike."""
+    """Return what distinguishes steps that the stand-in makes alike."""
     given = [step.get("head", "linear"), *names_of(step.get("features", "default"))]
     return [str(part).replace("/", "-") for part in given]
 
