@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from filelock import FileLock
 
-from toolkit.errors import ArtifactError, listed
+from toolkit.errors import ArtifactError, counted, listed
 from toolkit.storage.contents import as_contents, first_of_each
 from toolkit.storage.files import DIGEST_BYTES, read_json, recover_folder, sweep, write_json
 from toolkit.storage.row_files import (
@@ -213,7 +213,7 @@ class RowStore:
         for start in range(0, len(rows), BLOCK):
             block, wrong = self._checked(rows[start : start + BLOCK])
             if wrong:
-                raise self._damaged(f"has {len(wrong)} damaged rows (rows {listed(wrong)})")
+                raise self._damaged(f"has {counted(len(wrong), 'damaged row')} ({listed(wrong)})")
             out[start : start + len(block)] = block
         return out
 
