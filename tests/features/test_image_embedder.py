@@ -76,7 +76,7 @@ def test_an_image_that_cannot_be_decoded_is_named(pictures: list[str], tmp_path:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
     made = embedder(tmp_path).fit(pictures)
-    with pytest.raises(DataError, match=r"1 images cannot be decoded .*broken\.png"):
+    with pytest.raises(DataError, match=r"1 image cannot be decoded .*broken\.png"):
         made.transform([pictures[0], broken])
     with pytest.raises(DataError, match="cannot be read"):
         made.transform([tmp_path / "absent.png"])

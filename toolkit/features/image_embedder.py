@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from toolkit.errors import DataError, listed
+from toolkit.errors import DataError, counted, listed
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.embed import feature_names
 from toolkit.features.engines.base import Engine
@@ -125,11 +125,10 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 make=partial(_shared_engine, key.hex),
             )
         if filled.skipped:
-            each = filled.skipped[0]
-            names = listed(skipped["image"] for skipped in filled.skipped)
-            raise DataError(
-                f"{len(filled.skipped)} images cannot be decoded ({names}): {each['reason']}"
-            )
+            count = counted(len(filled.skipped), "image")
+            names = listed(each["image"] for each in filled.skipped)
+            reason = filled.skipped[0]["reason"]
+            raise DataError(f"{count} cannot be decoded ({names}): {reason}")
         store = EmbeddingCache(store_folder(folder, key), key)
         return store.read(store.find(images.digests))
 

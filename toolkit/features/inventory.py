@@ -227,29 +227,24 @@ def _wanted(users: dict[str, np.ndarray], digests: np.ndarray) -> np.ndarray:
 
 
 def _store_facts(folder: Path, users: dict[str, np.ndarray], check: bool) -> StoreFacts:
-    size = _size(folder)
+    found = StoreFacts(folder.name, _size(folder), None)
     try:
         key = read_key(folder)
-    except OtherFormatError as error:
-        return StoreFacts(folder.name, size, str(error), other_format=True)
     except ArtifactError as error:
-        return StoreFacts(folder.name, size, str(error))
-    problem, skipped = None, 0
+        other = isinstance(error, OtherFormatError)
+        return replace(found, problem=str(error), other_format=other)
     try:
-        skipped = len(EmbeddingCache(folder, key).skipped())
+        found = replace(found, skipped=len(EmbeddingCache(folder, key).skipped()))
     except ArtifactError as error:
-        problem = str(error)
+        found = replace(found, problem=str(error))
     entries = read_entries(folder)
     good = intact(folder, key.row_bytes) if check else entry_crcs(entries) == entries["entry_crc"]
     digests = digests_of(entries[: len(good)])[good]
     used = {name: int(among(digests, theirs).sum()) for name, theirs in users.items()}
-    return StoreFacts(
-        name=folder.name,
-        bytes=size,
-        problem=problem,
+    return replace(
+        found,
         key=key.facts(),
         rows=len(good),
-        skipped=skipped,
         used_by={name: rows for name, rows in used.items() if rows},
         unused=int((~_wanted(users, digests)).sum()),
         damaged=np.flatnonzero(~good).tolist() if check else None,
