@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.auditing.findings import Finding
-from toolkit.auditing.probe import Floats
+from toolkit.auditing.linear_probe import Floats
 from toolkit.data.split import Split
 from toolkit.errors import listed
 from toolkit.statistics.intervals import holm

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.auditing.probe import Floats, Ints
+from toolkit.auditing.linear_probe import Floats, Ints
 from toolkit.errors import DataError
 from toolkit.images.hashes import Survey
 

@@ -15,16 +15,16 @@ from threadpoolctl import threadpool_limits
 from toolkit.auditing.alignment import NOT_AT_ALL, PERMUTATIONS, Alignment, alignment, testable
 from toolkit.auditing.breaks import find_break
 from toolkit.auditing.column_blocks import swapped_blocks
-from toolkit.auditing.columns import ColumnSwap, swaps_by_counts, swaps_by_labels
+from toolkit.auditing.columns import ColumnSwap, swaps_by_counts
 from toolkit.auditing.duplicates import Duplicates, find_duplicates
 from toolkit.auditing.findings import Finding, ranked
 from toolkit.auditing.groups import group_alignment, repeated_labels
 from toolkit.auditing.health import file_health, label_health
 from toolkit.auditing.label_errors import Suspect, out_of_fold_probabilities, suspects
+from toolkit.auditing.linear_probe import LinearProbe, principal_components
 from toolkit.auditing.noise import LabelNoise, label_noise
 from toolkit.auditing.orders import Groups, directory_listing, pairings
 from toolkit.auditing.pairing import Explanation, explain
-from toolkit.auditing.probe import Probe, principal_components
 from toolkit.auditing.verdicts import (
     alignment_findings,
     column_findings,
@@ -82,7 +82,6 @@ def examine(
     folds: Folds | None = None,
     looks: Survey | None = None,
     prevalence: Mapping[str, float] | None = None,
-    reference: npt.ArrayLike | None = None,
     permutations: int = PERMUTATIONS,
     top: int = 50,
     each: int = 12,
@@ -103,8 +102,6 @@ def examine(
         looks: :func:`~toolkit.images.hashes.survey` of its paths; None leaves out near duplicates
             and damaged files.
         prevalence: published share of positives by label name, if the data is a sample of such.
-        reference: 0/1 ``(n, L)``, the same labels of the same images had in another way, to name
-            swapped columns by.
         permutations: of the alignment test.
         top: how many label errors to list over all labels.
         each: how many of each label.
@@ -123,8 +120,6 @@ def examine(
     groupings = _groupings(dataset, split)
     blocks = {name: rows for groups in groupings for name, rows in groups.items()}
     swaps = swaps_by_counts(Y, names, prevalence, "published counts") if prevalence else []
-    if reference is not None:
-        swaps += swaps_by_labels(reference, Y, names, "the reference labels")
     findings: list[Finding] = []
     explanation, noise = None, list[LabelNoise]()
     worst, by_label = list[Suspect](), list[Suspect]()
@@ -134,7 +129,7 @@ def examine(
         clock.begin("alignment")
         found = None
         if testable(Y).any():
-            probe = Probe(principal_components(X), seed=seed)
+            probe = LinearProbe(principal_components(X), seed=seed)
             found = alignment(probe, Y, names, permutations=permutations, seed=seed)
         findings += alignment_findings(found)
         if found is not None:
@@ -145,10 +140,10 @@ def examine(
             )
         if found is not None and (explanation is not None or found.verdict != NOT_AT_ALL):
             clock.begin("columns")
-            rebuilt = Y if explanation is None else explanation.repaired(Y)
+            rebuilt = Y if explanation is None else explanation.pairing.repaired(Y)
             by_group = group_alignment(probe.scores(rebuilt), rebuilt, blocks, seed=seed)
             findings += group_findings(by_group, repeated_labels(Y, blocks))
-            swaps += swapped_blocks(probe, rebuilt, names, dataset.files, blocks, seed=seed)
+            swaps += swapped_blocks(probe, rebuilt, names, dataset.files, blocks)
             if explanation is None:
                 clock.begin("label errors")
                 folds = make_folds(split, Y, seed=seed) if folds is None else folds
@@ -179,7 +174,7 @@ def examine(
 
 
 def explained(
-    probe: Probe, dataset: Dataset, found: Alignment, groupings: Sequence[Groups]
+    probe: LinearProbe, dataset: Dataset, found: Alignment, groupings: Sequence[Groups]
 ) -> Explanation | None:
     """Return the best explanation of a misalignment: a pairing of the whole, or a break.
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.auditing.alignment import testable
+from toolkit.auditing.linear_probe import Floats, principal_components
 from toolkit.auditing.noise import confident, mislabelled
-from toolkit.auditing.probe import Floats, principal_components
 from toolkit.errors import DataError
 from toolkit.statistics.metrics import log_loss
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.auditing.probe import Floats
+from toolkit.auditing.linear_probe import Floats
 from toolkit.statistics.intervals import resample_counts
 
 QUANTILES = (0.1, 0.25, 0.5)

@@ -50,6 +50,12 @@ def alignment_findings(found: Alignment | None) -> list[Finding]:
             f"labels do not describe the images: a probe ranks them like chance ({figures})",
             "train nothing on this data; find out how labels were joined to files",
         ),
+        "labels hardly describe the images": (
+            "warning",
+            f"labels hardly describe the images, though no accident links them ({figures})",
+            "look at some images with their labels, and try other features: either these do not "
+            "show what the labels mean, or many labels belong to other images",
+        ),
         "some labels do not describe the images": (
             "critical",
             f"{len(by_state.get('does not describe', []))} of {tested} labels do not describe the "
