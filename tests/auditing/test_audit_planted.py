@@ -13,9 +13,9 @@ from toolkit.auditing.breaks import find_break
 from toolkit.auditing.column_blocks import swapped_blocks
 from toolkit.auditing.columns import swaps_by_scores
 from toolkit.auditing.label_errors import out_of_fold_probabilities, suspects
+from toolkit.auditing.linear_probe import LinearProbe, principal_components
 from toolkit.auditing.orders import pairings
 from toolkit.auditing.pairing import explain
-from toolkit.auditing.linear_probe import LinearProbe, principal_components
 from toolkit.data.importer import published_order
 
 Make = Callable[..., Any]
@@ -58,8 +58,8 @@ def test_lexicographic_order_is_found_and_named(scenes: Make) -> None:
 
 
 def test_two_swapped_columns_are_found_and_named(scenes: Make) -> None:
-    # in a quarter to a third of the rows against the rest; everywhere against scores that know the names. Labels
-    # of 12 % or more: fewer than a handful of positives in the block decide nothing
+    # in a quarter to a third of the rows against the rest; everywhere against scores that know the
+    # names. Labels of 12 % or more: fewer than a handful of positives in the block decide nothing
     for seed in SEEDS:
         scene = scenes(seed, rarest=0.12)
         random = np.random.default_rng(200 + seed)

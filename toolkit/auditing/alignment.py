@@ -135,12 +135,13 @@ def alignment(
 
     Being no accident and being of use are two things. A label that passes the test *describes* the
     images unless its AUROC is below 0.65 with 95 % confidence: then it *hardly describes* them. A
-    label *does not describe* the images if nothing speaks for it, its own p above ``alpha`` included,
-    and its AUROC is below 0.65 with 95 % confidence; else it *cannot be told*. Single labels are
-    believed only if all together pass too, so that one lucky label does not excuse a shuffle. Where
-    none describes the images and the mean AUROC is below 0.65 with 95 % confidence, labels *hardly
-    describe* the images if all together pass by far (z of 3.7, which a shuffle reaches once in
-    10,000 times), and do not describe them if not.
+    label *does not describe* the images if nothing speaks for it, its own p above ``alpha``
+    included, and its AUROC is below 0.65, and nearer to chance than to the mean of the labels that
+    describe, with 95 % confidence; else it *cannot be told*. Single labels are believed only if all
+    together pass too, so that one lucky label does not excuse a shuffle. Where none describes the
+    images and the mean AUROC is below 0.65 with 95 % confidence, labels *hardly describe* the
+    images if all together pass by far (z of 3.7, which a shuffle reaches once in 10,000 times), and
+    do not describe them if not.
 
     Args:
         probe: of the n images' embeddings.
@@ -175,15 +176,18 @@ def alignment(
     # an out-of-fold score varies more than one from elsewhere: scale Mann-Whitney's deviation
     ones = tested.sum(axis=0, dtype=np.float64)
     deviation = np.sqrt((n + 1) / (12 * ones * (n - ones))) * np.maximum(1.0, spread * np.sqrt(n))
-    useless = areas + 1.645 * deviation < NO_USE
+    highest = areas + 1.645 * deviation
     overall, overall_null = float(observed.mean()), null.mean(axis=1)
     p_overall = float((1 + (overall_null >= overall).sum()) / (1 + permutations))
     passes = (adjusted <= alpha) & (p_overall <= alpha)
+    describes = passes & (highest >= NO_USE)
+    # where the others are weak too, a label must look worse to be called unlike them
+    like_chance = min(NO_USE, (0.5 + areas[describes].mean()) / 2) if describes.any() else NO_USE
     states: list[State] = [
-        ("hardly describes" if of_no_use else "describes")
+        ("describes" if of_use else "hardly describes")
         if passed
-        else ("does not describe" if of_no_use and own > alpha else "cannot be told")
-        for passed, of_no_use, own in zip(passes, useless, p, strict=True)
+        else ("does not describe" if at_most < like_chance and own > alpha else "cannot be told")
+        for of_use, passed, at_most, own in zip(describes, passes, highest, p, strict=True)
     ]
     figures = np.stack([areas, observed, z, p, holm(p), adjusted], axis=1).tolist()
     found = dict(zip(at.tolist(), zip(figures, states, strict=True), strict=True))
