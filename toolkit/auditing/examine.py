@@ -148,7 +148,7 @@ def examine(
                 clock.begin("label errors")
                 folds = make_folds(split, Y, seed=seed) if folds is None else folds
                 P = out_of_fold_probabilities(X, Y, folds.fold, device=device)
-                noise, worst = label_noise(P, Y, names, seed=seed), suspects(P, Y, names, top)
+                noise, worst = label_noise(P, Y, names), suspects(P, Y, names, top)
                 by_label = suspects(P, Y, names, each=each)
                 findings += label_error_findings(noise, worst, dataset.ids, split.part)
     findings += column_findings(swaps)
