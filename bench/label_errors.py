@@ -101,14 +101,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    whole = options.data and load_dataset(artifacts_folder(None), options.data)
-    features = toolkit.embed(whole).X if whole else None
+    whole, features = None, np.empty((0, 0))
+    if options.data:
+        whole = load_dataset(artifacts_folder(None), options.data)
+        embedded = toolkit.embed(whole)
+        assert isinstance(embedded, toolkit.Embeddings)
+        features = embedded.X
     document: dict[str, Any] = {}
     for fault, plant in PLANTED.items():
         outcomes = []
         for seed in range(options.seeds):
             random = np.random.default_rng(seed)
-            if features is None:
+            if whole is None:
                 X, Y = made(options.rows, random)
             else:
                 rows = np.sort(random.choice(len(whole), options.rows, replace=False))

@@ -3,43 +3,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.auditing.scenes import dataset_of
 from toolkit.auditing.alignment import alignment
 from toolkit.auditing.examine import examine, explained
 from toolkit.auditing.findings import Finding, ranked, worst
 from toolkit.auditing.linear_probe import LinearProbe, principal_components
 from toolkit.auditing.published import published_facts
-from toolkit.data.dataset import Dataset
 from toolkit.data.importer import published_order
-from toolkit.data.split import Split, stratified_split
 from toolkit.errors import DataError
 
 Make = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def dataset_of(scene: Any) -> tuple[Dataset, Split]:
-    n = len(scene.files)
-    ids = tuple(file.removesuffix(".jpg") for file in scene.files)
-    dataset = Dataset(
-        name="scenes",
-        root=Path("nowhere"),
-        ids=ids,
-        files=tuple(scene.files),
-        labels=scene.labels,
-        Y=scene.Y,
-        digests=np.random.default_rng(0).integers(256, size=(n, 16), dtype=np.uint8),
-        stats=np.zeros((n, 2), np.int64),
-        shapes=np.full((n, 2), 64, np.int32),
-        modes=("RGB",) * n,
-        provenance={"pairing": "by-id"},
-    )
-    return dataset, stratified_split(ids, scene.Y)
 
 
 def test_sound_data_passes(scenes: Make) -> None:
@@ -63,7 +42,7 @@ def test_the_published_pairing_is_told_and_explained(scenes: Make) -> None:
     found = examine(given, scene.X, split, permutations=199)
     first, second = found.findings[:2]
     assert (first.severity, second.severity) == ("critical", "critical")
-    assert first.sentence.startswith("labels do not describe the images: a probe ranks them like")
+    assert first.sentence.startswith("labels do not describe the images: a linear probe ranks them")
     assert second.sentence.startswith(
         "labels are in numeric order, files in lexicographic order: joined by id, mean AUROC 0."
     )
@@ -111,7 +90,7 @@ def test_images_without_embeddings_are_passed_over(scenes: Make) -> None:
     assert found.alignment.verdict == "labels describe the images"
     with pytest.raises(DataError, match="embed the data set again"):
         examine(dataset, X[:-1], split)
-    with pytest.raises(DataError, match="no image has an embedding"):
+    with pytest.raises(DataError, match="expected one of some image"):
         examine(dataset, np.full_like(X, np.nan), split)
 
 

@@ -27,6 +27,7 @@ FINEST = 0.001
 FEWEST = 5
 _CELLS = 5e9
 _BY_FAR = 3.7
+_FIGURES = ("auroc", "correlation", "z", "p", "p_holm", "p_adjusted")
 # a linear probe that cannot, at 95 %, be better than this is of no use
 NO_USE = 0.65
 
@@ -189,13 +190,19 @@ def alignment(
         else ("does not describe" if at_most < like_chance and own > alpha else "cannot be told")
         for of_use, passed, at_most, own in zip(describes, passes, highest, p, strict=True)
     ]
-    figures = np.stack([areas, observed, z, p, holm(p), adjusted], axis=1).tolist()
-    found = dict(zip(at.tolist(), zip(figures, states, strict=True), strict=True))
-    unknown: tuple[list[Any], State] = [None] * 6, "cannot be told"
-    entries = []
-    for j, name in enumerate(labels):
-        values, state = found.get(j, unknown)
-        entries.append(LabelAlignment(name, int(Y[:, j].sum(dtype=np.int64)), *values, state))
+    figures: npt.NDArray[Any] = np.full((len(labels), 6), None, object)
+    figures[at] = np.stack([areas, observed, z, p, holm(p), adjusted], axis=1)
+    state = dict(zip(at.tolist(), states, strict=True))
+    counts = Y.sum(axis=0, dtype=np.int64)
+    entries = [
+        LabelAlignment(
+            label=name,
+            positives=int(counts[j]),
+            state=state.get(j, "cannot be told"),
+            **dict(zip(_FIGURES, figures[j], strict=True)),
+        )
+        for j, name in enumerate(labels)
+    ]
     z_overall = float((overall - overall_null.mean()) / max(overall_null.std(), 1e-12))
     mean_area = float(defined_mean(areas))
     # were labels independent; dependence only widens it

@@ -14,7 +14,7 @@ from toolkit.auditing.findings import Finding
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.errors import listed
-from toolkit.images.hashes import Survey
+from toolkit.images.hashes import ImageHashes
 
 TINY = 32
 LONG = 4.0
@@ -25,19 +25,19 @@ _GREY = ("1", "L", "LA", "I", "I;16", "F")
 _SHOWN = 20
 
 
-def file_health(dataset: Dataset, looks: Survey | None = None) -> list[Finding]:
+def file_health(dataset: Dataset, hashes: ImageHashes | None = None) -> list[Finding]:
     """Return findings on the files: unreadable, truncated, tiny, odd-sized, flat, single-channel.
 
     Args:
         dataset: the data set; sizes and modes are those at import.
-        looks: what decoding showed; without it only headers are judged.
+        hashes: what decoding showed; without it only headers are judged.
     """
     found = []
     problems = {
         row: "its header cannot be read" for row, mode in enumerate(dataset.modes) if not mode
     }
-    if looks is not None:
-        problems |= {row: text for row, text in enumerate(looks.problem) if text}
+    if hashes is not None:
+        problems |= {row: text for row, text in enumerate(hashes.problem) if text}
     if problems:
         first = [f"{dataset.files[row]} {text}" for row, text in problems.items()]
         found.append(
@@ -69,10 +69,10 @@ def file_health(dataset: Dataset, looks: Survey | None = None) -> list[Finding]:
         *(dataset, odd, "note", "odd-sized", what),
         "look at a few: they may come from another source, or be cropped badly",
     )
-    if looks is not None:
-        decoded = np.array([not text for text in looks.problem])
+    if hashes is not None:
+        decoded = np.array([not text for text in hashes.problem])
         found += _rows_finding(
-            *(dataset, looks.flat & decoded, "note", "flat", "of one even colour, or nearly"),
+            *(dataset, hashes.flat & decoded, "note", "flat", "of one even colour, or nearly"),
             "look whether they are placeholders for images that were not to be had",
         )
     grey = np.array([mode in _GREY for mode in dataset.modes])

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.auditing.duplicates import Pair
-from toolkit.auditing.evidence import evidence_text
 from toolkit.auditing.examine import Examination
 from toolkit.auditing.findings import Finding, worst
 from toolkit.auditing.label_errors import Suspect
-from toolkit.auditing.verdicts import p_text
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import PARTS, Split
-from toolkit.images.thumbnails import Thumbnails
+from toolkit.images.thumbnails import BUDGET, Thumbnails
 from toolkit.pages.page import page_environment
 
 TEMPLATES = Path(__file__).parent
@@ -24,7 +22,11 @@ _PART = {code: name for name, code in PARTS.items() if name != "val"}
 
 
 def audit_page(
-    examined: Examination, dataset: Dataset, split: Split, facts: Mapping[str, Any]
+    examined: Examination,
+    dataset: Dataset,
+    split: Split,
+    facts: Mapping[str, Any],
+    budget: int = BUDGET,
 ) -> str:
     """Return the page of an examination.
 
@@ -33,8 +35,9 @@ def audit_page(
         dataset: the data set, whose files the contact sheets show.
         split: its split.
         facts: name to value, shown in the head; such as features, permutations, seconds.
+        budget: of characters for pictures.
     """
-    picture = Thumbnails(dataset.paths)
+    picture = Thumbnails(dataset.paths, budget=budget)
     carried = _Carried(dataset)
     by_label: dict[str, list[dict[str, Any]]] = {}
 
@@ -76,11 +79,11 @@ def published_page(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]
 
 
 def _render(*, title: str, findings: Sequence[Finding], **parts: Any) -> str:
-    found = page_environment(TEMPLATES)
-    found.filters |= {"p": p_text, "evidence": evidence_text}
     nothing = dict.fromkeys(("alignment", "noise", "first", "by_label", "pairs", "published"))
-    return found.get_template("page.html.j2").render(
-        title=title, findings=findings, worst=worst(findings), **(nothing | parts)
+    return (
+        page_environment(TEMPLATES)
+        .get_template("page.html.j2")
+        .render(title=title, findings=findings, worst=worst(findings), **(nothing | parts))
     )
 
 

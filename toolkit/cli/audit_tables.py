@@ -20,8 +20,6 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from toolkit.auditing.evidence import evidence_text
-
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column()
@@ -30,8 +28,8 @@ def findings_table(findings: Sequence[Finding]) -> Table:
         table.add_row(Text(found.severity, style=_STYLES[found.severity]), text)
         if found.advice:
             table.add_row("", Text(f"→ {found.advice}"))
-        if figures := evidence_text(found):
-            table.add_row("", Text(figures, style="dim"))
+        if found.figures:
+            table.add_row("", Text(found.figures, style="dim"))
     table.add_row()
     return table
 
