@@ -14,8 +14,7 @@ from PIL import Image
 
 from toolkit.data import synth
 from toolkit.data.dataset import Dataset
-from toolkit.data.painter import paint
-from toolkit.data.synth import scenes, synthesise
+from toolkit.data.synth import paint, scenes, synthesise
 from toolkit.errors import DataError, UsageError
 from toolkit.paper.results import IMAGES, LABELS, POSITIVES
 

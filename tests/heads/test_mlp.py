@@ -15,12 +15,12 @@ from toolkit.heads.head import OneClassWarning
 from toolkit.heads.losses import binary_cross_entropy, focal
 from toolkit.heads.mlp import MLPHead
 from toolkit.heads.mlp_training import BestEpoch, Validation, initial_weights, train
-from toolkit.heads.optimizing import HeadTraining, batches, rate_factor, steps_per_epoch
+from toolkit.heads.optimizing import batches, rate_factor, steps_per_epoch
 from toolkit.members.cross_fit import Checkpoints, cross_fit
 from toolkit.statistics.metrics import average_precision
 
 Arrays = tuple[np.ndarray, np.ndarray]
-HOW = HeadTraining(
+HOW = MLPHead(
     hidden=8,
     epochs=4,
     batch_size=32,
@@ -50,9 +50,7 @@ def standard(problem: Arrays) -> Arrays:
     return ((X - X.mean(0)) / X.std(0)).astype(np.float32), Y
 
 
-def trained_singly(
-    X: np.ndarray, y: np.ndarray, weight: np.ndarray, how: HeadTraining
-) -> np.ndarray:
+def trained_singly(X: np.ndarray, y: np.ndarray, weight: np.ndarray, how: MLPHead) -> np.ndarray:
     """Train one network on one label by automatic differentiation; return its logits."""
     random = np.random.default_rng(5)
     first, second = initial_weights(X.shape[1], how.hidden, random)
@@ -310,7 +308,7 @@ def test_the_average_of_weights_lags_behind_them(standard: Arrays) -> None:
     X, Y = standard
     weight = np.ones(Y.shape, np.float32)
     spread = [
-        np.std(train(X, Y, weight, focal, replace(HOW, ema_decay=a), (0,))[0].logits(X))
+        np.std(train(X, Y, weight, focal, HOW, (0,), ema_decay=a)[0].logits(X))
         for a in (None, 0.5, 0.999)
     ]
     assert spread[0] > spread[2]

@@ -132,15 +132,15 @@ def test_an_ablation_finds_a_task_that_helps_and_pairs_its_runs() -> None:
     assert set(named) == {
         "all tasks",
         *("any alone", "teacher:y alone"),
-        *("any beside the others", "teacher:y beside the others"),
+        *("any added to the others", "teacher:y added to the others"),
     }
     for effect in effects:
         assert effect.low <= effect.difference <= effect.high
         assert 0 <= effect.p <= 1
     everything = named["all tasks"]
     assert everything.map - everything.difference == pytest.approx(plain)
-    beside = named["any beside the others"]
-    assert beside.map == everything.map
+    added = named["any added to the others"]
+    assert added.map == everything.map
     again = ablate(head, X, Y, fold, {"teacher:y": X[:, :3]}, 3)[1]
     assert [effect.facts() for effect in again] == [effect.facts() for effect in effects]
     with pytest.raises(DataError, match="two runs"):

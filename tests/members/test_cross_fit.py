@@ -9,9 +9,10 @@ import pytest
 from toolkit.errors import DataError, UsageError
 from toolkit.heads.head import OneClassWarning, OneVsRestHead
 from toolkit.heads.linear import LinearHead
-from toolkit.heads.registry import HEADS, make_head, parse_options
+from toolkit.heads.registry import HEADS, make_head
 from toolkit.members.cross_fit import Checkpoints, cross_fit
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
+from toolkit.runtime.options import parse_options
 
 
 class MeanHead(OneVsRestHead):

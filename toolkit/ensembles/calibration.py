@@ -1,4 +1,4 @@
-"""Calibration per label: from scores to probabilities, the method chosen by nested log loss."""
+"""Calibration per label: from scores to probabilities, by a method that nested log loss chooses."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class Map:
 
 
 class Calibration:
-    """Maps scores to probabilities, one map a label.
+    """Maps scores to probabilities, one map per label.
 
     Candidates are no change; temperature scaling (Guo et al. 2017); Platt scaling (Platt 1999);
-    beta calibration (Kull, Silva Filho & Flach 2017); and isotonic regression made strictly
-    increasing by joining the centres of its steps (Oron & Flournoy 2017), so that it ties no
-    scores. The first three slopes may not be negative and are drawn to 1 by a unit Gaussian prior.
-    A label is offered what its positives support (``SUPPORT``); of those the simplest within 0.1 %
-    of the least log loss on folds that neither fitted nor chose it is taken.
+    beta calibration (Kull, Silva Filho & Flach 2017); and isotonic regression with the
+    centres of its steps joined by lines (Oron & Flournoy 2017), so that it ties few scores. The
+    first three slopes may not be negative and are drawn to 1 by a unit Gaussian prior. A label is
+    offered the methods that its positives support (``SUPPORT``); of those the simplest within
+    0.1 % of the least log loss on folds that neither fitted nor chose it is taken.
 
     Args:
         method: ``auto``, or one of ``METHODS`` for all labels (``none`` where a label has too few
@@ -152,7 +152,7 @@ class Calibration:
             able = [i for i, name in enumerate(names) if here >= SUPPORT[name]]
             cost = costs.get(left_out)
             if cost is None or np.isnan(cost).any():
-                # given, or nothing to judge on: the method itself, or the simplest that is safe
+                # given, or nothing to evaluate on: the method itself, or the simplest that is safe
                 wanted = self.method if self.method != "auto" else "platt"
                 chosen[left_out] = wanted if wanted in [names[i] for i in able] else "none"
                 continue

@@ -1,4 +1,4 @@
-"""Combiners: from members' logits to one score a label; means of logits and of ranks."""
+"""Combiners: from members' logits to one score per label; means of logits and of ranks."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Combiner(BaseEstimator, ABC):  # type: ignore[misc]
         return scores, clone(self).fit(Z, Y, fold)
 
     def held(self) -> Combiner:
-        """Return an unfitted combiner with this one's choices held, to tell what members are worth.
+        """Return an unfitted combiner with this one's choices held, to measure what members add.
 
         Fitting it costs a fraction, and leaving a member out moves nothing else.
         """

@@ -19,12 +19,12 @@ _BLOCK = 8192
 
 
 class Stack(Combiner):
-    """One logistic regression a label on the members' logits.
+    """One logistic regression per label on the members' logits.
 
     The penalty draws towards the plain mean of logits: ``|s (w - 1/M)|^2 / 2`` with s the spread of
     the mean logit, so that a label with few positives gets the mean of its members, not nothing.
-    C is chosen by log loss on rows that the judged model never saw, the rarer the label the more as
-    for all labels together. Weights are not negative unless asked for (Breiman 1996): members are
+    C is chosen by log loss on rows that the model never saw, the rarer the label the more as for
+    all labels together. Weights are not negative unless asked for (Breiman 1996): members are
     so alike that free signs fit their noise, and that much more of it (see
     docs/decisions/0005-nesting.md).
 
@@ -71,7 +71,7 @@ class Stack(Combiner):
         """Fit all that nesting needs at once; return the rows' nested scores ``float32 (n, L)``."""
         nesting = Nesting(fold)
         choosing = len(self.strengths) > 1
-        if not choosing:  # then pairs of folds judge nothing
+        if not choosing:  # then pairs of folds evaluate nothing
             nesting.sets = [left_out for left_out in nesting.sets if len(left_out) < 2]
             nesting.keep = nesting.keep[: len(nesting.sets)]
         labels, sets = Y.shape[1], len(nesting.sets)
@@ -138,7 +138,7 @@ class Stack(Combiner):
         )
 
     def _features(self, Z: np.ndarray, label: int, shared: _Shared) -> np.ndarray:
-        """Return ``float64 (n, d)``: what one label is told from."""
+        """Return ``float64 (n, d)``: what one label is predicted from."""
         parts = [Z[:, :, label].astype(np.float64)]
         others = np.arange(Z.shape[2]) != label
         if self.cross_label:

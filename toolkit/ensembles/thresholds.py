@@ -1,4 +1,4 @@
-"""Thresholds per label, fitted on out-of-sample scores, with a global one beside them."""
+"""Thresholds per label, fitted on out-of-sample scores, and one for all labels."""
 
 from __future__ import annotations
 

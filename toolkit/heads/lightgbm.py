@@ -12,8 +12,8 @@ import numpy as np
 from toolkit.data.stratify import iterative_stratification
 from toolkit.heads.focal_objective import FocalObjective
 from toolkit.heads.head import CLASS_WEIGHTS, State, label_weights, seed_of
-from toolkit.heads.options import check_choices, check_ranges
 from toolkit.heads.standardise import NormalisedHead
+from toolkit.runtime.options import check_choices, check_ranges
 from toolkit.statistics.links import sigmoid
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from sklearn.base import clone
 from toolkit.data.stratify import iterative_stratification
 from toolkit.heads.head import CLASS_WEIGHTS, Progress, label_weights, seed_of, warn_one_class
 from toolkit.heads.logistic import Solution, solve, solve_once
-from toolkit.heads.options import check_choices, check_ranges
 from toolkit.heads.shrunk_choice import shrunk_choice
 from toolkit.heads.standardise import NormalisedHead
+from toolkit.runtime.options import check_choices, check_ranges
 from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import average_precision
 

@@ -11,10 +11,10 @@ import numpy as np
 from toolkit.data.stratify import iterative_stratification
 from toolkit.heads.head import CLASS_WEIGHTS, State, label_weights, seed_of
 from toolkit.heads.network_head import NetworkHead
-from toolkit.heads.options import check_choices, check_ranges
+from toolkit.runtime.options import check_choices, check_ranges
 
 if TYPE_CHECKING:
-    from toolkit.heads.mlp_training import Loss, Weights
+    from toolkit.heads.mlp_training import Loss
 
 LOSSES = ("focal", "asl", "bce")
 _LAYERS = ("first", "first_bias", "second", "second_bias")
@@ -34,12 +34,6 @@ class MLPHead(NetworkHead):
 
     Args:
         hidden: units of the hidden layer, for each label.
-        epochs: passes over the training rows.
-        batch_size: rows a step; data of less than 16 such batches takes smaller ones.
-        learning_rate: of AdamW, at the height of a cosine with a short warm-up.
-        weight_decay: decoupled; a step shrinks the weights by ``learning_rate * weight_decay``.
-        dropout: share of hidden units dropped in training.
-        input_dropout: share of features dropped in training.
         loss: ``focal`` (Lin et al. 2017), ``asl`` (Ridnik et al. 2021) or ``bce``.
         gamma: focusing of the focal loss; of negatives in the asymmetric one.
         alpha: weight of positives in the focal loss; None weighs neither class.
@@ -47,52 +41,34 @@ class MLPHead(NetworkHead):
         clip: the asymmetric loss's shift.
         class_weight: None, ``balanced``, or ``pos_weight`` as in the paper.
         seeds: networks with different initial weights and batches, whose logits are averaged.
-        random_state: of everything random; the same one and number of threads give the same bytes.
         ema_decay: decay a step of an exponential moving average of the weights, or None.
         early_stopping: keep each label's weights of the epoch with its lowest loss on inner
             validation rows, which are then not trained on; else all rows train for all epochs.
         validation_fraction: share of the training rows that early stopping looks at.
         shrinkage: in positives: how far early stopping pulls rare labels to the shared epoch.
-        normalise: before standardising, take the square root of features that no training row has
-            below 0, then bring every row to length 1 (Perronnin et al. 2010): pooled activations
-            are skewed.
-        precision: ``bf16``, ``fp32``, or ``auto`` for bf16 where the hardware multiplies it.
-        device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
+
+    Further arguments, and what is learned, are those of
+    :class:`~toolkit.heads.network_head.NetworkHead`.
 
     Attributes:
-        rooted_: ``bool (d,)``, features that the square root is taken of.
-        mean_: ``float32 (d,)``, of the training rows.
-        scale_: ``float32 (d,)``, their standard deviation; 1 for a constant feature.
         networks_: what each of the ``seeds`` learned, for the M labels that are not constant.
         epochs_: ``int (seeds, M)``, the epoch the weights are from.
     """
 
     LEARNED = (*NetworkHead.LEARNED, "epochs")
 
-    hidden: int = 128
-    epochs: int = 12
-    batch_size: int = 256
-    learning_rate: float = 1e-3
     weight_decay: float = 5.0
-    dropout: float = 0.5
-    input_dropout: float = 0.2
     loss: str = "focal"
-    gamma: float = 1.0
     alpha: float | None = None
     gamma_positive: float = 0.0
     clip: float = 0.05
     class_weight: str | None = None
     seeds: int = 1
-    random_state: int | np.random.RandomState | None = 0
     ema_decay: float | None = None
     early_stopping: bool = False
     validation_fraction: float = 0.1
     shrinkage: float = 50.0
-    normalise: bool = True
-    precision: str = "auto"
-    device: str = "auto"
 
-    networks_: list[Weights] = field(init=False)
     epochs_: np.ndarray = field(init=False)
 
     def check(self) -> None:
@@ -118,7 +94,7 @@ class MLPHead(NetworkHead):
             return
         from toolkit.heads.mlp_training import Validation, train
 
-        how, seed = self._training(ema_decay=self.ema_decay), seed_of(self.random_state)
+        loss, seed = self._loss(), seed_of(self.random_state)
         counted = (weight > 0).any(1)
         if not counted.all():  # a row without weight is not there: not in batches, mean or scale
             X, Y, weight = X[counted], Y[counted], weight[counted]
@@ -131,7 +107,9 @@ class MLPHead(NetworkHead):
             validation = Validation(X[held], Y[held], weight[held], self.shrinkage)
             X, Y, weight = X[~held], Y[~held], weight[~held]
         for k in range(self.seeds):
-            network, self.epochs_[k] = train(X, Y, weight, self._loss(), how, (seed, k), validation)
+            network, self.epochs_[k] = train(
+                X, Y, weight, loss, self, (seed, k), validation, self.ema_decay
+            )
             self.networks_.append(network)
 
     def _state(self) -> State:

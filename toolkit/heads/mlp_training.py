@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from toolkit.heads.network_head import in_blocks
+from toolkit.heads.network_head import NetworkHead, in_blocks
 from toolkit.heads.optimizing import (
-    HeadTraining,
     batches,
     ema_decay_at,
     rate_factor,
@@ -103,9 +102,10 @@ def train(
     Y: np.ndarray,
     weight: np.ndarray,
     loss: Loss,
-    how: HeadTraining,
+    how: NetworkHead,
     seed: tuple[int, ...],
     validation: Validation | None = None,
+    ema_decay: float | None = None,
 ) -> tuple[Weights, np.ndarray]:
     """Train one network a label and return the weights, and the epoch ``(L,)`` they are from.
 
@@ -118,12 +118,13 @@ def train(
         Y: ``(n, L)`` of 0 and 1.
         weight: ``float32 (n, L)``; only its proportions within a label count.
         loss: elementwise, of logits and targets.
-        how: see :class:`~toolkit.heads.optimizing.HeadTraining`; decayed are both layers' weights.
+        how: the head, unfitted; both layers' weights are decayed, not their biases.
         seed: of everything random here; global generators are neither read nor moved.
         validation: rows to choose each label's epoch by; without them it is the last.
+        ema_decay: decay a step of a moving average of the weights; None takes them as they are.
     """
     random = np.random.default_rng(seed)
-    networks = _Networks(X, Y, weight, loss, how, random)
+    networks = _Networks(X, Y, weight, loss, how, random, ema_decay)
     best: BestEpoch | None = None
     if validation is not None:
         constant = networks.constant_loss(validation)
@@ -159,12 +160,15 @@ class _Networks:
         Y: np.ndarray,
         weight: np.ndarray,
         loss: Loss,
-        how: HeadTraining,
+        how: NetworkHead,
         random: np.random.Generator,
+        ema_decay: float | None,
     ) -> None:
+        self.ema_decay = ema_decay
         self.how, self.loss, self.random = how, loss, random
-        self.device = torch.device(how.device)
-        self.dtype = torch.bfloat16 if how.precision == "bf16" else torch.float32
+        device, precision = how.hardware()
+        self.device = torch.device(device)
+        self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.labels, self.hidden = Y.shape[1], how.hidden
         self.X = torch.from_numpy(X).to(self.device, self.dtype)
         self.Y = self._float(Y)
@@ -179,7 +183,7 @@ class _Networks:
         self.gradients, self.means, self.squares = (
             [torch.zeros_like(parameter) for parameter in self.parameters] for _ in range(3)
         )
-        self.average = [p.clone() for p in self.parameters] if how.ema_decay is not None else None
+        self.average = [p.clone() for p in self.parameters] if ema_decay is not None else None
         self.first_copy = self.first.to(self.dtype)
         self.steps = how.epochs * steps_per_epoch(len(X), how.batch_size)
         self.taken = 0
@@ -200,8 +204,8 @@ class _Networks:
         self._gradients(x, y, weight)
         self._adamw()
         self.first_copy.copy_(self.first)
-        if self.average is not None and self.how.ema_decay is not None:
-            decay = ema_decay_at(self.taken - 1, self.how.ema_decay)
+        if self.average is not None and self.ema_decay is not None:
+            decay = ema_decay_at(self.taken - 1, self.ema_decay)
             for average, parameter in zip(self.average, self.parameters, strict=True):
                 average.lerp_(parameter, 1 - decay)
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from toolkit.heads.auxiliary import WEIGHTINGS, check_tasks, make_targets
 from toolkit.heads.head import State, seed_of, warn_one_class
 from toolkit.heads.network_head import NetworkHead
-from toolkit.heads.options import check_choices, check_ranges
-
-if TYPE_CHECKING:
-    from toolkit.heads.multitask_training import SharedLayer
+from toolkit.runtime.options import check_choices, check_ranges
 
 _LAYERS = ("trunk", "trunk_bias", "head", "head_bias")
 
@@ -33,17 +30,10 @@ class MultitaskHead(NetworkHead):
         weighting: ``uncertainty`` or ``fixed``.
         aux_weight: of each task's loss where weights are fixed; the labels' is 1.
         hidden: units of the shared layer.
-        epochs: passes over the training rows.
-        batch_size: rows a step.
-        learning_rate: of AdamW, at the height of a cosine with a short warm-up.
-        weight_decay: decoupled, of matrices.
-        dropout: share of hidden units dropped in training.
-        input_dropout: share of features dropped in training.
         gamma: focusing of the labels' focal loss; 0 is cross-entropy.
-        normalise: see :class:`~toolkit.heads.standardise.StandardisedHead`.
-        random_state: of everything random.
-        precision: ``bf16``, ``fp32``, or ``auto``.
-        device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
+
+    Further arguments, and what is learned, are those of
+    :class:`~toolkit.heads.network_head.NetworkHead`.
 
     Attributes:
         log_variance_: ``float32 (1 + tasks,)``, learned, the labels' first; 0 with fixed weights.
@@ -55,19 +45,7 @@ class MultitaskHead(NetworkHead):
     weighting: str = "uncertainty"
     aux_weight: float = 0.3
     hidden: int = 512
-    epochs: int = 12
-    batch_size: int = 256
-    learning_rate: float = 1e-3
-    weight_decay: float = 1.0
-    dropout: float = 0.5
-    input_dropout: float = 0.2
-    gamma: float = 1.0
-    normalise: bool = True
-    random_state: int | np.random.RandomState | None = 0
-    precision: str = "auto"
-    device: str = "auto"
 
-    networks_: list[SharedLayer] = field(init=False)
     log_variance_: np.ndarray = field(init=False)
 
     def check(self) -> None:
@@ -113,9 +91,8 @@ class MultitaskHead(NetworkHead):
                 Y[:, varied],
                 weight[:, varied],
                 targets,
-                self._training(),
+                self,
                 seed=seed,
-                gamma=self.gamma,
                 weighting=self.weighting,
                 aux_weight=self.aux_weight,
             )

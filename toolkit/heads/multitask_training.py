@@ -12,9 +12,8 @@ from torch.nn import functional
 
 from toolkit.heads.auxiliary import Targets
 from toolkit.heads.losses import focal, task_loss, weighted_sum
-from toolkit.heads.network_head import in_blocks
+from toolkit.heads.network_head import NetworkHead, in_blocks
 from toolkit.heads.optimizing import (
-    HeadTraining,
     batches,
     decay_groups,
     rate_factor,
@@ -56,10 +55,9 @@ def train(
     Y: np.ndarray,
     weight: np.ndarray,
     tasks: Sequence[Targets],
-    how: HeadTraining,
+    how: NetworkHead,
     *,
     seed: int,
-    gamma: float,
     weighting: str,
     aux_weight: float,
 ) -> tuple[SharedLayer, np.ndarray]:
@@ -70,16 +68,16 @@ def train(
         Y: ``uint8 (n, L)``.
         weight: ``float32 (n, L)``.
         tasks: targets of n rows each.
-        how: see :class:`~toolkit.heads.optimizing.HeadTraining`.
+        how: the head, unfitted.
         seed: of everything random; global generators are left as they were.
-        gamma: focusing of the labels' focal loss.
         weighting: see :func:`~toolkit.heads.losses.weighted_sum`.
         aux_weight: of each task where weights are fixed.
 
     Returns:
         The labels' network, and the log-variances ``(1 + tasks,)``, the labels' first.
     """
-    random, device = np.random.default_rng(seed), how.device
+    random = np.random.default_rng(seed)
+    device, precision = how.hardware()
     kinds = [task.kind for task in tasks]
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device == "cuda" else []):
         torch.manual_seed(seed)
@@ -98,10 +96,10 @@ def train(
                 at = torch.from_numpy(rows).to(device)
                 for group in optimizer.param_groups:
                     group["lr"] = how.learning_rate * rate_factor(taken, steps)
-                with torch.autocast(device, torch.bfloat16, enabled=how.precision == "bf16"):
+                with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
                     outputs = network(x[at], how.input_dropout, how.dropout)
                 wanted = [target[at] for target in targets]
-                labels = w[at] * focal(outputs[0], wanted[0], gamma=gamma)
+                labels = w[at] * focal(outputs[0], wanted[0], gamma=how.gamma)
                 found = [labels.sum(1).mean()]
                 found += map(task_loss, kinds, outputs[1:], wanted[1:])
                 total = weighted_sum(found, kinds, network.log_variance, weighting, aux_weight)

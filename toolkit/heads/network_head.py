@@ -3,43 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from toolkit.heads.options import check_ranges
 from toolkit.heads.standardise import StandardisedHead
 from toolkit.runtime.device import choose_device, choose_precision
+from toolkit.runtime.options import check_ranges
 from toolkit.statistics.links import sigmoid
 
-if TYPE_CHECKING:
-    from toolkit.heads.optimizing import HeadTraining
 
-
-class Network(Protocol):
-    """A trained network."""
-
-    def logits(self, X: np.ndarray) -> np.ndarray:
-        """Return ``float32 (n, L)`` for standardised ``X (n, d)``."""
-
-
+@dataclass(eq=False, repr=False)
 class NetworkHead(StandardisedHead):
     """Base of the heads that train networks on normalised and standardised features.
+
+    Args:
+        hidden: units of the hidden layer.
+        epochs: passes over the training rows.
+        batch_size: rows a step; data of less than 16 such batches takes smaller ones.
+        learning_rate: of AdamW, at the height of a cosine with a short warm-up.
+        weight_decay: decoupled, of matrices; a step shrinks them by
+            ``learning_rate * weight_decay``.
+        dropout: share of hidden units dropped in training (Srivastava et al. 2014).
+        input_dropout: share of features dropped in training.
+        gamma: focusing of the focal loss; 0 is cross-entropy.
+        normalise: before standardising, take the square root of features that no training row has
+            below 0, then bring every row to length 1 (Perronnin et al. 2010): pooled activations
+            are skewed.
+        random_state: of everything random; the same one and number of threads give the same bytes.
+        precision: ``bf16``, ``fp32``, or ``auto`` for bf16 where the hardware multiplies it.
+        device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
 
     Attributes:
         networks_: the trained networks, whose logits are averaged.
     """
 
-    networks_: list[Any]
-    hidden: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    dropout: float
-    input_dropout: float
-    precision: str
-    device: str
+    hidden: int = 128
+    epochs: int = 12
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 1.0
+    dropout: float = 0.5
+    input_dropout: float = 0.2
+    gamma: float = 1.0
+    normalise: bool = True
+    random_state: int | np.random.RandomState | None = 0
+    precision: str = "auto"
+    device: str = "auto"
+
+    networks_: list[Any] = field(init=False)
 
     def check(self) -> None:
         """See :meth:`OneVsRestHead.check`."""
@@ -55,22 +68,10 @@ class NetworkHead(StandardisedHead):
             gamma="[0, inf)",
         )
 
-    def _training(self, **more: Any) -> HeadTraining:
-        from toolkit.heads.optimizing import HeadTraining
-
+    def hardware(self) -> tuple[str, str]:
+        """Return the device and the precision to train on and in."""
         device = choose_device(self.device)
-        return HeadTraining(
-            hidden=self.hidden,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            dropout=self.dropout,
-            input_dropout=self.input_dropout,
-            precision=choose_precision(self.precision, device),
-            device=device,
-            **more,
-        )
+        return device, choose_precision(self.precision, device)
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
         X = self._standardised(self._normalised(X))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,35 +12,6 @@ import torch
 WARM_UP = 0.1
 _FEWEST_BATCHES = 16
 _SMALLEST_BATCH = 16
-
-
-@dataclass(frozen=True)
-class HeadTraining:
-    """How the network of a head is shaped and trained.
-
-    Attributes:
-        hidden: units of the hidden layer.
-        epochs: passes over the training rows.
-        batch_size: rows of a step at most; see :func:`batches`.
-        learning_rate: of AdamW, at its height.
-        weight_decay: decoupled, of matrices.
-        dropout: share of hidden units dropped (Srivastava et al. 2014).
-        input_dropout: share of features dropped.
-        precision: ``bf16`` multiplies in bfloat16 with master weights in float32; or ``fp32``.
-        device: of torch.
-        ema_decay: of a moving average of the weights; None keeps the weights as they are.
-    """
-
-    hidden: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    dropout: float
-    input_dropout: float
-    precision: str
-    device: str
-    ema_decay: float | None = None
 
 
 def rate_factor(step: int, steps: int, warm_up: float = WARM_UP, *, cosine: bool = True) -> float:

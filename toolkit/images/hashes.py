@@ -17,7 +17,6 @@ from toolkit.images.decode import UndecodableError, decode_pillow
 from toolkit.runtime.processor import cores
 
 Hashes = npt.NDArray[np.uint64]
-Progress = Callable[[int], None]
 
 _SIDE = 32
 _LOW = 8
@@ -48,7 +47,9 @@ class ImageHashes:
         return ~bad
 
 
-def hash_images(paths: Sequence[str | Path], on_image: Progress | None = None) -> ImageHashes:
+def hash_images(
+    paths: Sequence[str | Path], on_image: Callable[[int], None] | None = None
+) -> ImageHashes:
     """Decode every image, in threads, and return its hashes or why it cannot be decoded.
 
     Args:

@@ -86,7 +86,7 @@ def ablate(
     if len(every) > 1:
         wanted += [(f"{task} alone", (task,), ()) for task in every]
         wanted += [
-            (f"{task} beside the others", every, tuple(t for t in every if t != task))
+            (f"{task} added to the others", every, tuple(t for t in every if t != task))
             for task in every
         ]
     measured: dict[tuple[str, ...], list[float]] = {}

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.data.painter import paint
-from toolkit.data.synth import scenes
+from toolkit.data.synth import paint, scenes
 
 _KINDS = ("Convolution", "GroupConvolution")
 _POSITIONS = 32

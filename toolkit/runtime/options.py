@@ -1,10 +1,12 @@
-"""Options: ranges, choices and names, checked with messages that say what was expected."""
+"""Options: read from text, and checked with messages that say what was expected."""
 
 from __future__ import annotations
 
+import ast
 import difflib
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from toolkit.errors import UsageError
 
@@ -80,3 +82,32 @@ def check_names(
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise UsageError(f"{what} has no option {name!r}; {hint}it takes {', '.join(known)}")
+
+
+def parse_options(settings: Mapping[str, Any] | Iterable[str] | None) -> dict[str, Any]:
+    """Return settings given by name, or read from ``key=value`` texts.
+
+    Values in texts are numbers, True, False, None, lists, or plain words.
+
+    ``true`` and ``false`` are True and False, as in TOML.
+
+    Raises:
+        UsageError: a text has no ``=``.
+
+    >>> parse_options(["gamma=2", "loss=focal", "Cs=[0.1, 1]"])
+    {'gamma': 2, 'loss': 'focal', 'Cs': [0.1, 1]}
+    """
+    if settings is None or isinstance(settings, Mapping):
+        return dict(settings or {})
+    options: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"set: expected key=value, found {setting!r}")
+        try:
+            value = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError):
+            word = text.strip()
+            value = {"true": True, "false": False}.get(word, word)
+        options[key.strip()] = value
+    return options
