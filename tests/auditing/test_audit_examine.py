@@ -13,7 +13,7 @@ from toolkit.auditing.alignment import alignment
 from toolkit.auditing.examine import examine, explained
 from toolkit.auditing.findings import Finding, ranked, worst
 from toolkit.auditing.linear_probe import LinearProbe, principal_components
-from toolkit.auditing.published import published_facts
+from toolkit.auditing.published import published_findings, published_rows
 from toolkit.data.importer import published_order
 from toolkit.errors import DataError
 
@@ -117,22 +117,22 @@ def test_severity_comes_before_weight() -> None:
     assert worst([]) == "passed"
 
 
-def test_the_published_scores_are_all_judged() -> None:
-    facts = published_facts()
-    rows = facts["rows"]
+def test_the_published_scores_are_all_compared_with_chance() -> None:
+    rows = published_rows()
     assert len(rows) == 21
-    assert {row["verdict"] for row in rows} <= {"told", "not told", "hidden by rounding"}
+    assert {row["verdict"] for row in rows} <= {"above chance", "like chance", "hidden by rounding"}
     for row in rows:
         assert 0 < row["p_low"] <= row["p_high"] <= 1
         assert row["holm_low"] >= row["p_low"]
-    told = [row for row in rows if row["verdict"] == "told"]
-    assert facts["findings"][0]["sentence"].startswith(
-        f"{len(told)} of the paper's 21 table rows can be told"
+    above = [row for row in rows if row["verdict"] == "above chance"]
+    findings = [found.facts() for found in published_findings(rows)]
+    assert findings[0]["sentence"].startswith(
+        f"{len(above)} of the paper's 21 table rows score above"
     )
-    json.dumps(facts, allow_nan=False)
+    json.dumps([findings, rows], allow_nan=False)
 
 
-def test_a_row_that_saw_its_images_would_be_told() -> None:
+def test_a_row_that_saw_its_images_would_stand_above_chance() -> None:
     from toolkit.paper.chance import chance_p_values
 
     assert chance_p_values(0.964, 0.70, 0.51, (0.00005, 0.005))[1] < 0.01
