@@ -18,6 +18,9 @@ EXPECTED = 0.05
 _TAIL = 0.001
 _FEWEST = 600
 _LEAST = 25.0
+# of 128 bits: on 18,000 photographs all five pairs below 15 bits show the same picture
+_SAME = 8
+_RELATED = 2.0
 _BLOCK = 256
 _CHUNK = 20_000
 
@@ -72,11 +75,22 @@ class Calibration:
         by_cosine = (np.asarray(cosine, np.float64) - self.cosine[0]) / self.cosine[1]
         return np.maximum(by_hash, 0) * np.maximum(by_cosine, 0)
 
+    def alike(self, bits: npt.ArrayLike, cosine: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Tell which pairs are near duplicates.
+
+        Those whose closeness reaches the threshold, and those with hashes that are all but equal
+        and embeddings that are more alike than of unrelated pictures.
+        """
+        related = np.asarray(cosine) >= self.cosine[0] + _RELATED * self.cosine[1]
+        same = (np.asarray(bits) <= _SAME) & related
+        found: npt.NDArray[np.bool_] = same | (self.closeness(bits, cosine) >= self.threshold)
+        return found
+
     @property
     def most_bits(self) -> int:
-        """Hash bits beyond which no pair can reach the threshold, whatever its cosine."""
+        """Hash bits beyond which no pair is a near duplicate, whatever its cosine."""
         best = (1 - self.cosine[0]) / self.cosine[1]
-        return int(np.floor(self.bits[0] - self.threshold / best * self.bits[1]))
+        return max(_SAME, int(np.floor(self.bits[0] - self.threshold / best * self.bits[1])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +171,7 @@ def find_duplicates(
         cosine = _cosines(unit, a, b)
         close = calibration.closeness(bits, cosine)
         order = np.argsort(-close, kind="stable")
-        order = order[close[order] >= calibration.threshold]
+        order = order[calibration.alike(bits, cosine)[order]]
         found += _pairs("near", a[order], b[order], bits[order], cosine[order])
     return Duplicates(tuple(found), _groups(n, found), calibration)
 
