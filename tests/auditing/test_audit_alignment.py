@@ -11,6 +11,7 @@ from toolkit.auditing.alignment import alignment, step_down
 from toolkit.auditing.alignment import testable as enough_of_both
 from toolkit.auditing.groups import group_alignment, repeated_labels
 from toolkit.auditing.linear_probe import LinearProbe, principal_components
+from toolkit.auditing.verdicts import alignment_findings
 from toolkit.errors import DataError
 from toolkit.statistics.intervals import holm
 
@@ -100,3 +101,18 @@ def test_a_list_that_starts_again_is_seen_in_the_labels_alone(scenes: Make) -> N
     again = Y.copy()
     again[500:] = Y[:200]
     assert repeated_labels(again, groups) == ["test"]
+
+
+def test_weak_but_right_labels_are_no_critical_fault() -> None:
+    random = np.random.default_rng(0)
+    Y = (random.random((1500, 14)) < np.linspace(0.05, 0.4, 14)).astype(np.uint8)
+    directions = random.normal(size=(14, 32))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    verdicts = []
+    for strength in (0.3, 0.45, 0.6):
+        X = random.normal(size=(1500, 32)) + strength * Y @ directions
+        found = alignment(LinearProbe(X), Y, [str(j) for j in range(14)], permutations=199)
+        assert found.mean_auroc < 0.7
+        assert alignment_findings(found)[0].severity != "critical"
+        verdicts.append(found.verdict)
+    assert verdicts[0] == "labels hardly describe the images"

@@ -113,8 +113,7 @@ def testable(Y: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 def enough_permutations(n: int, L: int) -> int:
     """Return how many permutations let L labels of n images all reach p = 0.001 after Holm.
 
-    The smallest p of B permutations is 1 / (1 + B), and Holm's first step multiplies it by L. No
-    more than about 5e9 label cells are dealt out, though (on two cores a quarter of a minute), and
+    But no more than about 5e9 label cells are dealt out (on two cores a quarter of a minute), and
     no fewer than 1,999 permutations made: beyond that only ``p_adjusted`` gets so small.
 
     >>> enough_permutations(18_000, 14), enough_permutations(18_000, 100)

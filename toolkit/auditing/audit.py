@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.auditing.alignment import enough_permutations, testable
 from toolkit.auditing.examine import Examination, examine
 from toolkit.auditing.findings import Finding, ranked, worst
 from toolkit.auditing.html import audit_page, published_page
@@ -225,19 +224,11 @@ def audit(
         found: Audit | PaperAudit = PaperAudit(ranked(published_findings(rows)), rows)
     else:
         if group_duplicates and skip_files:
-            raise UsageError("group_duplicates looks at the files: leave skip_files out")
+            raise UsageError("group_duplicates decodes the files: leave skip_files out")
         if permutations is not None and permutations < 99:
             raise UsageError(f"permutations: expected 99 or more, found {permutations}")
-        spec = FeatureSpec.parse(
-            features,
-            weights=weights,
-            views=views,
-            pooling=pooling,
-            crop=crop,
-            device=device,
-            precision=precision,
-            seed=seed,
-        )
+        chosen = {"device": device, "precision": precision, "seed": seed, "weights": weights}
+        spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **chosen)
         told, folder = choose_progress(progress), artifacts_folder(artifacts)
         dataset = open_dataset(data, folder, told)
         part = get_split(dataset, split, folder)
@@ -248,7 +239,6 @@ def audit(
         if not skip_files:
             with told.task("decoding", len(dataset)) as task:
                 hashes = hash_images(dataset.paths, task.advance)
-        testing = int(testable(dataset.Y).sum())
         with told.task("auditing", _STAGES) as task:
             examined = examine(
                 dataset,
@@ -257,9 +247,10 @@ def audit(
                 folds=get_folds(dataset, part, folder),
                 hashes=hashes,
                 prevalence=_published_shares(dataset),
-                permutations=permutations or enough_permutations(len(dataset), max(1, testing)),
+                permutations=permutations,
                 top=top,
-                each=_each(len(dataset.labels)),
+                # as many pictures of each label as a page of bounded size has room for
+                each=max(2, min(12, 400 // len(dataset.labels))),
                 seed=seed,
                 device="cuda" if choose_device(device) == "cuda" else "cpu",
                 on_stage=lambda stage: task.advance(),
@@ -281,8 +272,3 @@ def _published_shares(dataset: Dataset) -> dict[str, float] | None:
     if set(dataset.labels) != set(POSITIVES):
         return None
     return {label: count / IMAGES for label, count in POSITIVES.items()}
-
-
-def _each(labels: int) -> int:
-    """Return how many pictures of each label a page of bounded size has room for."""
-    return max(2, min(12, 400 // labels))

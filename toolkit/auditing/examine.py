@@ -13,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from toolkit.auditing.alignment import NOT_AT_ALL, PERMUTATIONS, Alignment, alignment, testable
+from toolkit.auditing.alignment import (
+    NOT_AT_ALL,
+    Alignment,
+    alignment,
+    enough_permutations,
+    testable,
+)
 from toolkit.auditing.breaks import find_break
 from toolkit.auditing.column_blocks import swapped_blocks
 from toolkit.auditing.columns import ColumnSwap, swaps_by_counts
@@ -83,7 +89,7 @@ def examine(
     folds: Folds | None = None,
     hashes: ImageHashes | None = None,
     prevalence: Mapping[str, float] | None = None,
-    permutations: int = PERMUTATIONS,
+    permutations: int | None = None,
     top: int = 50,
     each: int = 12,
     seed: int = 0,
@@ -102,7 +108,7 @@ def examine(
         folds: over the development rows; made from ``split`` if not given.
         hashes: of its images; None leaves out duplicates and damaged files.
         prevalence: published share of positives by label name, if the data is a sample of such.
-        permutations: of the alignment test.
+        permutations: of the alignment test; None for as many as its resolution asks for.
         top: how many label errors to list over all labels.
         each: how many of each label.
         seed: of everything random.
@@ -140,7 +146,8 @@ def examine(
         if testable(Y).any():
             with stage("alignment"):
                 probe = LinearProbe(principal_components(X), seed=seed)
-                found = alignment(probe, Y, names, permutations=permutations, seed=seed)
+                count = permutations or enough_permutations(len(Y), int(testable(Y).sum()))
+                found = alignment(probe, Y, names, permutations=count, seed=seed)
             with stage("pairing"):
                 explanation = explained(probe, dataset, found, groupings)
         if found is not None and (explanation is not None or found.verdict != NOT_AT_ALL):
