@@ -72,6 +72,22 @@ def test_without_duplicates_there_are_none() -> None:
     assert sum(len(planted(seed, copies=0)[0].pairs) for seed in range(20)) <= 1
 
 
+def test_hashes_that_are_all_but_equal_need_only_related_embeddings() -> None:
+    random = np.random.default_rng(0)
+    first = pictures(random, 300)
+    images = np.concatenate([first, first[:20]])
+    digests = random.integers(256, size=(320, 16), dtype=np.uint8)
+    X = random.normal(size=(320, 64))
+    wanted = {(i, 300 + i) for i in range(20)}
+    for share, expected in ((0.0, 2), (0.6, 20)):
+        again = X.copy()
+        again[300:] = share * X[:20] + (1 - share**2) ** 0.5 * X[300:]
+        found = find_duplicates(digests, again, hashes_of(images))
+        pairs = {(pair.first, pair.second) for pair in found.pairs}
+        assert pairs <= wanted
+        assert abs(len(pairs) - expected) <= 2
+
+
 def test_groups_keep_duplicates_on_one_side_of_a_split() -> None:
     found, _, images = planted(0)
     n = len(images)

@@ -17,6 +17,7 @@ from toolkit.auditing.alignment import testable
 from toolkit.auditing.linear_probe import Floats, principal_components
 from toolkit.auditing.noise import mislabelled
 from toolkit.errors import DataError
+from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import log_loss
 
 COMPONENTS = 256
@@ -67,7 +68,7 @@ def out_of_fold_probabilities(
         return out
     weight = np.ones((len(labels), len(at)), np.float32)
     found = solve(Z, labels[:, at], weight, folds, strengths, tol=1e-3, device=device)
-    P = 1 / (1 + np.exp(-found.logits.astype(np.float64)))
+    P = sigmoid(found.logits)
     learned = folds >= 0
     loss = np.stack([log_loss(labels[learned][:, at], p[learned]) for p in P])
     best = loss.argmin(axis=0)
