@@ -10,7 +10,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from toolkit.auditing.evidence import evidence_text
 from toolkit.auditing.findings import Finding
 from toolkit.auditing.html import TEMPLATES
 from toolkit.data.dataset import Dataset
@@ -96,7 +95,6 @@ def report_page(
         sheets = contact_sheets(dataset, held_out(dataset, split, best[0]), thumbnails, each)
         step(1)
     found = page_environment(Path(__file__).parent, TEMPLATES)
-    found.filters["evidence"] = evidence_text
     # inside a script element only < could end it
     kept = json.dumps(document(dataset.name, split.name, rows), allow_nan=False).replace(
         "<", "\\u003c"
