@@ -75,5 +75,4 @@ class Canvas:
             shape = min(SIDE, down << k), min(SIDE, across << k)
             cells = Image.fromarray(self.rng.random(shape, dtype=np.float32))
             total += 0.55**k * np.asarray(cells.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-        field: Field = (total - total.mean()) / (total.std() + np.float32(1e-6))
-        return field
+        return np.asarray((total - total.mean()) / (total.std() + 1e-6), np.float32)

@@ -5,8 +5,6 @@ Whatever a label names is drawn, and nothing that a missing label names is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from PIL import Image, ImageFilter
 
@@ -16,7 +14,7 @@ from toolkit.data.synth.sketch import draw
 
 # from the farthest to the nearest: sketches, sizes, at most how many, whether they stand; what is
 # drawn where there is no label may be taken for one, as heads of stone may for a portrait
-_SUBJECTS: dict[str, list[tuple[Sequence[str], float, float, int, bool]]] = {
+_SUBJECTS: dict[str, list[tuple[tuple[str, ...], float, float, int, bool]]] = {
     "": [(subjects.ASTRAY, 0.2, 0.7, 1, True), ((people.MAN, people.WOMAN), 0.03, 0.5, 1, False)],
     "tree": [(subjects.TREES, 0.2, 0.9, 3, True)],
     "car": [((subjects.CAR,), 0.15, 0.7, 1, True)],
@@ -94,15 +92,15 @@ def _people(canvas: Canvas, labels: frozenset[str], horizon: float) -> None:
 def _photograph(canvas: Canvas, night: bool, grey: bool) -> Image.Image:
     """Return the canvas as a picture of SIDE x SIDE pixels: blurred, unevenly lit and grainy."""
     dice, image = canvas.dice, canvas.image.resize((SIDE, SIDE), Image.Resampling.BOX)
-    image = image.filter(ImageFilter.GaussianBlur(dice.choice([0, 0, 0, 0.5, 1.0, 2.5])))
+    image = image.filter(ImageFilter.GaussianBlur(dice.choice([0, 0, 0.5, 1.0, 2.0])))
     light = (np.asarray(image, np.float32) / 255) ** (2.2 if night else 1.0)
     x, y = X[..., None] - 0.5, Y[..., None] - 0.5
-    light *= dice.uniform(0.5, 1.1) - x**2 - y**2
+    light *= dice.uniform(0.55, 1.15) - x**2 - y**2
     light *= 1 + dice.uniform(-0.4, 0.4) * x + dice.uniform(-0.4, 0.4) * y
     mean = light.mean(axis=2, keepdims=True)
-    light = mean + (light - mean) * dice.choice([1.1, 1, 0.7, 0.3])
-    light = (light - light.mean()) * dice.choice([1.1, 1, 0.9, 0.5]) + light.mean()
-    grain = np.float32(dice.choice([0.01, 0.01, 0.03, 0.08]))
+    light = mean + (light - mean) * dice.choice([1.1, 1, 0.8, 0.3])
+    light = (light - light.mean()) * dice.choice([1.1, 1, 0.8, 0.5]) + light.mean()
+    grain = np.float32(dice.choice([0.01, 0.02, 0.03, 0.07]))
     light += grain * canvas.rng.standard_normal((SIDE, SIDE, 1), np.float32)
     picture = Image.fromarray((np.clip(light, 0, 1) * 255).astype(np.uint8))
     return picture.convert("L") if grey else picture
