@@ -16,16 +16,17 @@ from toolkit.data.synth.sketch import draw
 # drawn where there is no label may be taken for one, as heads of stone may for a portrait
 _SUBJECTS: dict[str, list[tuple[tuple[str, ...], float, float, int, bool]]] = {
     "": [(subjects.ASTRAY, 0.2, 0.7, 1, True), ((people.MAN, people.WOMAN), 0.03, 0.5, 1, False)],
-    "tree": [(subjects.TREES, 0.2, 0.9, 3, True)],
-    "car": [((subjects.CAR,), 0.15, 0.7, 1, True)],
+    "tree": [(subjects.TREES, 0.15, 0.8, 3, True)],
+    "car": [((subjects.CAR,), 0.12, 0.6, 1, True)],
     "people": [],
-    "bird": [((subjects.PERCHED,), 0.15, 0.5, 1, False), ((subjects.FLYING,), 0.1, 0.3, 4, False)],
-    "dog": [((subjects.DOG,), 0.2, 0.6, 1, True), ((subjects.DOG_FACE,), 0.2, 0.5, 1, False)],
+    "bird": [((subjects.PERCHED,), 0.12, 0.45, 1, False), ((subjects.FLYING,), 0.1, 0.3, 4, False)],
+    "dog": [((subjects.DOG,), 0.15, 0.55, 1, True), ((subjects.DOG_FACE,), 0.15, 0.45, 1, False)],
     "flower": [(subjects.FLOWERS, 0.1, 0.35, 1, False), (subjects.FLOWERS, 0.04, 0.09, 8, True)],
 }
 _FACES = {"male": people.MAN, "female": people.WOMAN, "baby": people.BABY}
 _PEOPLE = {*_FACES, "people", "portrait"}
-_INKS = ("skin", "hair", "cloth", "trousers", "lips", "iris", "white")
+_STONE = dict.fromkeys(("skin", "hair", "lips", "iris", "white"), (172, 168, 160))
+_SHADOW = dict.fromkeys((*_STONE, "cloth", "trousers"), (34, 32, 40))
 
 
 def paint(labels: frozenset[str], rng: np.random.Generator, grey: bool = False) -> Image.Image:
@@ -40,14 +41,14 @@ def paint(labels: frozenset[str], rng: np.random.Generator, grey: bool = False) 
     for label, kinds in _SUBJECTS.items():
         if label == "people" and aside:
             _people(canvas, labels, horizon)
-        elif label in labels or (not label and not labels and dice.random() < 0.6):
+        elif label in labels or (not label and not labels and dice.random() < 0.75):
             texts, least, most, count, standing = dice.choice(kinds)
             size = dice.uniform(least, most) * (0.7 if aside else 1)
             x = dice.choice([0.15, 0.85]) if aside else dice.uniform(0.3, 0.7)
             y = dice.uniform(max(horizon, 0.7), 0.95) if standing else dice.uniform(0.3, 0.6)
             chosen = dice.choices(texts, k=dice.randint(1, count))
-            stone = {} if label else dict.fromkeys(_INKS, (172, 168, 160))
-            draw(canvas, chosen, size, x + 1j * y, 0.1 + 0.3 * size, **stone)
+            inks = {} if label else _STONE
+            draw(canvas, chosen, size, x + 1j * y, 0.1 + 0.3 * size, **inks)
     return _photograph(canvas, "night" in labels, grey)
 
 
@@ -85,8 +86,8 @@ def _people(canvas: Canvas, labels: frozenset[str], horizon: float) -> None:
     figures = named + dice.choices(named or [people.MAN], k=dice.randint(not named, 2))
     size = dice.choice([0.03, 0.05, 0.08, 0.16])
     y = max(horizon + 0.9 * (1 - horizon) * dice.random() - 5.6 * size, size)
-    shadow = {} if named else dict.fromkeys(_INKS, (34, 32, 40))
-    return draw(canvas, figures, size, x + 1j * y, 0.06 + 1.8 * size, **shadow)
+    inks = {} if named else _SHADOW
+    return draw(canvas, figures, size, x + 1j * y, 0.06 + 1.8 * size, **inks)
 
 
 def _photograph(canvas: Canvas, night: bool, grey: bool) -> Image.Image:
