@@ -61,7 +61,7 @@ class Canvas:
     def blend(self, colour: Colour, opacity: Field, y0: float = 0) -> None:
         """Lay a colour over the rows from y0 down with an opacity field (SIDE, SIDE)."""
         mask = (np.clip(opacity, 0, 1) * (y0 <= Y) * 255).astype(np.uint8)
-        self.image.paste(colour, (0, 0), Image.fromarray(mask).resize((FULL, FULL)))
+        self.image.paste(colour, (0, 0), Image.fromarray(mask.repeat(2, 0).repeat(2, 1)))
 
     def gradient(self, top: Colour, bottom: Colour, y0: float, y1: float = 1) -> None:
         """Fill the rows from y0 down: from one colour to another, reached at y1."""

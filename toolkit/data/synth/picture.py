@@ -84,7 +84,7 @@ def _people(canvas: Canvas, labels: frozenset[str], horizon: float) -> None:
         size = dice.uniform(0.2, 0.4 if len(faces) > 1 or labels - _PEOPLE else 0.6)
         return draw(canvas, faces, size, x + 1j * dice.uniform(0.45, 0.58), 0.5)
     figures = named + dice.choices(named or [people.MAN], k=dice.randint(not named, 2))
-    size = dice.choice([0.04, 0.06, 0.09, 0.16])
+    size = dice.choice([0.05, 0.08, 0.11, 0.16])
     y = max(horizon + 0.9 * (1 - horizon) * dice.random() - 5.6 * size, size)
     inks = {} if named else _SHADOW
     return draw(canvas, figures, size, x + 1j * y, 0.06 + 1.8 * size, **inks)
