@@ -29,3 +29,7 @@ bench folder *args:
 # every result of the paper as published and mended, future work, the comparison; --smoke: a minute
 reproduce-paper *args:
     uv run toolkit reproduce paper future/crops future/finetuned future/heads future/multitask future/one-vs-rest {{args}}
+
+# build the pages of docs/ with a reference of every public name, links checked, into site/
+docs:
+    uv run mkdocs build --strict

@@ -33,9 +33,9 @@ def rate(way: str, share: float, batches: int) -> float:
     from toolkit.features.backbones import BackboneSpec
     from toolkit.features.loading import load
     from toolkit.finetuning.networks import classifier
-    from toolkit.finetuning.settings import settings_for
+    from toolkit.finetuning.protocols import settings_for
     from toolkit.finetuning.source import Source
-    from toolkit.finetuning.training import Training
+    from toolkit.finetuning.trainer import Trainer
     from toolkit.runtime.denormals import flushed_denormals
     from toolkit.runtime.heap import keep_freed_memory
 
@@ -47,7 +47,7 @@ def rate(way: str, share: float, batches: int) -> float:
         pixels = random.integers(0, 256, (count, 224, 224, 3), dtype=np.uint8)
         Y = (random.random((count, 14)) < 0.07).astype(np.uint8)
         rows = np.arange(count)
-        run = Training(
+        run = Trainer(
             classifier(backbone, trunk, 14, 224),
             Source(lambda at: pixels[at], count, pixels=True),
             Y,
@@ -56,7 +56,7 @@ def rate(way: str, share: float, batches: int) -> float:
             settings_for("published", "prose/basic-cnn"),
             precision="bf16",
         )
-        run._one_step()
+        run.train_step()
         hidden = next(m for m in run.network.modules() if isinstance(m, nn.Linear))
         dead = torch.rand(hidden.weight.shape) < share
         with torch.no_grad():
@@ -65,7 +65,7 @@ def rate(way: str, share: float, batches: int) -> float:
                 run.optimizer.state[hidden.weight][remembered][dead] = 1e-40
         began = time.perf_counter()
         for _ in range(batches):
-            run._one_step()
+            run.train_step()
         return BATCH * batches / (time.perf_counter() - began)
 
 

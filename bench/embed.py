@@ -39,8 +39,8 @@ from toolkit.features.engines.choose import make_engine
 from toolkit.features.fill import fill_store
 from toolkit.features.key import CacheKey, store_folder
 from toolkit.features.resolve import resolve
-from toolkit.images.feed import decode_group, threads_restored, use_one_thread
-from toolkit.images.sources import Image
+from toolkit.images.feed import decode_group, decoding
+from toolkit.images.sources import Image, Images
 from toolkit.runtime.device import choose_precision
 from toolkit.storage.files import digest_bytes
 
@@ -123,7 +123,7 @@ def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
 
     def run_ours() -> int:
         shutil.rmtree(store, ignore_errors=True)
-        return fill_store(images, key, load, work).computed
+        return fill_store(Images.of(images), key, load, work).computed
 
     def run_ceiling() -> int:
         out = np.empty((engine.batch, backbone.dim), np.float32)
@@ -180,8 +180,8 @@ def core_ms(images: list[Image], backbone: Backbone) -> dict[str, float]:
     """Return what reading, decoding and resizing cost one core, in milliseconds an image."""
     from toolkit.images.decode import decode
 
-    with threads_restored():
-        use_one_thread()
+    with decoding():
+        torch.set_num_threads(1)
         started = time.perf_counter()
         data = [Path(image.path).read_bytes() for image in images]
         read = time.perf_counter()

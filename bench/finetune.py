@@ -40,7 +40,7 @@ from toolkit.finetuning.depthwise import MixedDepthwise
 from toolkit.finetuning.networks import Classifier, classifier
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
-from toolkit.finetuning.training import Training
+from toolkit.finetuning.trainer import Trainer
 from toolkit.images.pixel_store import PixelKey, PixelStore
 from toolkit.images.sources import Images
 from toolkit.runtime.device import choose_device, choose_precision
@@ -103,7 +103,7 @@ class Bench:
         how = Settings(
             epochs=1, batch_size=self.options.batch_size, compile=self.options.compile, views=False
         )
-        training = Training(
+        training = Trainer(
             self.network()[1],
             Source.of_pixels(self.store, places, self.device),
             self.dataset.Y,

@@ -8,10 +8,15 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from toolkit.data.collection import import_data
+from toolkit.data.dataset import Dataset
+from toolkit.data.readers.registry import FORMATS
 from toolkit.features.backbones import BackboneSpec
 from toolkit.features.loading import BUILDERS, load
 from toolkit.heads.registry import HEADS, make_head
+from toolkit.statistics.metrics import EXTRA, score
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -61,7 +66,42 @@ def test_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(restored.predict_proba(X[300:]), scores)
 
 
-def test_both_are_as_short_as_promised() -> None:
-    assert len(BLOCKS) == 2
+def test_a_label_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FORMATS, "jsonl", FORMATS["csv"])  # taken away afterwards
+    before = list(FORMATS)
+    module("jsonl_reader", BLOCKS[2], tmp_path, monkeypatch)
+    assert list(FORMATS) == before
+    for name, colour in (("a", "red"), ("b", "blue")):
+        Image.new("RGB", (4, 4), colour).save(tmp_path / f"{name}.png")
+    lines = ['{"image": "b.png", "labels": []}', '{"image": "a.png", "labels": ["red"]}']
+    (tmp_path / "labels.jsonl").write_text("\n".join(lines))
+    made = Dataset.read(tmp_path / "labels.jsonl", format="jsonl", progress=False)
+    assert (made.ids, made.labels, made.Y.tolist()) == (("a", "b"), ("red",), [[1], [0]])
+
+
+def test_a_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EXTRA, "lrap", lambda Y, S: 0.0)
+    module("ranking_precision", BLOCKS[3], tmp_path, monkeypatch)
+    found = score([[1, 0], [0, 1]], [[0.9, 0.2], [0.8, 0.7]])
+    assert found.metrics["lrap"] == 0.75
+    assert score([[0, 0]], [[0.9, 0.2]]).metrics["lrap"] is None
+
+
+def test_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import typer
+    from typer.testing import CliRunner
+
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("image,cat\na.png,1\n")
+    import_data(tmp_path / "labels.csv", "one", artifacts=tmp_path / "artifacts", progress=False)
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    module("count_command", BLOCKS[4], tmp_path, monkeypatch).add_to(app)
+    done = CliRunner().invoke(app, ["count", "--artifacts", str(tmp_path / "artifacts")])
+    assert (done.exit_code, done.stdout.strip()) == (0, "1")
+
+
+def test_all_are_as_short_as_promised() -> None:
+    assert len(BLOCKS) == 5
     for block in BLOCKS:
         assert len([line for line in block.splitlines() if line.strip()]) <= 20

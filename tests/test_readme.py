@@ -1,15 +1,18 @@
 """The README's commands exist and take the options that it shows."""
 
+import io
 import re
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from toolkit.cli.app import app
+import toolkit
+from toolkit.cli.app import app, main
 
 ROOT = Path(__file__).parents[1]
 TEXT = "\n".join(
@@ -80,3 +83,41 @@ def test_recipes_hold_only_known_keys() -> None:
         head = recipe.read_text(encoding="utf-8").splitlines()[:5]
         for word in ("Purpose:", "Command:", "Expects:"):
             assert any(line.startswith(f"# {word}") for line in head), f"{recipe}: {word}"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_what_a_page_shows_works_as_written(
+    page: str, tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python first, then the shell in the same folder, to the same members."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TOOLKIT_ARTIFACTS", raising=False)
+    monkeypatch.delenv("TOOLKIT_DATA", raising=False)
+    (tmp_path / "artifacts" / "embeddings").mkdir(parents=True)
+    (shared / "engines").mkdir(exist_ok=True)  # converting a network for bf16 takes long
+    (tmp_path / "artifacts" / "embeddings" / "engines").symlink_to(shared / "engines")
+    names: dict[str, Any] = {}
+    for block in blocks(ROOT / page, "python"):
+        exec(compile(block, page, "exec"), names)
+    made = {each.name: each.provenance()["made"] for each in toolkit.list_members()}
+    assert {"linear-efficientnet_lite0", "ensemble-auto"} <= set(made)
+    for block in blocks(ROOT / page, "sh"):
+        for line in block.splitlines():
+            if line.startswith("toolkit "):
+                monkeypatch.setattr("sys.argv", shlex.split(line))
+                with redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as left:
+                    main()
+                assert left.value.code == 0, line
+    # the shell found every member up to date: it asked for the very same
+    assert {each.name: each.provenance()["made"] for each in toolkit.list_members()} == made
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    for name in toolkit.__all__:
+        value = getattr(toolkit, name)
+        assert f"::: {value.__module__}" in text, name

@@ -28,7 +28,7 @@ from toolkit.cli import main as toolkit
 from toolkit.data import split_store as shelf
 from toolkit.data import stratify
 from toolkit.finetuning import fitting
-from toolkit.finetuning.training import Training
+from toolkit.finetuning.trainer import Trainer
 from toolkit.heads import registry as heads
 from toolkit.members import member, predictions
 from toolkit.storage.files import digest_file
@@ -42,10 +42,10 @@ OPTIONS = (
 TIMED = ("seconds", "images_per_second")
 
 
-run_training = Training.run
+run_training = Trainer.run
 
 
-def run_saving_often(self: Training, checkpoint: Path | None = None, **options: Any) -> nn.Module:
+def run_saving_often(self: Trainer, checkpoint: Path | None = None, **options: Any) -> nn.Module:
     """Save within epochs too, not every three minutes only."""
     return run_training(self, checkpoint, **(options | {"save_every": 0.02}))
 
@@ -92,7 +92,7 @@ def main() -> None:
     """Kill, go on, compare."""
     artifacts, kills = Path(sys.argv[1]), int(sys.argv[2])
     os.environ["TOOLKIT_ARTIFACTS"] = str(artifacts)
-    Training.run = run_saving_often  # type: ignore[method-assign]
+    Trainer.run = run_saving_often  # type: ignore[method-assign]
     torch.set_num_threads(1)
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports what optimizers need
     began = time.monotonic()

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import toolkit as tk
 from tests.cli.conftest import NETWORK, Drive, copied
 from toolkit.data.dataset_store import load_dataset
 from toolkit.ensembles.thresholds import fit_thresholds
+from toolkit.errors import DataError, UsageError
 from toolkit.images.pixel_store import PixelKey, decode_pixels
 from toolkit.images.sources import Images
 from toolkit.inference.scorers import in_artifacts, open_scorer
@@ -155,7 +158,56 @@ def test_from_members_to_predictions_and_a_folder_of_its_own(
     damaged.write_bytes(data)
     refused = made("predict", images, "--model", bundle, "--out", there)
     assert refused.code == 1
-    assert "not what was exported" in refused.err
+    assert "not what was written" in refused.err
+
+
+def test_python_scores_as_the_shell_does(
+    toolkit: Drive, fitted: Path, course: Path, tmp_path: Path
+) -> None:
+    copied(fitted, artifacts())
+    files = [course / "images" / f"im{number}.jpg" for number in (7, 3, 11)]
+    out, broken = tmp_path / "out.csv", tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    assert toolkit("predict", *files, "--model", "both", "--out", out).code == 0
+    shell = np.array(list(read(out).values()))
+    member = tk.load_member("both")
+    with Image.open(files[2]) as picture:
+        given = [files[0], broken, np.asarray(Image.open(files[1])), picture]
+        with pytest.warns(UserWarning, match="1 image could not be scored"):
+            frame = member.predict(given)
+    assert frame["image"].tolist() == [str(files[0]), str(broken), "2", "3"]
+    scores = frame[["day", "red"]].to_numpy()
+    assert np.isnan(scores[1]).all()
+    np.testing.assert_allclose(scores[[0, 2, 3]], shell, atol=1e-6)
+
+    exported = member.export(tmp_path / "model")
+    assert exported.facts()["members"] == ["both", "strong", "weak"]
+    model = tk.load_model(tmp_path / "model")
+    there = model.predict(files)
+    np.testing.assert_array_equal(there[["day", "red"]].to_numpy(), scores[[0, 2, 3]])
+    tuned = tk.ensemble_facts(member)["thresholds"]["per_label"]
+    assert (model.labels, model.thresholds) == (("day", "red"), tuned)
+    decided = model.predict(files, binary=True)
+    for label, threshold in tuned.items():
+        yes = there[label] >= np.float32(threshold)
+        assert decided[label].tolist() == yes.astype(int).tolist()
+
+    kept = tk.predict([*files, broken], "both", out=tmp_path / "out.parquet")
+    assert kept.facts()["images"] == 3
+    assert [each["image"] for each in kept.skipped] == [str(broken)]
+    np.testing.assert_array_equal(
+        kept.to_frame()[["day", "red"]].to_numpy(), there[["day", "red"]].to_numpy()
+    )
+    shown = toolkit("predict", *files, broken, "--model", "both")
+    assert (shown.code, shown.out) == (3, out.read_text())
+    document = toolkit("predict", *files, "--model", "both", "--json").document
+    assert [each["image"] for each in document["predictions"]] == [str(file) for file in files]
+    with pytest.raises(UsageError, match="expected a folder that toolkit export wrote"):
+        tk.load_model(tmp_path)
+    with pytest.raises(UsageError, match="course_tsv: expected out"):
+        tk.predict(files, member, course_tsv=True)
+    with pytest.raises(DataError, match="expected an array uint8"):
+        member.predict(np.zeros((4, 4, 3)))
 
 
 def test_a_head_predicts_alone_from_a_local_weights_file(
@@ -211,7 +263,7 @@ def test_a_head_sees_two_crops_of_a_picture_side_by_side(made: Drive, course: Pa
         np.testing.assert_allclose(found[image], member.scored.for_ids([image])[0], atol=1e-5)
     refused = made("ovr", *SMALL, "--crop", "center,half")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "crop: expected center or full" in refused.err
+    assert "crop: expected center or full, found 'half'" in refused.err
 
 
 def test_a_member_made_again_is_not_mistaken_for_the_old_one(made: Drive, course: Path) -> None:
@@ -236,7 +288,11 @@ def test_a_member_made_again_is_not_mistaken_for_the_old_one(made: Drive, course
         (["ensemble", "--calibration", "x", "--folds", 3], 2, "calibration: expected auto"),
         (["ensemble", "--thresholds", "x", "--folds", 3], 2, "thresholds: expected f1"),
         (["ensemble", "--members", "e,weak", "--name", "weak"], 2, "no member named e"),
-        (["ensemble", "--members", "strong,weak", "--name", "weak"], 2, "a member of itself"),
+        (
+            ["ensemble", "--folds=3", "--members=strong,weak", "--name=weak"],
+            2,
+            "a member of itself",
+        ),
         (["predict", "x.jpg", "--model", "nobody", "--out", "o.csv"], 2, "no member named"),
         (["predict", "x.jpg", "--model", "weak", "--out", "o.doc"], 2, "ending in .csv"),
         (["predict", "x.doc", "--model", "weak", "--out", "o.csv"], 2, "expected an image"),

@@ -76,9 +76,10 @@ def test_a_run_that_is_asked_to_end_saves_and_goes_on(
 
 def _restored_networks_score_as_the_member_does(name: str) -> None:
     from toolkit.data.dataset_store import load_dataset
-    from toolkit.finetuning.forward import logits_of, saved_networks
+    from toolkit.finetuning.forward import logits_of
     from toolkit.finetuning.source import Source
     from toolkit.images.pixel_store import PixelKey, PixelStore
+    from toolkit.inference.network import saved_networks
     from toolkit.storage.files import read_json
 
     member = load_member(artifacts(), name)
@@ -255,15 +256,15 @@ def test_every_row_of_the_paper_has_a_recipe_with_both_protocols() -> None:
     [
         (["--protocol", "newest"], "protocol: expected published"),
         (["--row", "table1/9", "--protocol", "published"], "no result 'table1/9'"),
-        (["--row", "table1/2"], "--row goes with"),
+        (["--row", "table1/2"], "expected published or corrected"),
         (["--set", "learning=1"], "did you mean learning_rate"),
         (["--optimizer", "lion"], "optimizer: expected"),
-        (["--aux", "colours"], "--aux is one or more of"),
+        (["--aux", "colours"], "aux: expected one or more of"),
         (["--aux", "any", "--weighting", "even"], "weighting: expected"),
         (["--aux", "any", "--pretrain", "feature-extract"], "a trunk that learns"),
         (["--epochs", "2", "--set", "epochs=1"], "leave one out"),
-        (["--weights", "none", "--set", "head_start=probe"], "leave it out"),
-        (["--set", "learning_rate=1e999"], "learning_rate is a number"),
+        (["--weights", "none", "--set", "initial_probe=true"], "leave it out"),
+        (["--set", "learning_rate=1e999"], "learning_rate: expected a number"),
         (
             ["--protocol", "published", "--row", "prose/basic-cnn", "--weights", "a.pth"],
             "begins with a random network",

@@ -89,7 +89,7 @@ def test_a_trained_trunk_needs_no_file_that_it_began_with(
     import timm
     import torch
 
-    from toolkit.finetuning.forward import saved_networks
+    from toolkit.inference.network import saved_networks
 
     weights = tmp_path / "began.pth"
     torch.save(timm.create_model("test_efficientnet").state_dict(), weights)

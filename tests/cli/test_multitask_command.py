@@ -46,7 +46,7 @@ def test_the_ablation_tells_each_task_s_effect(toolkit: Drive, course: Path) -> 
     assert [effect["name"] for effect in found.document["effects"]] == [
         "all tasks",
         *("any alone", "colour alone"),
-        *("any beside the others", "colour beside the others"),
+        *("any added to the others", "colour added to the others"),
     ]
     none = toolkit("multitask", *SMALL, "--aux", "none", "--ablate")
     assert none.code == 2

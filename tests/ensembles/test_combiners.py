@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from tests.ensembles.ensemble_fakes import world
 from toolkit.ensembles.combiners import Combiner, Mean, Rank
@@ -26,7 +27,7 @@ WORTHS = (2.0, 1.5, 0.0, 1.0)
 
 
 def named(combiner: Combiner) -> str:
-    return combiner.name + "".join(f"-{k}" for k, v in combiner.options().items() if v is True)
+    return combiner.name + "".join(f"-{k}" for k, v in combiner.get_params().items() if v is True)
 
 
 each_combiner = pytest.mark.parametrize("combiner", COMBINERS, ids=named)
@@ -48,7 +49,7 @@ def test_what_is_kept_scores_the_same(combiner: Combiner, tmp_path: Path) -> Non
     a = world().joined(*WORTHS)
     _, fitted = combiner.cross_fit(a.Z, a.Y, a.fold)
     save_state(fitted.state(), tmp_path, "combiner")
-    again = combiner.clone().restore(load_state(tmp_path, "combiner"))  # type: ignore[arg-type]
+    again = clone(combiner).restore(load_state(tmp_path, "combiner"))
     whole = fitted.combine(a.rest_logits)
     assert whole.dtype == np.float32
     assert again.combine(a.rest_logits).tobytes() == whole.tobytes()

@@ -55,11 +55,11 @@ def test_signs_hold_at_the_constrained_minimum() -> None:
     assert (free.coef[:, bounded] < 0).any()  # else the bounds would not have been tried
 
 
-def test_many_columns_have_the_same_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_rows_have_the_same_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
     how: dict[str, Any] = {"prior": np.zeros(D), "scale": np.ones(D), "tol": 1e-13}
     how["nonnegative"] = np.array([True, False, False, True])
     few = solve_small(X, Y, FOLD, KEEP, np.full(3, 1.0), **how)
-    monkeypatch.setattr(newton, "_NARROW", 1)
+    monkeypatch.setattr(newton, "_CELLS", 100)
     many = solve_small(X, Y, FOLD, KEEP, np.full(3, 1.0), **how)
     np.testing.assert_allclose(many.coef, few.coef, atol=1e-9)
     np.testing.assert_allclose(many.intercept, few.intercept, atol=1e-9)

@@ -1,4 +1,4 @@
-"""Thresholds: the best cut, drawn in where a label is rare, and told how steady it is."""
+"""Thresholds: the best threshold, drawn in where a label is rare, and told how steady it is."""
 
 from pathlib import Path
 
@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from tests.ensembles.ensemble_fakes import changed, world
-from toolkit.ensembles.thresholds import Objective, Thresholds, fit_thresholds, tuned_thresholds
+from toolkit.ensembles.thresholds import (
+    Thresholds,
+    fit_thresholds,
+    parse_objective,
+    tuned_thresholds,
+)
 from toolkit.errors import MemberError, UsageError
 from toolkit.members.predictions import IN_SAMPLE
 from toolkit.statistics.metrics import binarize, micro_f1, precision_recall_f1
@@ -94,7 +99,7 @@ def test_facts_bring_them_back() -> None:
 @pytest.mark.parametrize("text", ["f", "f0", "precision", "precision=2", "recall=x", "g1", "fnan"])
 def test_an_objective_that_is_none(text: str) -> None:
     with pytest.raises(UsageError, match="thresholds: expected f1"):
-        Objective.parse(text)
+        parse_objective(text)
 
 
 def test_any_member_is_cut_on_its_development_rows() -> None:
@@ -126,7 +131,7 @@ def test_thresholds_kept_with_a_member_are_used(tmp_path: Path) -> None:
     made = world()
     kept = fit_thresholds(made.truth, made.scores(2, 3), np.arange(240) % 4, "f2")
     write_json(tmp_path / "model" / "notes.json", {"thresholds": kept.facts(made.dataset.labels)})
-    member = replace(made.member("m", made.scores(2, 1)), folder=tmp_path)
+    member = replace(made.member("m", made.scores(2, 1)), folder=tmp_path, kind="ensemble")
     found = tuned_thresholds(member, made.dataset, made.split)
     assert found.objective == "f2"
     np.testing.assert_array_equal(found.per_label, kept.per_label)

@@ -19,7 +19,7 @@ from tests.features.feature_fakes import BACKBONE, KEY, key_of
 from toolkit.errors import ArtifactError, UsageError
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.key import CacheKey, store_folder
-from toolkit.storage.row_files import ENTRY
+from toolkit.storage.row_files import ENTRY, intact
 
 DIM = 3
 ROWS = 5
@@ -64,7 +64,6 @@ def test_an_empty_store_has_nothing_and_writes_nothing(tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path / "s", SMALL)
     assert len(cache) == 0
     assert cache.find(DIGESTS).tolist() == [-1] * ROWS
-    assert cache.damaged() == []
     assert cache.skipped() == {}
     assert not (tmp_path / "s").exists()
 
@@ -302,7 +301,7 @@ def test_damaged_rows_are_named(tmp_path: Path) -> None:
     data = bytearray(rows.read_bytes())
     data[3 * DIM * 2] ^= 1
     rows.write_bytes(bytes(data))
-    assert cache.damaged() == [3]
+    assert intact(cache.folder, SMALL.row_bytes).tolist() == [True, True, True, False, True]
     assert (cache.read(np.array([0, 4])) == X[[0, 4]]).all()
     with pytest.raises(ArtifactError, match=r"rows 3.*cache prune --damaged"):
         cache.read(np.arange(ROWS))

@@ -43,7 +43,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Image]:
 
 def run(images: Any, artifacts: Path, **options: Any) -> Filled:
     given: dict[str, Any] = {"make": FakeEngine.maker(), "chunk": CHUNK} | options
-    return fill_store(images, KEY, no_network, artifacts, **given)
+    table = images if isinstance(images, Images) else Images.of(images)
+    return fill_store(table, KEY, no_network, artifacts, **given)
 
 
 def cache_of(artifacts: Path) -> EmbeddingCache:

@@ -12,9 +12,9 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.dataset_store import dataset_file, save_dataset
 from toolkit.errors import ArtifactError, UsageError
 from toolkit.features.cache import EmbeddingCache
-from toolkit.features.integrity import intact, rewrite
 from toolkit.features.inventory import StoreFacts, list_cache, prune_cache, verify_cache
 from toolkit.features.key import CacheKey, store_folder
+from toolkit.storage.row_files import intact, rewrite
 
 DIM = 4
 DIGESTS = np.random.default_rng(0).integers(0, 256, (10, 16), np.uint8)
@@ -243,19 +243,19 @@ def test_a_rewrite_killed_between_its_renames_is_taken_back(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", killed)
         with pytest.raises(KeyboardInterrupt):
-            rewrite(folder, USED)
+            rewrite(folder, USED.row_bytes)
     assert not folder.exists()
     assert facts(tmp_path, USED, check=True).damaged == [0]
-    assert rewrite(folder, USED) == (1, 0)
+    assert rewrite(folder, USED.row_bytes) == (1, 0)
     assert rows_left(tmp_path, USED) == list(range(1, 8))
-    assert intact(folder, USED).tolist() == [True] * 7
+    assert intact(folder, USED.row_bytes).tolist() == [True] * 7
 
 
 def test_rewriting_many_rows_keeps_each_with_its_own_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("toolkit.features.integrity.BLOCK", 3)
+    monkeypatch.setattr("toolkit.storage.row_files.BLOCK", 3)
     folder = fill(tmp_path, USED, range(10))
     odd = np.array([row % 2 for row in range(10)], bool)
-    assert rewrite(folder, USED, lambda digests: odd) == (0, 5)
+    assert rewrite(folder, USED.row_bytes, lambda digests: odd) == (0, 5)
     assert rows_left(tmp_path, USED) == [1, 3, 5, 7, 9]

@@ -13,7 +13,7 @@ from toolkit.features.cache import EmbeddingCache
 from toolkit.features.fill import fill_store
 from toolkit.features.key import store_folder
 from toolkit.features.verify import Verified, verify_store
-from toolkit.images.sources import Image
+from toolkit.images.sources import Image, Images
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +23,11 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Image]:
 
 def check(images: list[Image], artifacts: Path, **options: Any) -> Verified:
     given: dict[str, Any] = {"make": FakeEngine.maker()} | options
-    return verify_store(images, KEY, no_network, artifacts, **given)
+    return verify_store(Images.of(images), KEY, no_network, artifacts, **given)
 
 
 def test_a_sound_store_agrees(images: list[Image], tmp_path: Path) -> None:
-    fill_store(images, KEY, no_network, tmp_path, make=FakeEngine.maker())
+    fill_store(Images.of(images), KEY, no_network, tmp_path, make=FakeEngine.maker())
     found = check(images, tmp_path)
     assert (found.sampled, found.agrees, found.engine) == (19, True, "fake")
     assert found.smallest_cosine is not None
@@ -52,7 +52,7 @@ def test_rows_of_other_images_are_named_worst_first(images: list[Image], tmp_pat
 
 
 def test_the_draw_depends_on_the_seed_alone(images: list[Image], tmp_path: Path) -> None:
-    fill_store(images, KEY, no_network, tmp_path, make=FakeEngine.maker())
+    fill_store(Images.of(images), KEY, no_network, tmp_path, make=FakeEngine.maker())
     drawn: list[list[int]] = []
 
     class Noting(FakeEngine):

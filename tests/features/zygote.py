@@ -22,7 +22,7 @@ import torch  # noqa: F401  loaded once, here
 from tests.features.feature_fakes import KEY, FakeEngine, no_network
 from toolkit.features.fill import fill_store
 from toolkit.images.decode import fast_jpeg_decoder
-from toolkit.images.sources import Image
+from toolkit.images.sources import Image, Images
 from toolkit.storage.files import digest_file
 
 CHUNK = 16
@@ -33,7 +33,7 @@ def child(images: list[Image], artifacts: Path, pause: float) -> None:
     code = 1
     try:
         make = FakeEngine.maker(pause=pause)
-        result = fill_store(images, KEY, no_network, artifacts, make=make, chunk=CHUNK)
+        result = fill_store(Images.of(images), KEY, no_network, artifacts, make=make, chunk=CHUNK)
         code = 0 if result.computed + result.reused + len(result.skipped) == len(images) else 2
     finally:
         os._exit(code)

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from toolkit.finetuning.fitting import seeded
+from toolkit.finetuning.networks import seeded
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
-from toolkit.finetuning.training import Training
+from toolkit.finetuning.trainer import Trainer
 
 SIDE, LABELS = 8, 2
-QUICK = Settings(epochs=3, batch_size=8, averaging=0.9, crop=0.6, trivial=True, mixup=0.2)
+QUICK = Settings(epochs=3, batch_size=8, ema_decay=0.9, crop=0.6, trivial=True, mixup=0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -60,13 +60,13 @@ def pictures(count: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 tiny = seeded(Tiny, 0)
 
 
-def training(settings: Settings = QUICK, count: int = 60, **options: object) -> Training:
+def training(settings: Settings = QUICK, count: int = 60, **options: object) -> Trainer:
     """Return a run over two thirds of some pictures, validated on the rest."""
     X, Y = pictures(count)
     source = Source(lambda rows: X[rows], len(X), pixels=True)
     at = np.arange(count)
     cut = 2 * count // 3
-    return Training(tiny(), source, Y, at[:cut], at[cut:], settings, **options)  # type: ignore[arg-type]
+    return Trainer(tiny(), source, Y, at[:cut], at[cut:], settings, **options)  # type: ignore[arg-type]
 
 
 def weights(network: nn.Module) -> bytes:

@@ -12,38 +12,32 @@ import pytest
 
 from tests.finetuning.finetune_fakes import QUICK, one_thread, pictures, tiny
 from toolkit.errors import DataError, StoppedError, UsageError
-from toolkit.finetuning.fitting import (
-    Fitted,
-    Parts,
-    Watch,
-    end_folder,
-    fit,
-    measure,
-    positive_weights,
-    prepare_folder,
-)
+from toolkit.finetuning.fitting import Callbacks, Fitted, SplitRows, fit
 from toolkit.finetuning.journal import read_journal
-from toolkit.finetuning.settings import Settings, answers, corrected, published
+from toolkit.finetuning.objective import positive_weights
+from toolkit.finetuning.protocols import answers, corrected, measure, published
+from toolkit.finetuning.run_folder import end_folder, prepare_folder
+from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
-from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
 from toolkit.paper.results import result
+from toolkit.statistics.origins import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
 
 __all__ = ["one_thread"]
 AT = np.arange(60)
 SHORT = replace(QUICK, epochs=1)
-ONE = Parts(AT[:40], AT[40:50], AT[50:])
-FOLDED = Parts(AT[:40], AT[40:50], AT[50:], np.where(AT < 50, AT % 3, -1))
+ONE = SplitRows(AT[:40], AT[40:50], AT[50:])
+FOLDED = SplitRows(AT[:40], AT[40:50], AT[50:], np.where(AT < 50, AT % 3, -1))
 
 
 def fitted(
-    parts: Parts,
+    parts: SplitRows,
     settings: Settings = SHORT,
     Y: np.ndarray | None = None,
-    watch: Watch | None = None,
+    callbacks: Callbacks | None = None,
 ) -> Fitted:
     X, own = pictures()
     source = Source(lambda rows: X[rows], len(X), pixels=True)
-    return fit(tiny, source, own if Y is None else Y, parts, settings, watch=watch)
+    return fit(tiny, source, own if Y is None else Y, parts, settings, callbacks=callbacks)
 
 
 def test_training_rows_are_left_out_and_rows_chosen_by_are_marked() -> None:
@@ -91,16 +85,16 @@ def test_scores_come_from_the_pictures_that_are_to_be_scored() -> None:
 
 
 def test_without_rows_to_score_the_network_is_not_asked() -> None:
-    whole = fitted(Parts(AT, AT[:0], AT[:0]))
+    whole = fitted(SplitRows(AT, AT[:0], AT[:0]))
     assert whole.rows.size == 0
     assert whole.states["model"]
-    folded = fitted(Parts(AT[:0], AT[:0], AT[:0], AT % 3))
+    folded = fitted(SplitRows(AT[:0], AT[:0], AT[:0], AT % 3))
     assert (folded.origin == OUT_OF_FOLD).all()
 
 
 def test_without_training_rows_there_is_an_error() -> None:
     with pytest.raises(DataError, match="no training images"):
-        fitted(Parts(AT[:0], AT[:10], AT[10:]))
+        fitted(SplitRows(AT[:0], AT[:10], AT[10:]))
 
 
 def test_folds_that_were_done_before_a_stop_are_not_done_again(tmp_path: Path) -> None:
@@ -108,10 +102,10 @@ def test_folds_that_were_done_before_a_stop_are_not_done_again(tmp_path: Path) -
     prepare_folder(tmp_path, "inputs", resume=True)
     steps: Iterator[int] = count()
     with pytest.raises(StoppedError):
-        fitted(FOLDED, watch=Watch(tmp_path, stop=lambda: next(steps) == 6))
+        fitted(FOLDED, callbacks=Callbacks(tmp_path, stop=lambda: next(steps) == 6))
     done: list[int] = []
     prepare_folder(tmp_path, "inputs", resume=True)
-    again = fitted(FOLDED, watch=Watch(tmp_path, on_step=done.append))
+    again = fitted(FOLDED, callbacks=Callbacks(tmp_path, on_step=done.append))
     np.testing.assert_array_equal(again.scores, whole.scores)
     assert 0 < sum(done) < 100
     assert [line["epoch"] for line in read_journal(tmp_path / "fold-0" / "metrics.jsonl")] == [1]
@@ -127,8 +121,8 @@ def test_a_stop_between_training_and_the_end_loses_nothing(tmp_path: Path, asked
     whole = fitted(FOLDED)
     asks: Iterator[int] = count()
     with pytest.raises(StoppedError):
-        fitted(FOLDED, watch=Watch(tmp_path, stop=lambda: next(asks) == asked))
-    again = fitted(FOLDED, watch=Watch(tmp_path))
+        fitted(FOLDED, callbacks=Callbacks(tmp_path, stop=lambda: next(asks) == asked))
+    again = fitted(FOLDED, callbacks=Callbacks(tmp_path))
     np.testing.assert_array_equal(again.scores, whole.scores)
     assert again.histories.keys() == whole.histories.keys()
     for name, state in whole.states.items():
@@ -137,15 +131,15 @@ def test_a_stop_between_training_and_the_end_loses_nothing(tmp_path: Path, asked
 
 
 def test_a_fold_that_ended_is_not_even_scored_again(tmp_path: Path) -> None:
-    whole = fitted(FOLDED, watch=Watch(tmp_path))
+    whole = fitted(FOLDED, callbacks=Callbacks(tmp_path))
     for file in tmp_path.glob("*/checkpoint.pt"):
         file.unlink()
     steps: list[int] = []
-    again = fitted(FOLDED, watch=Watch(tmp_path, on_step=steps.append))
+    again = fitted(FOLDED, callbacks=Callbacks(tmp_path, on_step=steps.append))
     assert not steps
     np.testing.assert_array_equal(again.scores, whole.scores)
     (tmp_path / "fold-1" / "end.pt").unlink()
-    fitted(FOLDED, watch=Watch(tmp_path, on_step=steps.append))
+    fitted(FOLDED, callbacks=Callbacks(tmp_path, on_step=steps.append))
     assert sum(steps) == (AT[:50] % 3 != 1).sum()
 
 
@@ -156,13 +150,13 @@ def test_training_that_diverges_says_so_and_what_to_do() -> None:
 
 def test_other_inputs_do_not_go_on_from_a_checkpoint(tmp_path: Path) -> None:
     prepare_folder(tmp_path, "one", resume=True)
-    fitted(ONE, watch=Watch(tmp_path))
+    fitted(ONE, callbacks=Callbacks(tmp_path))
     assert (tmp_path / "model" / "checkpoint.pt").is_file()
     prepare_folder(tmp_path, "one", resume=True)
     assert (tmp_path / "model" / "checkpoint.pt").is_file()
     prepare_folder(tmp_path, "one", resume=False)
     assert not (tmp_path / "model").exists()
-    fitted(ONE, watch=Watch(tmp_path))
+    fitted(ONE, callbacks=Callbacks(tmp_path))
     with pytest.raises(UsageError, match="unfinished training"):
         prepare_folder(tmp_path, "two", resume=True)
     assert (tmp_path / "model" / "checkpoint.pt").is_file()

@@ -12,13 +12,9 @@ from tests.finetuning.finetune_fakes import Tiny
 from toolkit.errors import UsageError
 from toolkit.features.backbones import BackboneSpec
 from toolkit.features.loading import load
-from toolkit.finetuning.networks import (
-    Classifier,
-    classifier,
-    depth_groups,
-    optimizer_groups,
-    unfreeze_groups,
-)
+from toolkit.finetuning.networks import Classifier, classifier
+from toolkit.finetuning.optimizer import depth_groups, make_optimizer, unfreeze_groups
+from toolkit.finetuning.settings import Settings
 
 
 def built(name: str, labels: int = 3, size: int = 64, weights: str = "none") -> Classifier:
@@ -67,7 +63,7 @@ def test_an_imagenet_file_lands_in_the_trunk(tmp_path: Path) -> None:
     assert not [name for name in own if name.startswith("classifier") and own[name].numel()]
 
 
-def test_a_size_that_a_network_does_not_take_is_told() -> None:
+def test_a_size_that_a_network_does_not_take_is_refused() -> None:
     with pytest.raises(UsageError, match="its own is 224"):
         built("basic_cnn", size=64)
 
@@ -75,7 +71,8 @@ def test_a_size_that_a_network_does_not_take_is_told() -> None:
 def test_deeper_layers_learn_more_slowly_and_vectors_do_not_decay() -> None:
     network = Tiny()
     groups = depth_groups(network)
-    made = optimizer_groups(groups, 1.0, 0.5, 0.1, weight_decay=0.3)
+    how = Settings(learning_rate=1.0, trunk_rate=0.5, layer_decay=0.1, weight_decay=0.3)
+    made = make_optimizer(groups, how).param_groups
     rate = {id(p): group["lr"] for group in made for p in group["params"]}
     decay = {id(p): group["weight_decay"] for group in made for p in group["params"]}
     conv, norm = network.trunk[0], network.trunk[1]
@@ -85,12 +82,12 @@ def test_deeper_layers_learn_more_slowly_and_vectors_do_not_decay() -> None:
     assert rate[id(conv.weight)] == pytest.approx(0.05)
     assert decay[id(conv.weight)] == 0.3
     assert decay[id(conv.bias)] == 0.0
-    plain = optimizer_groups(groups, 1.0, 1.0, 1.0, weight_decay=0.3, flat_decay=True)
+    plain = make_optimizer(groups, how.changed({"optimizer": "adam"})).param_groups
     assert {group["weight_decay"] for group in plain} == {0.3}
     assert len(rate) == len(list(network.parameters()))
 
 
-def test_groups_thaw_from_the_head_down() -> None:
+def test_groups_begin_to_learn_from_the_head_down() -> None:
     network = Tiny()
     groups = depth_groups(network)
 

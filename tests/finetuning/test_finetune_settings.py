@@ -8,8 +8,7 @@ from dataclasses import fields
 import pytest
 
 from toolkit.errors import UsageError
-from toolkit.finetuning.settings import (
-    Settings,
+from toolkit.finetuning.protocols import (
     answers,
     backbone_of,
     canonical,
@@ -17,6 +16,7 @@ from toolkit.finetuning.settings import (
     published,
     settings_for,
 )
+from toolkit.finetuning.settings import Settings
 from toolkit.paper.results import RESULTS, PaperResult, result
 
 MENDED = {
@@ -40,14 +40,14 @@ PRINTED = {
 }
 # what today's habits add to training, and where it does nothing
 NEUTRAL = {
-    "head_start": "none",
-    "head_end": "none",
+    "initial_probe": False,
+    "final_probe": False,
     "trunk_rate": 1.0,
     "layer_decay": 1.0,
     "schedule": "constant",
     "warm_up": 0.0,
-    "averaging": 0.0,
-    "interpolate": 1.0,
+    "ema_decay": 0.0,
+    "wise_ft_alpha": 1.0,
     "loss": "bce",
     "label_smoothing": 0.0,
     "unfreeze": 0.0,
@@ -116,7 +116,7 @@ def test_one_run_answers_every_result_that_shares_it() -> None:
     assert backbone_of(result("prose/squeezenet")) == "squeezenet1_0"
 
 
-def test_modern_takes_no_row_and_unknown_names_are_told() -> None:
+def test_modern_takes_no_row_and_unknown_names_are_refused() -> None:
     assert settings_for("modern", None) == Settings()
     for protocol, row in (("modern", "table1/2"), ("newest", None), ("published", "table9/9")):
         with pytest.raises(UsageError):
@@ -132,7 +132,7 @@ def test_modern_takes_no_row_and_unknown_names_are_told() -> None:
         {"epochs": -1},
         {"epochs": 1.5},
         {"learning_rate": float("nan")},
-        {"averaging": 1.0},
+        {"ema_decay": 1.0},
         {"crop": 0.0},
         {"flip": 1},
         {"batch_size": 0},
@@ -143,3 +143,13 @@ def test_a_setting_outside_its_range_is_refused(wrong: dict[str, object]) -> Non
     with pytest.raises(UsageError, match=next(iter(wrong))):
         Settings().changed(wrong)
     assert Settings().changed({"epochs": 1, "loss": "bce"}).loss == "bce"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("head_start", "initial_probe"), ("head_end", "final_probe"), ("averaging", "ema_decay"),
+     ("interpolate", "wise_ft_alpha")],
+)  # fmt: skip
+def test_an_old_name_is_answered_with_the_new_one(old: str, new: str) -> None:
+    with pytest.raises(UsageError, match=f"{old} is now called {new}"):
+        Settings().changed({old: 1})

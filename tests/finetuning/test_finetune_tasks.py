@@ -18,10 +18,10 @@ from tests.finetuning.finetune_fakes import (
     weights,
 )
 from toolkit.errors import StoppedError, UsageError
-from toolkit.finetuning.fitting import Fitted, Parts, fit
+from toolkit.finetuning.fitting import Fitted, SplitRows, fit
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary, TaskHeads
-from toolkit.finetuning.training import Training
+from toolkit.finetuning.trainer import Trainer
 from toolkit.heads.auxiliary import ROTATION, check_tasks
 
 __all__ = ["one_thread"]
@@ -40,7 +40,7 @@ def auxiliary(count: int = 60, tasks: tuple[str, ...] = NAMES, **options: object
     return Auxiliary(tasks, material=material, **options)  # type: ignore[arg-type]
 
 
-def heads(run: Training) -> TaskHeads:
+def heads(run: Trainer) -> TaskHeads:
     assert run.tasks is not None
     return run.tasks
 
@@ -70,7 +70,7 @@ def test_only_training_rows_teach(folded: bool) -> None:
     X, Y = pictures()
     at = np.arange(60)
     fold = np.where(at < 50, at % 2, -1) if folded else None
-    parts = Parts(at[:40], at[40:50], at[50:], fold)
+    parts = SplitRows(at[:40], at[40:50], at[50:], fold)
     source = Source(lambda rows: X[rows], len(X), pixels=True)
     hidden = (fold == 0) | (at >= 50) if fold is not None else at >= 40
 
@@ -80,7 +80,7 @@ def test_only_training_rows_teach(folded: bool) -> None:
             labels[hidden] = 1 - labels[hidden]
             for values in how.material.values():
                 values[hidden] = np.nan
-        one_fold = Parts(at[fold == 1], at[:0], at[hidden])
+        one_fold = SplitRows(at[fold == 1], at[:0], at[hidden])
         chosen = one_fold if folded and poison else parts
         return fit(tiny, source, labels, chosen, replace(QUICK, epochs=1), auxiliary=how)
 
@@ -160,7 +160,7 @@ def test_a_network_learns_to_tell_turns() -> None:
     )  # fmt: skip
     at = np.arange(64)
     how = Auxiliary(("rotation",), "fixed", 3.0)
-    run = Training(tiny(), source, Y, at, at[:0], settings, auxiliary=how)
+    run = Trainer(tiny(), source, Y, at, at[:0], settings, auxiliary=how)
     run.run()
     # vertical turns show in the padded edges only, so a tiny network tells them apart in part
     assert run.history[-1]["rotation_loss"] < 0.8 * np.log(4)
@@ -169,5 +169,5 @@ def test_a_network_learns_to_tell_turns() -> None:
 def test_rotation_is_for_pictures() -> None:
     assert check_tasks([ROTATION], pictures=True) == (ROTATION,)
     for wrong in ([ROTATION], ["teacher:"], ["teacher"]):
-        with pytest.raises(UsageError, match="--aux"):
+        with pytest.raises(UsageError, match="aux: expected"):
             check_tasks(wrong)

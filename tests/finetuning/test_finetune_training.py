@@ -29,11 +29,11 @@ from toolkit.finetuning.journal import Journal, read_journal
 from toolkit.finetuning.networks import FrozenClassifier
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
-from toolkit.finetuning.training import Training
+from toolkit.finetuning.trainer import Trainer
 from toolkit.statistics.metrics import mean_average_precision
 
 __all__ = ["one_thread"]
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 UNFREEZING = replace(QUICK, unfreeze=1.0, optimizer="sgd", keep="best-validation-map")
 # more of them in the long run: TOOLKIT_TEST_KILLS=10
 KILLS = int(os.environ.get("TOOLKIT_TEST_KILLS", "4"))
@@ -92,7 +92,7 @@ def test_labels_of_other_rows_are_not_looked_at() -> None:
     ends = []
     for value in (0, 1):
         Y[50:] = value
-        run = Training(tiny(), source, Y, np.arange(40), np.arange(40, 50), QUICK)
+        run = Trainer(tiny(), source, Y, np.arange(40), np.arange(40, 50), QUICK)
         ends.append(weights(run.run()))
     assert ends[0] == ends[1]
 
@@ -107,14 +107,14 @@ def test_a_last_image_alone_is_no_batch(mode: str) -> None:
     settings = replace(QUICK, validation_mode=mode, mixup=0.0)
     train, validation = np.arange(17), np.arange(17, 17 + 257)
     seen: list[int] = []
-    run = Training(network, Source.of_features(X), Y, train, validation, settings)
+    run = Trainer(network, Source.of_features(X), Y, train, validation, settings)
     run.run(on_step=seen.append)
     assert seen == [8, 9] * settings.epochs
 
 
 def test_published_validation_runs_in_training_mode() -> None:
     """With statistics of the batch, which then also learn from validation pictures."""
-    plain = replace(QUICK, head_start="none", averaging=0.0, epochs=1, views=False)
+    plain = replace(QUICK, initial_probe=False, ema_decay=0.0, epochs=1, views=False)
     published = replace(plain, validation_mode="train")
     one, other = training(plain), training(published)
     one.run(), other.run()
@@ -133,9 +133,9 @@ def test_training_accuracy_of_a_blend_is_that_of_its_larger_part() -> None:
     network = FrozenClassifier(1, 1)
     torch.nn.init.ones_(network.head.weight)
     torch.nn.init.zeros_(network.head.bias)
-    settings = Settings(mixup=1.0, learning_rate=0.0, epochs=3, batch_size=8, averaging=0.0)
+    settings = Settings(mixup=1.0, learning_rate=0.0, epochs=3, batch_size=8, ema_decay=0.0)
     rows = np.arange(80)
-    run = Training(network, Source.of_features(X), Y, rows, rows[:0], settings)
+    run = Trainer(network, Source.of_features(X), Y, rows, rows[:0], settings)
     run.run()
     assert [line["train_accuracy"] for line in run.history] == [1.0, 1.0, 1.0]
 
@@ -148,7 +148,7 @@ def test_training_accuracy_of_a_blend_is_that_of_its_larger_part() -> None:
     ],
 )
 def test_the_weights_kept_are_those_of_the_best_epoch(keep: str, metric: str) -> None:
-    plain = replace(QUICK, head_start="none", averaging=0.0, mixup=0.0)
+    plain = replace(QUICK, initial_probe=False, ema_decay=0.0, mixup=0.0)
     settings = replace(plain, keep=keep, epochs=6, learning_rate=0.2)
     run = training(settings)
     each: list[bytes] = []
@@ -160,8 +160,8 @@ def test_the_weights_kept_are_those_of_the_best_epoch(keep: str, metric: str) ->
 
 def test_what_counts_lies_between_where_training_began_and_where_it_ended() -> None:
     start = tiny().state_dict()
-    end = training(replace(QUICK, interpolate=1.0)).run().state_dict()
-    between = training(replace(QUICK, interpolate=0.25)).run().state_dict()
+    end = training(replace(QUICK, wise_ft_alpha=1.0)).run().state_dict()
+    between = training(replace(QUICK, wise_ft_alpha=0.25)).run().state_dict()
     for name, value in start.items():
         if value.is_floating_point():
             want = value + 0.25 * (end[name] - value)
@@ -181,8 +181,8 @@ def test_sgd_without_momentum_is_the_plain_rule() -> None:
     """One step: w - 0.001 * gradient of the mean loss; with momentum the second step differs."""
     settings = Settings(
         epochs=1, batch_size=4, optimizer="sgd", learning_rate=0.001, momentum=0.0, loss="bce",
-        schedule="constant", warm_up=0.0, averaging=0.0, gradient_norm=0.0, crop=1.0, flip=False,
-        weight_decay=0.0, head_start="none", mixup=0.0,
+        schedule="constant", warm_up=0.0, ema_decay=0.0, gradient_norm=0.0, crop=1.0, flip=False,
+        weight_decay=0.0, initial_probe=False, mixup=0.0,
     )  # fmt: skip
     random = np.random.default_rng(0)
     X = random.normal(size=(4, 3)).astype(np.float32)
@@ -193,7 +193,7 @@ def test_sgd_without_momentum_is_the_plain_rule() -> None:
         network = FrozenClassifier(3, 2)
         how = replace(settings, epochs=epochs, momentum=momentum)
         at = np.arange(4)
-        model = Training(network, Source.of_features(X), Y, at, at[:0], how).run()
+        model = Trainer(network, Source.of_features(X), Y, at, at[:0], how).run()
         found: np.ndarray = model.get_parameter("head.weight").detach().numpy()
         return found
 
@@ -207,7 +207,7 @@ def test_sgd_without_momentum_is_the_plain_rule() -> None:
 
 
 def test_weights_of_positives_pull_towards_yes() -> None:
-    settings = replace(QUICK, loss="bce", averaging=0.0, mixup=0.0)
+    settings = replace(QUICK, loss="bce", ema_decay=0.0, mixup=0.0)
     for loss in ("bce", "focal", "asl"):
         runs = [
             training(replace(settings, loss=loss), pos_weight=weight)
@@ -218,7 +218,7 @@ def test_weights_of_positives_pull_towards_yes() -> None:
 
 
 def test_patience_ends_a_run_early(tmp_path: Path) -> None:
-    settings = replace(QUICK, epochs=30, patience=2, learning_rate=1e-9, averaging=0.0)
+    settings = replace(QUICK, epochs=30, patience=2, learning_rate=1e-9, ema_decay=0.0)
     run = training(settings)
     run.run(tmp_path / "run.pt")
     values = [line["validation_map"] for line in run.history]

@@ -12,10 +12,10 @@ import torch
 from tests.finetuning.finetune_fakes import LABELS, QUICK, SIDE, Tiny, one_thread, pictures
 from toolkit.errors import StoppedError
 from toolkit.finetuning import fitting
-from toolkit.finetuning.fitting import Fitted, Parts, Watch, fit, seeded
+from toolkit.finetuning.fitting import Callbacks, Fitted, SplitRows, fit
 from toolkit.finetuning.linear_probe import probe
-from toolkit.finetuning.networks import Classifier
-from toolkit.finetuning.settings import settings_for
+from toolkit.finetuning.networks import Classifier, seeded
+from toolkit.finetuning.protocols import settings_for
 from toolkit.finetuning.source import Source
 from toolkit.heads.linear import LinearHead
 from toolkit.images.preprocess import Preprocess
@@ -82,19 +82,19 @@ def test_a_run_that_goes_on_does_not_begin_anew(
 
     monkeypatch.setattr(fitting, "probe", counted)
 
-    def run(watch: Watch | None = None, head_start: str = "probe") -> Fitted:
-        how = replace(QUICK, head_start=head_start, head_end="none")
-        parts = Parts(TRAIN, np.zeros(0, np.int64), REST)
-        return fit(network, SOURCE, Y, parts, how, watch=watch)
+    def run(callbacks: Callbacks | None = None, initial_probe: bool = True) -> Fitted:
+        how = replace(QUICK, initial_probe=initial_probe, final_probe=False)
+        parts = SplitRows(TRAIN, np.zeros(0, np.int64), REST)
+        return fit(network, SOURCE, Y, parts, how, callbacks=callbacks)
 
     whole = run()
     steps = iter(range(5))
     with pytest.raises(StoppedError):
-        run(Watch(folder=tmp_path, stop=lambda: next(steps, None) is None))
-    again = run(Watch(folder=tmp_path))
+        run(Callbacks(folder=tmp_path, stop=lambda: next(steps, None) is None))
+    again = run(Callbacks(folder=tmp_path))
     assert len(probed) == 2
     np.testing.assert_array_equal(again.scores, whole.scores)
-    assert not np.array_equal(run(head_start="none").scores, whole.scores)
+    assert not np.array_equal(run(initial_probe=False).scores, whole.scores)
     assert len(probed) == 2
 
 
@@ -103,9 +103,9 @@ def test_training_ends_with_a_probe_of_pictures_as_they_are_scored() -> None:
     dim = Source(lambda rows: X[rows] // 4, len(X), pixels=True)
     both = Source(lambda rows: X[rows], len(X), pixels=True, scored=dim)
 
-    def run(head_end: str) -> tuple[np.ndarray, np.ndarray]:
-        how = replace(QUICK, head_end=head_end, interpolate=1.0, views=False)
-        done = fit(network, both, Y, Parts(TRAIN, np.zeros(0, np.int64), REST), how)
+    def run(final_probe: bool) -> tuple[np.ndarray, np.ndarray]:
+        how = replace(QUICK, final_probe=final_probe, wise_ft_alpha=1.0, views=False)
+        done = fit(network, both, Y, SplitRows(TRAIN, np.zeros(0, np.int64), REST), how)
         assert done.rows.tolist() == REST.tolist()
         made = network()
         assert isinstance(made, Classifier)
@@ -115,10 +115,10 @@ def test_training_ends_with_a_probe_of_pictures_as_they_are_scored() -> None:
         np.testing.assert_allclose(scores[REST], done.scores, atol=1e-5)
         return features, scores
 
-    features, scores = run("probe")
+    features, scores = run(True)
     want = LinearHead(normalise=False).fit(features[TRAIN], Y[TRAIN]).predict_proba(features)
     np.testing.assert_allclose(scores, want, atol=1e-4)
-    other, unfitted = run("none")
+    other, unfitted = run(False)
     np.testing.assert_array_equal(features, other)
 
     def loss(scores: np.ndarray) -> float:
@@ -129,7 +129,7 @@ def test_training_ends_with_a_probe_of_pictures_as_they_are_scored() -> None:
 
 @pytest.mark.parametrize("protocol", ["published", "corrected"])
 def test_the_papers_output_layers_are_drawn(protocol: str) -> None:
-    assert not settings_for(protocol, "table3/5").probes
-    assert not settings_for(protocol, "table3/5").ends_probing
-    assert settings_for("modern", None).probes
-    assert settings_for("modern", None).ends_probing
+    assert not settings_for(protocol, "table3/5").probes_first
+    assert not settings_for(protocol, "table3/5").probes_last
+    assert settings_for("modern", None).probes_first
+    assert settings_for("modern", None).probes_last

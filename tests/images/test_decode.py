@@ -15,7 +15,7 @@ from tests.features.feature_fakes import encoded, picture
 from toolkit.errors import DataError
 from toolkit.images import decode as module
 from toolkit.images.decode import UndecodableError, decode, decode_pillow, plain_jpeg_size
-from toolkit.images.feed import decode_group, quiet_decoding
+from toolkit.images.feed import decode_group, decoding
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Image
 from toolkit.storage.files import digest_bytes
@@ -90,7 +90,7 @@ def test_the_camera_orientation_is_applied(turn: int, xmp: bool) -> None:
 def test_damaged_exif_never_turns_an_image_another_way_than_pillow() -> None:
     data = with_orientation(6, xmp=False)
     start = data.index(b"Exif")
-    with quiet_decoding():
+    with decoding():
         for place in range(start, start + 40):
             hurt = bytearray(data)
             hurt[place] ^= 0xFF

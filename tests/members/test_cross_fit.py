@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 from toolkit.errors import DataError, UsageError
-from toolkit.heads.head import OneVsRestHead, State
+from toolkit.heads.head import OneClassWarning, OneVsRestHead
 from toolkit.heads.linear import LinearHead
-from toolkit.heads.registry import HEADS, make_head, parse_options
+from toolkit.heads.registry import HEADS, make_head
 from toolkit.members.cross_fit import Checkpoints, cross_fit
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
+from toolkit.runtime.options import parse_options
 
 
 class MeanHead(OneVsRestHead):
     """Scores every row by the labels' means; notes which rows it was fitted on."""
 
+    LEARNED = ("mean",)
     seen: ClassVar[list[list[int]]] = []
     fail_at: ClassVar[int | None] = None
 
@@ -28,12 +30,6 @@ class MeanHead(OneVsRestHead):
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
         return np.tile(self.mean_, (len(X), 1))
-
-    def _state(self) -> State:
-        return {"mean": self.mean_}
-
-    def _restore(self, state: State) -> None:
-        self.mean_ = np.asarray(state["mean"])
 
 
 @pytest.fixture
@@ -97,6 +93,32 @@ def test_an_empty_fold_is_an_error(problem: Any) -> None:
     X, Y, fold = problem
     with pytest.raises(DataError, match="fold"):
         cross_fit(MeanHead(), X, Y, np.where(fold == 1, -1, fold))
+
+
+def test_tasks_are_learned_or_refused_but_never_dropped(problem: Any) -> None:
+    X, Y, fold = problem
+    aux = {"colour": X[:, :1]}
+    for name in ("linear", "mlp"):
+        with pytest.raises(UsageError, match="aux: expected none"):
+            cross_fit(make_head(name), X, Y, fold, aux=aux)
+    head = make_head("multitask", tasks=("colour",), hidden=4, epochs=1, precision="fp32")
+    one, other = (
+        cross_fit(head, X, Y, fold, aux={"colour": scale}).scores
+        for scale in (aux["colour"], np.cos(aux["colour"]))
+    )
+    assert (one != other).any()
+
+
+@pytest.mark.parametrize("name", ["linear", "mlp"])
+def test_labels_with_one_class_are_named_once_for_all_folds(problem: Any, name: str) -> None:
+    X, Y, fold = problem
+    Y = Y.copy()
+    Y[:, 1] = 0
+    Y[np.flatnonzero(fold == 0)[:2], 1] = 1  # all positives lie in fold 0
+    head = make_head(name, **({"hidden": 4, "epochs": 1} if name == "mlp" else {"Cs": [0.1]}))
+    with pytest.warns(OneClassWarning, match="label 'dog'.*of a fold") as found:
+        cross_fit(head, X, Y, fold, labels=["cat", "dog", "sea"])
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("name", sorted(HEADS))

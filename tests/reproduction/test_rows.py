@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.finetuning.settings import settings_for
+from toolkit.finetuning.protocols import settings_for
 from toolkit.members.member import Member, save_member
 from toolkit.members.predictions import HELD_OUT, Predictions
 from toolkit.reproduction.rows import Reproduced, reproduced

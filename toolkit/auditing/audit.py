@@ -202,8 +202,8 @@ def audit(
         permutations: of the alignment test; by default so many that each label can reach p = 0.001
             after Holm, within reason.
         top: how many of the likeliest label errors to list.
-        weights, views, pooling, crop, split, device, precision, seed, artifacts, progress: see
-            :func:`~toolkit.members.frozen.ovr`.
+
+    The others are those of :func:`~toolkit.members.frozen.ovr`.
 
     Raises:
         UsageError: an option is not among its choices.

@@ -31,7 +31,7 @@ from toolkit.errors import ToolkitError
 app = typer.Typer(
     name="toolkit",
     help="Multi-label image classification: honest comparisons of frozen-feature heads, "
-    "fine-tuned networks and their ensembles, beside a paper's own numbers.",
+    "fine-tuned networks and their ensembles, next to a paper's own numbers.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -8,17 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from toolkit.cli.audit_tables import alignment_table, findings_table, published_table
-from toolkit.cli.command import (
-    CROP,
-    DATA,
-    FEATURES,
-    MACHINE,
-    SEED,
-    SPLIT,
-    VIEWS,
-    WEIGHTS,
-    command,
-)
+from toolkit.cli.command import CROP, DATA, FEATURES, MACHINE, SEED, SPLIT, VIEWS, WEIGHTS, command
 from toolkit.cli.run import Run
 
 PRESENTATION = ("strict",)

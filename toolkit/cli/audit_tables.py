@@ -59,7 +59,7 @@ def alignment_table(found: Alignment) -> Table:
 
 
 def published_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the paper's rows beside a predictor that ignores the image."""
+    """Return the paper's rows next to a predictor that ignores the image."""
     from rich.text import Text
 
     table = _table(

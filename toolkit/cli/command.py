@@ -89,6 +89,8 @@ SET: Group = {
         list[str] | None, None, metavar="KEY=VALUE", help="Any other setting; repeatable."
     )
 }
+MAKES: Group = MAKING | MACHINE | SEED | DATA
+FROZEN: Group = FEATURES | SET | WEIGHTS | VIEWS | CROPS | SPLIT | FOLDS | MAKES
 _COMMON: Group = {
     "artifacts": option(
         Path | None,

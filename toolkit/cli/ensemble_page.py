@@ -50,7 +50,7 @@ def _tried(facts: Facts) -> str:
     if reached is not None and f"{reached:.4f}" != f"{listed:.4f}":
         text += (
             f". The ensemble's {reached:.4f} is another figure: it scores each fold by the method "
-            "that is best on the other folds, so that the choice is judged on new images, too"
+            "that is best on the other folds, so that the choice is evaluated on unseen images"
         )
     return text
 

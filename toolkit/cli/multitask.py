@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.command import command
+from toolkit.cli.command import FROZEN, command
 from toolkit.cli.member_table import show_member
-from toolkit.cli.ovr import FROZEN
 from toolkit.cli.run import Run
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this module."""
-    command(app, *FROZEN)(multitask)
+    command(app, FROZEN)(multitask)
 
 
 def multitask(

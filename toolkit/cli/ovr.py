@@ -6,29 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from toolkit.cli.command import (
-    CROPS,
-    DATA,
-    FEATURES,
-    FOLDS,
-    MACHINE,
-    MAKING,
-    SEED,
-    SET,
-    SPLIT,
-    VIEWS,
-    WEIGHTS,
-    command,
-)
+from toolkit.cli.command import FROZEN, command
 from toolkit.cli.member_table import show_member
 from toolkit.cli.run import Run
-
-FROZEN = (FEATURES, SET, WEIGHTS, VIEWS, CROPS, SPLIT, FOLDS, MAKING, MACHINE, SEED, DATA)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this module."""
-    command(app, *FROZEN)(ovr)
+    command(app, FROZEN)(ovr)
 
 
 def ovr(

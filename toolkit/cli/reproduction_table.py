@@ -1,4 +1,4 @@
-"""The table that reproduce ends in: the paper, its protocol here, mended, and future work."""
+"""The table that reproduce ends in: the paper, its protocol here, corrected, and future work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from toolkit.reproduction.rows import Reproduced
 
 
-_WIDE = {"paper": 16, "published": 18, "mended": 18, "mAP": 6}
+_WIDE = {"paper": 16, "published": 18, "corrected": 18, "mAP": 6}
 
 
 def reproduction_table(rows: Sequence[Reproduced], width: int = 100) -> Any:
@@ -20,12 +20,12 @@ def reproduction_table(rows: Sequence[Reproduced], width: int = 100) -> Any:
     from rich.text import Text
 
     table = Table(
-        title="The paper | its protocol as published, ours | the same mended",
+        title="The paper | its protocol as published, ours | the same corrected",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=0,
         show_edge=False,
-        caption="Accuracy %, macro precision/recall; mAP mended. Published is measured as "
+        caption="Accuracy %, macro precision/recall; mAP corrected. Published is measured as "
         "published, on labels paired by position. * random weights, † another network or other "
         "settings than the row's.",
         caption_justify="left",

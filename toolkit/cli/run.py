@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Run:
-    """One invocation: what it prints, and who is told how far it is."""
+    """One invocation: what it prints, and where it shows how far it is."""
 
     json: bool
     quiet: bool
@@ -36,7 +36,7 @@ class Run:
 
     @property
     def progress(self) -> Progress:
-        """Who is told how far work is: a bar in a terminal, remarks on standard error."""
+        """Where work shows how far it is: a bar in a terminal, remarks on standard error."""
         from toolkit.cli.terminal import TerminalProgress
 
         return TerminalProgress(self.quiet, lambda: self.console(stderr=True))

@@ -41,7 +41,7 @@ def import_data(
         pairing: ``by-id``, or ``published``.
         split_file: CSV file with columns image and split, kept as the split named ``file``.
         artifacts: where everything is kept.
-        progress: who is told.
+        progress: where progress is shown.
     """
     told, folder = choose_progress(progress), artifacts_folder(artifacts)
     dataset = Dataset.read(
@@ -76,7 +76,7 @@ def fetch_data(what: str, *, artifacts: Folder = None, progress: Any = None) -> 
     Args:
         what: ``mirflickr25k``.
         artifacts: where everything is kept.
-        progress: who is told.
+        progress: where progress is shown.
 
     Raises:
         UsageError: it is another one.

@@ -20,7 +20,7 @@ def open_dataset(data: Dataset | str | None, artifacts: Path, progress: Progress
             the name of one that was imported; or None for ``$TOOLKIT_DATA``, else the one last
             imported, else a synthetic one, which is painted if it is not there.
         artifacts: the artifacts folder.
-        progress: who is told.
+        progress: where progress is shown.
 
     Raises:
         UsageError: there is no data set of that name.

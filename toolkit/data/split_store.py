@@ -1,4 +1,4 @@
-"""The shelf: splits and folds of a data set, made once and kept beside it."""
+"""Splits and folds of a data set on disk: made once and kept with it."""
 
 from __future__ import annotations
 

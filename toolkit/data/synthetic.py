@@ -29,7 +29,7 @@ def painted_folder(place: Path, images: int, seed: int, progress: Progress) -> N
         place: the folder; another set of pictures in it is replaced whole.
         images: how many.
         seed: of all that is random.
-        progress: who is told.
+        progress: where progress is shown.
 
     Raises:
         UsageError: there cannot be so many images.

@@ -1,8 +1,8 @@
-"""Calibration per label: from scores to probabilities, the method chosen by nested log loss."""
+"""Calibration per label: from scores to probabilities, by a method that nested log loss chooses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,31 +23,38 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """One method's models of one label, for every set of folds left out.
+class Map:
+    """From scores to probabilities, increasing.
 
-    ``line`` is ``(S, 3)``: log-odds = a ln p - b ln(1 - p) + c, of which temperature (a = b, c = 0)
-    and Platt scaling (a = b) are cases. ``curves`` holds a set's knots instead, for isotonic.
+    Attributes:
+        line: log-odds = a ln p - b ln(1 - p) + c, of which temperature (a = b, c = 0) and Platt
+            scaling (a = b) are cases.
+        curve: of isotonic regression, knots: scores and probabilities.
     """
 
-    line: np.ndarray
-    curves: Sequence[Curve] | None = None
+    line: tuple[float, float, float] = (1.0, 1.0, 0.0)
+    curve: Curve | None = None
 
-    def apply(self, number: int, p: np.ndarray) -> np.ndarray:
-        if self.curves is not None:
-            return _on_curve(p, self.curves[number])
-        return _on_line(p, self.line[number])
+    def __call__(self, p: np.ndarray) -> np.ndarray:
+        """Return probabilities of scores ``(n,)``."""
+        if self.curve is not None:
+            found: np.ndarray = np.interp(p, *self.curve)
+            return found
+        if self.line == (1.0, 1.0, 0.0):
+            return p
+        yes, no = _both(p)
+        return sigmoid(self.line[0] * yes + self.line[1] * no + self.line[2])
 
 
 class Calibration:
-    """Maps scores to probabilities, one map a label.
+    """Maps scores to probabilities, one map per label.
 
     Candidates are no change; temperature scaling (Guo et al. 2017); Platt scaling (Platt 1999);
-    beta calibration (Kull, Silva Filho & Flach 2017); and isotonic regression made strictly
-    increasing by joining the centres of its steps (Oron & Flournoy 2017), so that it ties no
-    scores. The first three slopes may not be negative and are drawn to 1 by a unit Gaussian prior.
-    A label is offered what its positives support (``SUPPORT``); of those the simplest within 0.1 %
-    of the least log loss on folds that neither fitted nor chose it is taken.
+    beta calibration (Kull, Silva Filho & Flach 2017); and isotonic regression with the
+    centres of its steps joined by lines (Oron & Flournoy 2017), so that it ties few scores. The
+    first three slopes may not be negative and are drawn to 1 by a unit Gaussian prior. A label is
+    offered the methods that its positives support (``SUPPORT``); of those the simplest within
+    0.1 % of the least log loss on folds that neither fitted nor chose it is taken.
 
     Args:
         method: ``auto``, or one of ``METHODS`` for all labels (``none`` where a label has too few
@@ -55,16 +62,14 @@ class Calibration:
 
     Attributes:
         method_: the method of each label.
-        line_: ``float64 (L, 3)``.
-        curves_: for labels with isotonic, knots: scores and probabilities.
+        maps_: the map of each label.
 
     Raises:
         UsageError: the method is none of these.
     """
 
     method_: list[str]
-    line_: np.ndarray
-    curves_: dict[int, Curve]
+    maps_: list[Map]
 
     def __init__(self, method: str = "auto") -> None:
         check_choice("calibration", method, ("auto", *METHODS))
@@ -82,8 +87,7 @@ class Calibration:
             ``float32 (n, L)``.
         """
         out = np.empty(S.shape, np.float32)
-        self.method_, self.curves_ = [], {}
-        self.line_ = np.tile([1.0, 1.0, 0.0], (S.shape[1], 1))
+        self.method_, self.maps_ = [], []
         nesting = Nesting(fold)
         for label in range(S.shape[1]):
             p, y = S[:, label].astype(np.float64), Y[:, label]
@@ -94,46 +98,33 @@ class Calibration:
             chosen = self._choose(fits, p, y, nesting, support)
             for left_out in nesting.folds:
                 rows = nesting.rows(left_out)
-                model = fits[chosen[left_out]]
-                out[rows, label] = model.apply(nesting.without(left_out), p[rows])
-            name, final = chosen[None], nesting.without(None)
-            self.method_.append(name)
-            self.line_[label] = fits[name].line[final]
-            curves = fits[name].curves
-            if curves is not None:
-                self.curves_[label] = curves[final]
+                out[rows, label] = fits[chosen[left_out]][nesting.without(left_out)](p[rows])
+            self.method_.append(chosen[None])
+            self.maps_.append(fits[chosen[None]][nesting.without(None)])
         return out
 
     def apply(self, S: np.ndarray) -> np.ndarray:
         """Return ``float32 (n, L)`` calibrated probabilities."""
-        out = np.empty(S.shape, np.float32)
-        for label, method in enumerate(self.method_):
-            p = S[:, label].astype(np.float64)
-            if method == "isotonic":
-                out[:, label] = _on_curve(p, self.curves_[label])
-            else:
-                out[:, label] = _on_line(p, self.line_[label])
-        return out
+        columns = zip(self.maps_, S.T.astype(np.float64), strict=True)
+        return np.stack([each(p).astype(np.float32) for each, p in columns], axis=1)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that was learned."""
         knots = {
-            f"{axis}-{label}": values
-            for label, curve in self.curves_.items()
-            for axis, values in zip(("x", "y"), curve, strict=True)
+            f"curve-{label}": np.stack(each.curve)
+            for label, each in enumerate(self.maps_)
+            if each.curve is not None
         }
         method = np.array([METHODS.index(name) for name in self.method_])
-        return {"method": method, "line": self.line_, **knots}
+        return {"method": method, "line": np.array([each.line for each in self.maps_]), **knots}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> Self:
         """Take back what :meth:`state` returned."""
         self.method_ = [METHODS[int(code)] for code in state["method"]]
-        self.line_ = np.asarray(state["line"])
-        self.curves_ = {
-            label: (np.asarray(state[f"x-{label}"]), np.asarray(state[f"y-{label}"]))
-            for label, name in enumerate(self.method_)
-            if name == "isotonic"
-        }
+        self.maps_ = []
+        for label, (a, b, c) in enumerate(state["line"].tolist()):
+            knots = state.get(f"curve-{label}")
+            self.maps_.append(Map((a, b, c), None if knots is None else (knots[0], knots[1])))
         return self
 
     def _offered(self, positives: int) -> list[str]:
@@ -142,7 +133,7 @@ class Calibration:
 
     def _choose(
         self,
-        fits: Mapping[str, _Fit],
+        fits: Mapping[str, list[Map]],
         p: np.ndarray,
         y: np.ndarray,
         nesting: Nesting,
@@ -152,7 +143,7 @@ class Calibration:
         names = list(fits)
 
         def losses(number: int, rows: np.ndarray) -> np.ndarray:
-            return np.array([_loss(y[rows], fits[name].apply(number, p[rows])) for name in names])
+            return np.array([_loss(y[rows], fits[name][number](p[rows])) for name in names])
 
         chosen: dict[int | None, str] = {}
         costs = nesting.costs(losses) if self.method == "auto" and len(names) > 1 else {}
@@ -161,7 +152,7 @@ class Calibration:
             able = [i for i, name in enumerate(names) if here >= SUPPORT[name]]
             cost = costs.get(left_out)
             if cost is None or np.isnan(cost).any():
-                # given, or nothing to judge on: the method itself, or the simplest that is safe
+                # given, or nothing to evaluate on: the method itself, or the simplest that is safe
                 wanted = self.method if self.method != "auto" else "platt"
                 chosen[left_out] = wanted if wanted in [names[i] for i in able] else "none"
                 continue
@@ -170,36 +161,28 @@ class Calibration:
         return chosen
 
 
-def _fit(name: str, p: np.ndarray, y: np.ndarray, nesting: Nesting) -> _Fit:
+def _fit(name: str, p: np.ndarray, y: np.ndarray, nesting: Nesting) -> list[Map]:
+    """Return one method's maps of one label, for every set of folds left out."""
     sets = len(nesting.sets)
-    line = np.tile([1.0, 1.0, 0.0], (sets, 1))
     if name == "none":
-        return _Fit(line)
+        return [Map()] * sets
     if name == "isotonic":
         rows = [nesting.learned_on(number) for number in range(sets)]
-        return _Fit(line, [_curve(p[at], y[at]) for at in rows])
-    z = logits(p).astype(np.float64)
-    X = np.column_stack(_both(p)) if name == "beta" else z[:, None]
+        return [Map(curve=_curve(p[at], y[at])) for at in rows]
+    X = np.column_stack(_both(p)) if name == "beta" else logits(p).astype(np.float64)[:, None]
     width = X.shape[1]
     found = solve_small(
         X, y, nesting.fold, nesting.keep, np.ones(sets),
         prior=np.ones(width), scale=np.full(width, _PENALTY),
         nonnegative=np.ones(width, bool), intercept=name != "temperature",
     )  # fmt: skip
-    line[:, :2], line[:, 2] = found.coef, found.intercept  # one slope serves for both sides
-    return _Fit(line)
+    solved = zip(found.coef.tolist(), found.intercept.tolist(), strict=True)
+    return [Map((slopes[0], slopes[-1], c)) for slopes, c in solved]  # one slope is both sides'
 
 
 def _both(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     inside = np.clip(p, _EDGE, 1 - _EDGE)
     return np.log(inside), -np.log1p(-inside)
-
-
-def _on_line(p: np.ndarray, line: np.ndarray) -> np.ndarray:
-    if (line == [1.0, 1.0, 0.0]).all():
-        return p
-    yes, no = _both(p)
-    return sigmoid(line[0] * yes + line[1] * no + line[2])
 
 
 def _curve(p: np.ndarray, y: np.ndarray) -> Curve:
@@ -221,11 +204,6 @@ def _curve(p: np.ndarray, y: np.ndarray) -> Curve:
     value = np.maximum.accumulate(value)
     low = min(_EDGE, float(value[0]) / 2)
     return np.r_[0.0, centre, 1.0], np.r_[low, value, max(float(value[-1]), 1 - _EDGE)]
-
-
-def _on_curve(p: np.ndarray, curve: Curve) -> np.ndarray:
-    found: np.ndarray = np.interp(p, *curve)
-    return found
 
 
 def _loss(y: np.ndarray, p: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Combiners: from members' logits to one score a label; means of logits and of ranks."""
+"""Combiners: from members' logits to one score per label; means of logits and of ranks."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator, clone
 
 from toolkit.statistics.links import sigmoid
 
-State = Mapping[str, np.ndarray]
 _LEVELS = 513
 
 
-class Combiner(ABC):
-    """Base of the combiners; a subclass implements ``fit``, ``combine``, ``state``, ``restore``.
+class Combiner(BaseEstimator, ABC):  # type: ignore[misc]
+    """Base of the combiners; a subclass implements ``fit`` and ``combine``.
 
     Throughout, Z is ``float32 (n, M, L)``, logits of M members' out-of-sample scores, Y is
-    ``uint8 (n, L)`` and fold ``int (n,)``, at least 0. Constructors take options, all JSON-able.
+    ``uint8 (n, L)`` and fold ``int (n,)``, at least 0. Constructors take options, all JSON-able;
+    what is learned are arrays whose names end in ``_``.
     """
 
     name = ""
@@ -43,46 +44,46 @@ class Combiner(ABC):
         scores = np.empty(Y.shape, np.float32)
         for each in np.unique(fold):
             held = fold == each
-            model = self.clone().fit(Z[~held], Y[~held], fold[~held])
+            model = clone(self).fit(Z[~held], Y[~held], fold[~held])
             scores[held] = model.combine(Z[held])
-        return scores, self.clone().fit(Z, Y, fold)
+        return scores, clone(self).fit(Z, Y, fold)
 
     def held(self) -> Combiner:
-        """Return an unfitted combiner with this one's choices held, to tell what members are worth.
+        """Return an unfitted combiner with this one's choices held, to measure what members add.
 
         Fitting it costs a fraction, and leaving a member out moves nothing else.
         """
-        return self.clone()
-
-    def clone(self) -> Self:
-        """Return an unfitted copy."""
-        return type(self)(**self.options())
-
-    def options(self) -> dict[str, Any]:
-        """Return the constructor's options."""
-        return {}
+        found: Combiner = clone(self)
+        return found
 
     def weights(self) -> np.ndarray | None:
         """Return how much each member counts, ``float (M, L)``, where that can be said."""
         return None
 
-    @abstractmethod
     def state(self) -> dict[str, np.ndarray]:
         """Return what was learned."""
+        return {key: value for key, value in vars(self).items() if key.endswith("_")}
 
-    @abstractmethod
-    def restore(self, state: State) -> Self:
+    def restore(self, state: Mapping[str, Any]) -> Self:
         """Take back what :meth:`state` returned."""
+        for key, value in state.items():
+            setattr(self, key, np.asarray(value))
+        return self
 
 
 class Mean(Combiner):
-    """The mean of logits, which is the geometric mean of odds; nothing is learned."""
+    """The mean of logits, which is the geometric mean of odds; nothing is learned.
+
+    Attributes:
+        weights_: ``float64 (M, L)``, 1 / M each.
+    """
 
     name = "mean"
+    weights_: np.ndarray
 
     def fit(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> Self:
         """Learn nothing."""
-        self.shape_ = Z.shape[1:]
+        self.weights_ = np.full(Z.shape[1:], 1 / Z.shape[1])
         return self
 
     def combine(self, Z: np.ndarray) -> np.ndarray:
@@ -91,17 +92,7 @@ class Mean(Combiner):
 
     def weights(self) -> np.ndarray:
         """Return 1 / M for each."""
-        return np.full(self.shape_, 1 / self.shape_[0])
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return the numbers of members and labels."""
-        return {"shape": np.array(self.shape_, np.int64)}
-
-    def restore(self, state: State) -> Self:
-        """Take back the numbers of members and labels."""
-        members, labels = (int(size) for size in state["shape"])
-        self.shape_ = (members, labels)
-        return self
+        return self.weights_
 
 
 class Rank(Combiner):
@@ -109,9 +100,13 @@ class Rank(Combiner):
 
     Ranks of new images come from quantiles of the rows fitted on, dense towards both ends, so that
     one image can be scored alone.
+
+    Attributes:
+        quantiles_: ``float32 (levels, M, L)``.
     """
 
     name = "rank"
+    quantiles_: np.ndarray
 
     def fit(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> Self:
         """Learn the quantiles of each member and label; labels are not looked at."""
@@ -122,25 +117,14 @@ class Rank(Combiner):
         """Return mean ranks."""
         levels = _levels()
         total = np.zeros((len(Z), Z.shape[2]))
-        for member in range(Z.shape[1]):
-            for label in range(Z.shape[2]):
-                known = self.quantiles_[:, member, label]
-                # of equal quantiles the middle one is meant: left and right ends averaged
-                z = Z[:, member, label]
-                low = np.interp(z, *_distinct(known, levels, first=True))
-                high = np.interp(z, *_distinct(known, levels, first=False))
-                total[:, label] += (low + high) / 2
+        for member, label in np.ndindex(Z.shape[1:]):
+            known, z = self.quantiles_[:, member, label], Z[:, member, label]
+            # of equal quantiles the middle one is meant: left and right ends averaged
+            low = np.interp(z, *_distinct(known, levels, first=True))
+            high = np.interp(z, *_distinct(known, levels, first=False))
+            total[:, label] += (low + high) / 2
         mean: np.ndarray = (total / Z.shape[1]).astype(np.float32)
         return mean
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return the quantiles."""
-        return {"quantiles": self.quantiles_}
-
-    def restore(self, state: State) -> Self:
-        """Take back the quantiles."""
-        self.quantiles_ = np.asarray(state["quantiles"])
-        return self
 
 
 def _levels() -> np.ndarray:

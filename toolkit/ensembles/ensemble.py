@@ -5,23 +5,25 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.open import open_dataset
+from toolkit.data.split import Folds
 from toolkit.data.split_store import get_folds, get_split
 from toolkit.ensembles.calibration import METHODS as CALIBRATIONS
 from toolkit.ensembles.fit import METHODS, Ensemble, fit_ensemble
 from toolkit.ensembles.gains import Gains, decide_nested, measure_gains
 from toolkit.ensembles.join import Joined, join, require_same_folds
-from toolkit.ensembles.thresholds import Objective
+from toolkit.ensembles.thresholds import parse_objective
 from toolkit.errors import UsageError, check_choice, counted, listed
 from toolkit.members.find import Wanted, find_members, home_of
 from toolkit.members.member import KINDS, Member, provenance, save_member
 from toolkit.members.reuse import reuse_or_make
-from toolkit.runtime.progress import choose_progress
+from toolkit.runtime.progress import Progress, choose_progress
 from toolkit.statistics.metrics import decision_counts, rates_from_counts, score
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.files import digest_of, safe_name
@@ -75,7 +77,7 @@ def ensemble(
         overwrite: replace a member of that name.
         seed: of all that is random.
         artifacts: where everything is kept; by default where the members in hand lie.
-        progress: who is told; see :func:`~toolkit.runtime.progress.choose_progress`.
+        progress: where progress is shown; see :func:`~toolkit.runtime.progress.choose_progress`.
 
     Raises:
         UsageError: an option is not among its choices, there is no member of a name, fewer than
@@ -84,9 +86,10 @@ def ensemble(
     """
     check_choice("method", method, METHODS)
     check_choice("calibration", calibration, ("auto", *CALIBRATIONS))
-    Objective.parse(thresholds)
+    parse_objective(thresholds)
     if resamples < 1:
         raise UsageError(f"resamples: expected 1 or more, found {resamples}")
+    members = members if isinstance(members, str | Member) else list(members)
     told, home = choose_progress(progress), home_of(members)
     folder = artifacts_folder(artifacts if artifacts is not None else home)
     if home is not None and folder.resolve() != home.resolve():
@@ -105,16 +108,7 @@ def ensemble(
     marks = [key.replace("_", "-") for key, chosen in options.items() if chosen]
     marks += [] if split == "paper" else [split]
     own = safe_name("-".join(["ensemble", method, *marks]) if name is None else name, "name")
-    chosen, left_out = find_members(
-        folder,
-        members,
-        kinds=[kind for kind in KINDS if kind != "ensemble"],
-        check=lambda member: require_same_folds(member, dataset, fold),
-    )
-    if left_out:
-        told.say(f"left out, made on another data set, split or folds: {listed(left_out)}")
-    if own in (member.name for member in chosen):
-        raise UsageError(f"{own} cannot be a member of itself: choose another name")
+    chosen = _chosen(members, own, folder, dataset, fold, told)
     digests = {member.name: member.scored.digest for member in chosen}
     recipe: dict[str, Any] = {
         "command": "ensemble",
@@ -181,6 +175,22 @@ def ensemble_facts(member: Member) -> dict[str, Any]:
     del facts["per_label"]
     more = ("method", "options", "members", "considered", "thresholds", "evidence")
     return facts | {key: notes[key] for key in more}
+
+
+def _chosen(
+    wanted: Wanted, own: str, artifacts: Path, dataset: Dataset, folds: Folds, told: Progress
+) -> list[Member]:
+    chosen, left_out = find_members(
+        artifacts,
+        wanted,
+        kinds=[kind for kind in KINDS if kind != "ensemble"],
+        check=lambda member: require_same_folds(member, dataset, folds),
+    )
+    if left_out:
+        told.say(f"left out, made on another data set, split or folds: {listed(left_out)}")
+    if own in (member.name for member in chosen):
+        raise UsageError(f"{own} cannot be a member of itself: choose another name")
+    return chosen
 
 
 def _data_of(members: Wanted) -> str | None:

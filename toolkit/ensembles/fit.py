@@ -56,7 +56,7 @@ class Ensemble:
         """Return the JSON-able facts that :func:`restore` and ``toolkit compare`` need."""
         return {
             "method": self.combiner.name,
-            "options": self.combiner.options(),
+            "options": self.combiner.get_params(),
             "members": list(joined.names),
             "calibration": dict(zip(joined.labels, self.calibration.method_, strict=True)),
             "thresholds": self.thresholds.facts(joined.labels),
@@ -97,7 +97,7 @@ def fit_ensemble(
 
     Every development score is nested: the weights, their strength, the method (with ``auto``), the
     calibration and its method that gave it were learned and chosen without the labels of its fold.
-    What the members' own folds leave is told in docs/decisions/0005-nesting.md.
+    What still leaks through the members' own folds is measured in docs/decisions/0005-nesting.md.
 
     Args:
         joined: see :func:`toolkit.ensembles.join.join`.

@@ -81,8 +81,8 @@ def measure_gains(
 ) -> Gains:
     """Weigh an ensemble against its members on the development rows, all scores out of fold.
 
-    Rankings are judged by the combined scores: calibration maps new images by one increasing
-    function a label and reorders nothing, whereas the maps that each left out one fold, pooled,
+    Rankings are evaluated on the combined scores: calibration maps new images by one increasing
+    function per label and reorders nothing, whereas the maps that each left out one fold, pooled,
     rank rows of different folds against each other by accidents of those folds.
 
     Args:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from toolkit.ensembles.combiners import Combiner, State
+from toolkit.ensembles.combiners import Combiner
 from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import average_precision
 
@@ -93,24 +93,6 @@ class Greedy(Combiner):
         """Return the shares of selections."""
         return self.weights_
 
-    def options(self) -> dict[str, Any]:
-        """Return the constructor's options."""
-        return {
-            "per_label": self.per_label,
-            "bags": self.bags,
-            "steps": self.steps,
-            "seed": self.seed,
-        }
-
     def held(self) -> Greedy:
         """Return a selection from all members at once, in a single bag."""
         return Greedy(self.per_label, bags=0, steps=self.steps, seed=self.seed)
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return the weights."""
-        return {"weights": self.weights_}
-
-    def restore(self, state: State) -> Self:
-        """Take back the weights."""
-        self.weights_ = np.asarray(state["weights"])
-        return self

@@ -1,4 +1,4 @@
-"""Nesting: which folds a model leaves out, so that choices are judged on rows nobody learned on."""
+"""Nesting: which folds a model leaves out, so that choices are evaluated on unseen rows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Losses = Callable[[int, np.ndarray], np.ndarray]
 class Nesting:
     """All sets of at most two folds to leave out.
 
-    The model without folds {f, g} is the inner model of f judged on g and, at once, the inner
-    model of g judged on f: with k folds an exactly nested choice costs k (k - 1) / 2 inner fits,
-    k outer ones and a final one, not k (k - 1) + k + 1.
+    The model without folds {f, g} is the inner model of f evaluated on g and, at once, the
+    inner model of g evaluated on f: with k folds an exactly nested choice costs k (k - 1) / 2 inner
+    fits, k outer ones and a final one, not k (k - 1) + k + 1.
 
     Args:
         fold: ``int (n,)``, at least 0.
@@ -49,20 +49,20 @@ class Nesting:
         return self._number[() if fold is None else (fold,)]
 
     def inner(self, fold: int | None) -> Iterator[tuple[int, int]]:
-        """Yield ``(fold to judge on, set)`` of what judges choices made without ``fold``."""
+        """Yield ``(fold to evaluate on, set)`` for choices made without ``fold``."""
         for other in self.folds:
             left_out = (other,) if fold is None else tuple(sorted((fold, other)))
             if other != fold and left_out in self._number:
                 yield other, self._number[left_out]
 
     def costs(self, losses: Losses) -> dict[int | None, np.ndarray]:
-        """Return the mean loss of each choice, judged without each fold and (None) on all rows.
+        """Return the mean loss of each choice, evaluated without each fold and (None) on all rows.
 
         Args:
             losses: of a set's number and rows, summed over the rows, ``(choices, ...)``.
 
         Returns:
-            NaN where there is nothing to judge on (fewer than three folds).
+            NaN where there is nothing to evaluate on (fewer than three folds).
         """
         table = {
             (number, fold): losses(number, self.rows(fold))
@@ -72,11 +72,11 @@ class Nesting:
         out: dict[int | None, np.ndarray] = {}
         shape = next(iter(table.values())).shape
         for fold in (None, *self.folds):
-            judged = [(other, table[number, other]) for other, number in self.inner(fold)]
-            rows = sum(len(self.rows(other)) for other, _ in judged)
+            losses_on = [(other, table[number, other]) for other, number in self.inner(fold)]
+            rows = sum(len(self.rows(other)) for other, _ in losses_on)
             out[fold] = (
-                np.sum([loss for _, loss in judged], axis=0) / rows
-                if judged
+                np.sum([loss for _, loss in losses_on], axis=0) / rows
+                if losses_on
                 else np.full(shape, np.nan)
             )
         return out

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toolkit.statistics.links import sigmoid
+
 _STEPS = 40
 _BLOCK = 8192
-_NARROW = 64
+_CELLS = 2**22  # of the columns' pairwise products at a time
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,7 @@ def solve_small(
 
     With few columns the Hessians of all problems are one product of the weights ``(n, P)`` with the
     columns' pairwise products, so all problems take each Newton step together (Nocedal & Wright
-    2006, chapter 3); with many the pairs would not fit in memory and each problem has its own
-    product. Where weights may not be negative the step is the constrained minimum of the
+    2006, chapter 3). Where weights may not be negative the step is the constrained minimum of the
     same quadratic (projected Newton; the quadratic is solved as least squares). A step that does
     not descend is halved.
 
@@ -123,22 +124,17 @@ def _passes(
     value = np.zeros(len(theta))
     slope = np.zeros(theta.shape)
     bend = np.zeros((len(theta), len(at)))
-    for start in range(0, len(A), _BLOCK):
-        rows = slice(start, start + _BLOCK)
+    size = min(_BLOCK, max(1, _CELLS // len(at)))
+    for start in range(0, len(A), size):
+        rows = slice(start, start + size)
         block = A[rows]
         used = keep[:, fold[rows]].T.astype(np.float64)
         z = block @ theta.T
-        tail = np.exp(-np.abs(z))
-        p = np.where(z >= 0, 1.0, tail) / (1 + tail)
-        truth = y[rows, None]
-        value += (used * (np.log1p(tail) + np.maximum(z, 0) - truth * z)).sum(axis=0)
+        p, truth = sigmoid(z), y[rows, None]
+        value += (used * (np.logaddexp(0.0, z) - truth * z)).sum(axis=0)
         slope += (used * (p - truth)).T @ block
         curvature = used * p * (1 - p)
-        if block.shape[1] <= _NARROW:
-            bend += curvature.T @ (block[:, at] * block[:, across])
-            continue
-        for problem, each in enumerate(curvature.T):
-            bend[problem] += ((block * each[:, None]).T @ block)[at, across]
+        bend += curvature.T @ (block[:, at] * block[:, across])
     return value, slope, bend
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import clone
 
-from toolkit.ensembles.combiners import Combiner, State
+from toolkit.ensembles.combiners import Combiner
 from toolkit.ensembles.nesting import Nesting
 from toolkit.ensembles.newton import Small, solve_small
 from toolkit.heads.shrunk_choice import shrunk_choice
@@ -18,12 +19,12 @@ _BLOCK = 8192
 
 
 class Stack(Combiner):
-    """One logistic regression a label on the members' logits.
+    """One logistic regression per label on the members' logits.
 
     The penalty draws towards the plain mean of logits: ``|s (w - 1/M)|^2 / 2`` with s the spread of
     the mean logit, so that a label with few positives gets the mean of its members, not nothing.
-    C is chosen by log loss on rows that the judged model never saw, the rarer the label the more as
-    for all labels together. Weights are not negative unless asked for (Breiman 1996): members are
+    C is chosen by log loss on rows that the model never saw, the rarer the label the more as for
+    all labels together. Weights are not negative unless asked for (Breiman 1996): members are
     so alike that free signs fit their noise, and that much more of it (see
     docs/decisions/0005-nesting.md).
 
@@ -54,7 +55,7 @@ class Stack(Combiner):
         self.cross_label = cross_label
         self.cardinality = cardinality
         self.nonnegative = nonnegative
-        self.strengths = tuple(strengths)
+        self.strengths = strengths
 
     def fit(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> Self:
         """Choose C by these folds and fit on all rows."""
@@ -63,14 +64,14 @@ class Stack(Combiner):
 
     def cross_fit(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, Self]:
         """Score each row without its fold; see :class:`toolkit.ensembles.nesting.Nesting`."""
-        model = self.clone()
+        model: Self = clone(self)
         return model.cross_fit_in_place(Z, Y, fold), model
 
     def cross_fit_in_place(self, Z: np.ndarray, Y: np.ndarray, fold: np.ndarray) -> np.ndarray:
         """Fit all that nesting needs at once; return the rows' nested scores ``float32 (n, L)``."""
         nesting = Nesting(fold)
         choosing = len(self.strengths) > 1
-        if not choosing:  # then pairs of folds judge nothing
+        if not choosing:  # then pairs of folds evaluate nothing
             nesting.sets = [left_out for left_out in nesting.sets if len(left_out) < 2]
             nesting.keep = nesting.keep[: len(nesting.sets)]
         labels, sets = Y.shape[1], len(nesting.sets)
@@ -111,7 +112,6 @@ class Stack(Combiner):
         self.coef_ = np.stack([s.coef[p] for s, p in zip(found, final, strict=True)])
         self.intercept_ = np.array([s.intercept[p] for s, p in zip(found, final, strict=True)])
         self.C_ = np.asarray(self.strengths)[at[None]]
-        self.members_ = Z.shape[1]
         return scores
 
     def combine(self, Z: np.ndarray) -> np.ndarray:
@@ -127,17 +127,9 @@ class Stack(Combiner):
 
     def weights(self) -> np.ndarray:
         """Return the members' coefficients."""
-        own: np.ndarray = self.coef_[:, : self.members_].T
+        others = self.coef_.shape[0] - 1 if self.cross_label else 0
+        own: np.ndarray = self.coef_[:, : self.coef_.shape[1] - others - self.cardinality].T
         return own
-
-    def options(self) -> dict[str, Any]:
-        """Return the constructor's options."""
-        return {
-            "cross_label": self.cross_label,
-            "cardinality": self.cardinality,
-            "nonnegative": self.nonnegative,
-            "strengths": list(self.strengths),
-        }
 
     def held(self) -> Stack:
         """Return a stack with C held at the median of those chosen."""
@@ -145,23 +137,8 @@ class Stack(Combiner):
             self.cross_label, self.cardinality, self.nonnegative, [float(np.median(self.C_))]
         )
 
-    def state(self) -> dict[str, np.ndarray]:
-        """Return coefficients, intercepts and strengths."""
-        return {
-            "coef": self.coef_,
-            "intercept": self.intercept_,
-            "C": self.C_,
-            "members": np.array([self.members_]),
-        }
-
-    def restore(self, state: State) -> Self:
-        """Take back what :meth:`state` returned."""
-        self.coef_, self.intercept_ = np.asarray(state["coef"]), np.asarray(state["intercept"])
-        self.C_, self.members_ = np.asarray(state["C"]), int(state["members"][0])
-        return self
-
     def _features(self, Z: np.ndarray, label: int, shared: _Shared) -> np.ndarray:
-        """Return ``float64 (n, d)``: what one label is told from."""
+        """Return ``float64 (n, d)``: what one label is predicted from."""
         parts = [Z[:, :, label].astype(np.float64)]
         others = np.arange(Z.shape[2]) != label
         if self.cross_label:

@@ -1,4 +1,4 @@
-"""Thresholds per label, fitted on out-of-sample scores, with a global one beside them."""
+"""Thresholds per label, fitted on out-of-sample scores, and one for all labels."""
 
 from __future__ import annotations
 
@@ -11,48 +11,35 @@ import numpy as np
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.errors import MemberError, UsageError
+from toolkit.members.held_out import developed
 from toolkit.members.member import Member
-from toolkit.members.predictions import IN_SAMPLE
 from toolkit.statistics.links import logits, sigmoid
 from toolkit.statistics.metrics import binarize, decision_counts, metrics_from_counts
-from toolkit.storage.files import read_json
 
 SHRINKAGE = 20.0
 _FORMS = "f1, f2, f0.5 (any F-beta), precision=0.9 or recall=0.8"
 
 
-@dataclass(frozen=True)
-class Objective:
-    """What thresholds are for: ``f`` with beta, or the best at a target precision or recall."""
+def parse_objective(text: str) -> tuple[str, float]:
+    """Return what thresholds are for: F-beta with beta, or a target precision or recall.
 
-    kind: str = "f"
-    value: float = 1.0
+    Raises:
+        UsageError: it is none of ``f1``, ``f0.5``, ``precision=0.9``, ``recall=0.8`` and the like.
 
-    @classmethod
-    def parse(cls, text: str) -> Objective:
-        """Read ``f1``, ``f0.5``, ``precision=0.9`` or ``recall=0.8``.
-
-        Raises:
-            UsageError: it is none of these.
-
-        >>> Objective.parse("precision=0.9")
-        Objective(kind='precision', value=0.9)
-        """
-        kind, equals, number = text.partition("=")
-        if not equals and text.startswith("f"):
-            kind, number = "f", text[1:]
-        try:
-            value = float(number)
-        except ValueError:
-            value = -1.0
-        fits = value > 0 if kind == "f" else 0 < value <= 1
-        if kind not in ("f", "precision", "recall") or not fits or not np.isfinite(value):
-            raise UsageError(f"thresholds: expected {_FORMS}, found {text!r}")
-        return cls(kind, value)
-
-    def __str__(self) -> str:
-        """Return the text that :meth:`parse` reads."""
-        return f"f{self.value:g}" if self.kind == "f" else f"{self.kind}={self.value:g}"
+    >>> parse_objective("f1"), parse_objective("precision=0.9")
+    (('f', 1.0), ('precision', 0.9))
+    """
+    kind, equals, number = text.partition("=")
+    if not equals and text.startswith("f"):
+        kind, number = "f", text[1:]
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    fits = value > 0 if kind == "f" else 0 < value <= 1
+    if kind not in ("f", "precision", "recall") or not fits or not np.isfinite(value):
+        raise UsageError(f"thresholds: expected {_FORMS}, found {text!r}")
+    return kind, value
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,18 +93,18 @@ def fit_thresholds(
     """Fit a threshold for each label on out-of-sample scores.
 
     The threshold that is best for a label with k positives is drawn, in log-odds, towards the
-    global one with weight ``shrinkage / (k + shrinkage)``: a handful of positives says little of
-    where to cut. Thresholds for a target precision or recall are not shrunk; where a target
-    precision is out of reach the cut of highest precision is taken.
+    global one with weight ``shrinkage / (k + shrinkage)``: a handful of positives says little.
+    Thresholds for a target precision or recall are not shrunk; where a target
+    precision is out of reach the threshold of highest precision is taken.
 
     Args:
         Y: ``uint8 (n, L)``.
         S: ``(n, L)`` scores in [0, 1] by models that did not see the row.
         fold: ``int (n,)``, at least 0.
-        objective: see :meth:`Objective.parse`.
+        objective: see :func:`parse_objective`.
         shrinkage: in positives.
     """
-    goal = Objective.parse(objective)
+    goal = parse_objective(objective)
     per_label, overall = _fit(Y, S, goal, shrinkage)
     parts = []
     counts = {"per_label": np.zeros((3, Y.shape[1]), np.int64)}
@@ -126,8 +113,8 @@ def fit_thresholds(
         held = fold == each
         own, one = (per_label, overall) if held.all() else _fit(Y[~held], S[~held], goal, shrinkage)
         parts.append(own)
-        for name, cut in (("per_label", own), ("overall", one)):
-            counts[name] += decision_counts(Y[held], binarize(S[held], cut))
+        for name, at in (("per_label", own), ("overall", one)):
+            counts[name] += decision_counts(Y[held], binarize(S[held], at))
     nested = {
         name: {
             key: None if np.isnan(value) else float(value)
@@ -136,7 +123,7 @@ def fit_thresholds(
         for name, three in counts.items()
     }
     spread = np.stack([np.min(parts, axis=0), np.max(parts, axis=0)], axis=1)
-    return Thresholds(str(goal), per_label, overall, spread, nested)
+    return Thresholds(objective, per_label, overall, spread, nested)
 
 
 def tuned_thresholds(member: Member, dataset: Dataset, split: Split) -> Thresholds:
@@ -145,45 +132,37 @@ def tuned_thresholds(member: Member, dataset: Dataset, split: Split) -> Threshol
     Raises:
         MemberError: it has no out-of-sample scores of development images.
     """
-    notes = member.folder / "model" / "notes.json"
-    if notes.is_file():
-        saved = read_json(notes, f"the notes of member {member.name}").get("thresholds")
-        if saved is not None:
-            return Thresholds.from_facts(saved, dataset.labels)
-    predictions = member.scored
-    rows = [
-        row
-        for row in split.development
-        if predictions.origin[predictions.row.get(dataset.ids[row], 0)] != IN_SAMPLE
-        and dataset.ids[row] in predictions.row
-    ]
-    if not rows:
+    saved = member.notes().get("thresholds") if member.kind == "ensemble" else None
+    if saved is not None:
+        return Thresholds.from_facts(saved, dataset.labels)
+    known = developed(dataset, split, member)
+    if not len(known.rows):
         raise MemberError(
             f"member {member.name} has no out-of-sample scores of development images to tune "
             "thresholds on: make it again with folds"
         )
-    at = [predictions.row[dataset.ids[row]] for row in rows]
-    fold = np.maximum(predictions.fold[at], 0)
-    return fit_thresholds(dataset.Y[rows], predictions.scores[at], fold)
+    at = [member.scored.row[dataset.ids[row]] for row in known.rows]
+    return fit_thresholds(known.truth, known.scores, np.maximum(member.scored.fold[at], 0))
 
 
 def _fit(
-    Y: np.ndarray, S: np.ndarray, goal: Objective, shrinkage: float
+    Y: np.ndarray, S: np.ndarray, goal: tuple[str, float], shrinkage: float
 ) -> tuple[np.ndarray, float]:
     overall = _best(Y.reshape(-1), S.reshape(-1), goal, 0.5)
     own = np.array([_best(y, s, goal, overall) for y, s in zip(Y.T, S.T, strict=True)])
-    if goal.kind != "f" or shrinkage <= 0:
+    if goal[0] != "f" or shrinkage <= 0:
         return own, overall
     positives = Y.sum(axis=0, dtype=np.float64)
     trust = positives / (positives + shrinkage)
     centre = float(logits(np.array(overall)))
     drawn = trust * logits(own) + (1 - trust) * centre
-    # a label with much support keeps its cut to the last digit
+    # a label with much support keeps its threshold to the last digit
     return np.where(trust > 0.999, own, sigmoid(drawn)), overall
 
 
-def _best(y: np.ndarray, s: np.ndarray, goal: Objective, default: float) -> float:
-    """Return the best cut of one label: halfway between two scores."""
+def _best(y: np.ndarray, s: np.ndarray, goal: tuple[str, float], default: float) -> float:
+    """Return the best threshold of one label: halfway between two scores."""
+    kind, value = goal
     positives = int(y.sum())
     if not positives:
         return default
@@ -194,14 +173,14 @@ def _best(y: np.ndarray, s: np.ndarray, goal: Objective, default: float) -> floa
     called = last + 1.0
     hits = hits[last]
     precision, recall = hits / called, hits / positives
-    if goal.kind == "f":
-        square = goal.value**2
+    if kind == "f":
+        square = value**2
         place = int(((1 + square) * hits / (square * positives + called)).argmax())
-    elif goal.kind == "precision":
-        reached = np.flatnonzero(precision >= goal.value)
+    elif kind == "precision":
+        reached = np.flatnonzero(precision >= value)
         place = int(reached[-1]) if len(reached) else int(precision.argmax())
     else:
-        place = int(np.flatnonzero(recall >= goal.value)[0])
+        place = int(np.flatnonzero(recall >= value)[0])
     upper = ordered[last[place]]
     lower = ordered[last[place] + 1] if last[place] + 1 < len(ordered) else type(upper)(0)
     middle = type(upper)((float(upper) + float(lower)) / 2)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from toolkit.errors import ArtifactError
-from toolkit.features.key import CacheKey
+from toolkit.features.key import DTYPES, CacheKey
 from toolkit.storage.row_store import RowStore
-
-DTYPES: dict[str, np.dtype[Any]] = {"fp16": np.dtype("<f2"), "fp32": np.dtype("<f4")}
 
 
 class EmbeddingCache(RowStore):
@@ -26,18 +23,13 @@ class EmbeddingCache(RowStore):
         ArtifactError: the folder holds a store of another key or format, or a damaged one.
     """
 
+    what = "embedding store"
+    again = "embed again"
+    mend = "remove them with 'toolkit cache prune --damaged', or delete that folder"
+
     def __init__(self, folder: Path, key: CacheKey) -> None:
-        self.key = key
-        self.dim = key.backbone.dim
-        super().__init__(
-            folder,
-            what="embedding store",
-            again="embed again",
-            key=key.hex,
-            facts=key.facts(),
-            shape=(self.dim,),
-            dtype=DTYPES[key.dtype],
-        )
+        self.key, self.dim = key, key.backbone.dim
+        super().__init__(folder, key.hex, key.facts(), (self.dim,), DTYPES[key.dtype])
 
     def append(self, digests: Sequence[bytes], rows: np.ndarray) -> None:
         """Append a chunk of new embeddings and make it last; the caller holds the lock.

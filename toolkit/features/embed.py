@@ -127,7 +127,7 @@ def embed(
         sample: how many images to verify, at most.
         seed: of random weights, and of the sample.
         artifacts: where everything is kept.
-        progress: who is told; see :func:`~toolkit.runtime.progress.choose_progress`.
+        progress: where progress is shown; see :func:`~toolkit.runtime.progress.choose_progress`.
 
     Raises:
         UsageError: an option is not among its choices, or the backbone is unknown.

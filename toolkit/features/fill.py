@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from threading import Event, Lock
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,14 @@ import numpy as np
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.engines.base import Engine
 from toolkit.features.engines.choose import make_engine
-from toolkit.features.key import CacheKey
-from toolkit.features.key import store_folder as store_folder
+from toolkit.features.key import CacheKey, store_folder
 from toolkit.features.resolve import Loaded
-from toolkit.images.feed import GROUP, batches, quiet_decoding, threads_restored, use_one_thread
-from toolkit.images.sources import Image as Image
+from toolkit.images.feed import GROUP, batches
 from toolkit.images.sources import Images
 from toolkit.runtime.processor import cores
 
 CHUNK = 512
-Progress = Callable[[int], None]
+Count = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -67,15 +65,15 @@ class Filled:
 
 
 def fill_store(
-    images: Images | Sequence[Image],
+    images: Images,
     key: CacheKey,
     load: Callable[[], Loaded],
     artifacts: Path,
     *,
     engine: str = "auto",
     device: str = "cpu",
-    on_start: Callable[[int], None] | None = None,
-    on_progress: Progress | None = None,
+    on_start: Count | None = None,
+    on_progress: Count | None = None,
     make: Callable[..., Engine] = make_engine,
     chunk: int = CHUNK,
 ) -> Filled:
@@ -99,39 +97,35 @@ def fill_store(
         ArtifactError: the store is damaged or cannot be written.
     """
     started = time.perf_counter()
-    table = images if isinstance(images, Images) else Images.of(images)
     cache = EmbeddingCache(store_folder(artifacts, key), key)
-    missing = cache.missing(table.digests)
     name = "none"
-    computed = 0
-    if len(missing):
-        with cache.lock():
-            cache.recover()  # whoever held the lock before may have done the work, or been killed
-            missing = cache.missing(table.digests)
-            if len(missing):
-                if on_start is not None:
-                    on_start(len(missing))
-                runner = make(
-                    key.backbone,
-                    load,
-                    views=key.views,
-                    engine=engine,
-                    device=device,
-                    precision=key.precision,
-                    folder=artifacts / "embeddings" / "engines",
-                )
-                name = runner.name
-                computed = _fill(cache, table, missing, runner, on_progress, chunk)
-    skipped = _skipped(table, cache)
+    with cache.filling(images.digests) as missing:
+        before = len(cache)
+        if len(missing):
+            if on_start is not None:
+                on_start(len(missing))
+            runner = make(
+                key.backbone,
+                load,
+                views=key.views,
+                engine=engine,
+                device=device,
+                precision=key.precision,
+                folder=artifacts / "embeddings" / "engines",
+            )
+            name = runner.name
+            _fill(cache, images, missing, runner, on_progress, chunk)
+    computed = len(cache) - before
+    skipped = _skipped(images, cache)
     seconds = time.perf_counter() - started
     return Filled(
         backbone=key.backbone.title,
         key=key.hex,
         path=str(cache.folder),
-        images=len(table),
+        images=len(images),
         dim=cache.dim,
         computed=computed,
-        reused=len(table) - computed - len(skipped),
+        reused=len(images) - computed - len(skipped),
         skipped=skipped,
         seconds=round(seconds, 3),
         images_per_second=round(computed / seconds, 1),
@@ -148,65 +142,80 @@ def _skipped(images: Images, cache: EmbeddingCache) -> list[dict[str, str]]:
     return [{"image": name, "reason": reason} for name, reason in named if reason is not None]
 
 
+@dataclass
 class _Chunk:
     """Rows in the making: filled by the engine in any order, written once all are there."""
 
-    def __init__(self, size: int, dim: int) -> None:
-        self.digests: list[bytes] = []
-        self.rows = np.full((size, dim), np.nan, np.float32)  # what stays unfilled is refused
-        self.reasons: dict[str, str] = {}
-        self.filled = False
-        self._open = 1
-        self._lock = Lock()
-        self._settled = Event()
+    rows: np.ndarray
+    digests: list[bytes] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+    batches: int = 0
+    arrived: list[None] = field(default_factory=list)  # appended to from any thread, without a lock
 
-    def expect(self) -> None:
-        """Count on one more batch."""
-        with self._lock:
-            self._open += 1
-
-    def arrived(self) -> None:
-        """Note that a batch is filled, or that no more will be expected."""
-        with self._lock:
-            self._open -= 1
-            self.filled = self._open == 0
-        if self.filled:
-            self._settled.set()
-
-    def abandon(self) -> None:
-        """Let go of whoever waits for rows that will never come."""
-        self._settled.set()
-
-    def wait(self) -> bool:
-        """Wait for all rows; tell whether they are there."""
-        self._settled.wait()
-        return self.filled
+    @property
+    def complete(self) -> bool:
+        """Whether every batch that was submitted is there."""
+        return len(self.arrived) == self.batches
 
 
-class _Writer:
-    """Writes chunks one after another; once one could not be written, none of those after it."""
+class _Chunks:
+    """Chunks in order, each written by a thread once it and all before it are there."""
 
-    def __init__(self, cache: EmbeddingCache, on_progress: Progress | None) -> None:
-        self._cache = cache
-        self._on_progress = on_progress
-        self._stopped = False
+    def __init__(
+        self,
+        cache: EmbeddingCache,
+        engine: Engine,
+        size: int,
+        writing: ThreadPoolExecutor,
+        on_progress: Count | None,
+    ) -> None:
+        self._cache, self._engine, self._size = cache, engine, size
+        self._writing, self._on_progress = writing, on_progress
+        # as many may wait as the engine has in flight; fewer would make it run dry
+        self._most = 2 + 2 * cores() * engine.batch // size
+        self._open: deque[_Chunk] = deque()
+        self._written: Future[None] | None = None
+        self._begin()
 
-    def write(self, chunk: _Chunk) -> int:
-        """Wait for a chunk, write it, and return its number of rows."""
-        if self._stopped or not chunk.wait():
-            self._stopped = True
-            return 0
-        try:
-            if chunk.reasons:
-                self._cache.skip(chunk.reasons)
-            if chunk.digests:
-                self._cache.append(chunk.digests, chunk.rows[: len(chunk.digests)])
-            if self._on_progress is not None:
-                self._on_progress(len(chunk.digests) + len(chunk.reasons))
-        except BaseException:
-            self._stopped = True
-            raise
-        return len(chunk.digests)
+    def take(self, digests: list[bytes], pixels: np.ndarray, reasons: dict[str, str]) -> None:
+        """Give a batch to the engine, and write what is there by now."""
+        chunk = self._open[-1]
+        chunk.reasons |= reasons
+        if digests:
+            at = len(chunk.digests)
+            chunk.digests += digests
+            chunk.batches += 1
+            out = chunk.rows[at : at + len(digests)]
+            self._engine.submit(pixels, out, partial(chunk.arrived.append, None))
+        if len(chunk.digests) == self._size:
+            self._begin()
+        self.write(self._most)
+
+    def finish(self) -> None:
+        """Write the rest."""
+        self._engine.drain()
+        self._begin()
+        self.write(0)
+        if self._written is not None:
+            self._written.result()
+
+    def write(self, most: int) -> None:
+        """Write, in order, what is complete; of the rest hold at most so many chunks."""
+        while len(self._open) > 1 and (self._open[0].complete or len(self._open) - 1 > most):
+            if not self._open[0].complete:
+                self._engine.drain()
+            if self._written is not None:
+                self._written.result()  # after one that failed, none is written
+            self._written = self._writing.submit(self._write, self._open.popleft())
+
+    def _begin(self) -> None:
+        # what stays unfilled is refused
+        self._open.append(_Chunk(np.full((self._size, self._cache.dim), np.nan, np.float32)))
+
+    def _write(self, chunk: _Chunk) -> None:
+        self._cache.add(chunk.digests, chunk.rows[: len(chunk.digests)], chunk.reasons)
+        if self._on_progress is not None:
+            self._on_progress(len(chunk.digests) + len(chunk.reasons))
 
 
 def _fill(
@@ -214,58 +223,28 @@ def _fill(
     images: Images,
     missing: np.ndarray,
     engine: Engine,
-    on_progress: Progress | None,
+    on_progress: Count | None,
     size: int,
-) -> int:
+) -> None:
     """Stream images through decoding threads and the engine into the store, in order.
 
     Chunks are cut at a fixed number of decodable images and batches within a chunk at the engine's
     batch, so a pass that is cut short and resumed forms the same batches as one that was not.
     """
-    preprocess = cache.key.backbone.preprocess
-    # as many chunks may wait as the engine has in flight; fewer would make it run dry
-    most_waiting = 2 + 2 * cores() * engine.batch // size
     ahead = max(4 * cores() * min(engine.batch, GROUP), 2 * engine.batch)
-    computed = 0
-    chunk = _Chunk(size, cache.dim)
-    open_chunks = deque([chunk])
-    writes: deque[Future[int]] = deque()
-    writer = _Writer(cache, on_progress)
+    preprocess = cache.key.backbone.preprocess
     with (
-        quiet_decoding(),
-        threads_restored(),
-        ThreadPoolExecutor(cores(), "decode", use_one_thread) as readers,
         ThreadPoolExecutor(1, "write") as writing,
+        closing(batches(images, missing, engine.batch, size, preprocess, ahead)) as decoded,
     ):
+        chunks = _Chunks(cache, engine, size, writing, on_progress)
         try:
-            for digests, pixels, reasons in batches(
-                images, missing, engine.batch, size, preprocess, readers, ahead
-            ):
-                chunk.reasons |= reasons
-                if digests:
-                    at = len(chunk.digests)
-                    chunk.digests += digests
-                    chunk.expect()
-                    engine.submit(pixels, chunk.rows[at : at + len(digests)], chunk.arrived)
-                if len(chunk.digests) == size:
-                    chunk.arrived()
-                    writes.append(writing.submit(writer.write, chunk))
-                    chunk = _Chunk(size, cache.dim)
-                    open_chunks.append(chunk)
-                while writes and (writes[0].done() or len(writes) > most_waiting):
-                    if not open_chunks[0].filled:
-                        engine.drain()
-                    computed += writes.popleft().result()
-                    open_chunks.popleft()
-            engine.drain()
-            chunk.arrived()
-            writes.append(writing.submit(writer.write, chunk))
-            computed += sum(write.result() for write in writes)
+            for batch in decoded:
+                chunks.take(*batch)
+            chunks.finish()
         except BaseException:
-            readers.shutdown(wait=False, cancel_futures=True)
             with suppress(Exception):
-                engine.drain()  # chunks that are complete shall still be written
-            for unfinished in open_chunks:
-                unfinished.abandon()
+                engine.drain()
+            with suppress(Exception):
+                chunks.write(len(missing))  # what is complete shall not be lost
             raise
-    return computed

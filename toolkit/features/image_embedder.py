@@ -48,7 +48,7 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         dtype: ``fp16`` or ``fp32``, of the rows kept.
         random_state: of random weights.
         artifacts: where rows are kept; None for a temporary folder.
-        progress: who is told; see :func:`~toolkit.runtime.progress.choose_progress`.
+        progress: where progress is shown; see :func:`~toolkit.runtime.progress.choose_progress`.
 
     Attributes:
         n_features_out_: width of a row.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,19 @@ import numpy as np
 from toolkit.data.dataset_store import list_datasets, load_dataset
 from toolkit.errors import ArtifactError, ToolkitError, UsageError, listed
 from toolkit.features.cache import EmbeddingCache
-from toolkit.features.integrity import OtherFormatError, intact, read_key, rewrite
-from toolkit.features.key import CacheKey
+from toolkit.features.key import CacheKey, OtherFormatError, read_key
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.contents import among
 from toolkit.storage.files import read_json, sweep, temporary_beside
-from toolkit.storage.row_files import digests_of, entry_crcs, read_entries, roll_back, store_lock
+from toolkit.storage.row_files import (
+    digests_of,
+    entry_crcs,
+    intact,
+    read_entries,
+    rewrite,
+    roll_back,
+    store_lock,
+)
 
 ENGINE_NOTE = "engine.json"
 _NOT_STORES = ("backbones", "engines", "pixels")
@@ -161,35 +168,33 @@ def prune_cache(
             "import it again or delete its folder"
         )
     root = folder / "embeddings"
-    before = _size(root)
-    wanted = partial(_wanted, _users(folder)[0]) if unused else None
-    removed, expected = [], 0
-    bad_rows: dict[str, int] = {}
-    idle_rows: dict[str, int] = {}
+    gone = Pruned([], {}, {}, [e.name for e in found.engines if engines and e.stale], 0)
+    size = sum(engine.bytes for engine in found.engines if engine.name in gone.engines)
+    rewritten = []
     for store in found.stores:
         nameless = store.key is None and not store.other_format
         if (damaged and nameless) or (unused and not store.used_by):
-            removed.append(store.name)
-            expected += store.bytes
-            if not dry_run:
-                _remove(root / store.name)
+            gone.stores.append(store.name)
+            size += store.bytes
         elif store.key is not None:
-            bad = len(store.damaged or [])
-            idle = store.unused if unused else 0
-            if not dry_run and (bad or idle or (damaged and store.problem)):
-                bad, idle = rewrite(root / store.name, CacheKey.from_facts(store.key), wanted)
-            expected += store.bytes * (bad + idle) // max(1, store.rows)
-            bad_rows |= {store.name: bad} if bad else {}
-            idle_rows |= {store.name: idle} if idle else {}
-    stale = [engine.name for engine in found.engines if engines and engine.stale]
-    expected += sum(engine.bytes for engine in found.engines if engine.name in stale)
-    if not dry_run:
-        for name in stale:
-            _remove(root / "engines" / name)
-        if engines:
-            _sweep(root)
-    freed = expected if dry_run else max(0, before - _size(root))
-    return Pruned(removed, bad_rows, idle_rows, stale, freed)
+            bad, idle = len(store.damaged or []), store.unused if unused else 0
+            gone.damaged.update({store.name: bad} if bad else {})
+            gone.unused.update({store.name: idle} if idle else {})
+            size += store.bytes * (bad + idle) // max(1, store.rows)
+            if bad or idle or (damaged and store.problem):
+                rewritten.append(store)
+    if dry_run:
+        return replace(gone, bytes=size)
+    before = _size(root)
+    wanted = partial(_wanted, _users(folder)[0]) if unused else None
+    for store in rewritten:
+        rewrite(root / store.name, CacheKey.from_facts(store.key or {}).row_bytes, wanted)
+    for removed in (*gone.stores, *(f"engines/{name}" for name in gone.engines)):
+        _remove(root / removed)
+    if engines:
+        for swept in (root, root / "engines", root / "backbones", *_stores(root)):
+            sweep(swept)
+    return replace(gone, bytes=max(0, before - _size(root)))
 
 
 def _inventory(artifacts: Path, *, check: bool) -> Inventory:
@@ -234,8 +239,8 @@ def _store_facts(folder: Path, users: dict[str, np.ndarray], check: bool) -> Sto
         skipped = len(EmbeddingCache(folder, key).skipped())
     except ArtifactError as error:
         problem = str(error)
-    entries = read_entries(folder / "index.bin")
-    good = intact(folder, key) if check else entry_crcs(entries) == entries["entry_crc"]
+    entries = read_entries(folder)
+    good = intact(folder, key.row_bytes) if check else entry_crcs(entries) == entries["entry_crc"]
     digests = digests_of(entries[: len(good)])[good]
     used = {name: int(among(digests, theirs).sum()) for name, theirs in users.items()}
     return StoreFacts(
@@ -282,8 +287,3 @@ def _remove(folder: Path) -> None:
         aside = temporary_beside(folder)
         folder.rename(aside)
         shutil.rmtree(aside)
-
-
-def _sweep(root: Path) -> None:
-    for folder in (root, root / "engines", root / "backbones", *_stores(root)):
-        sweep(folder)

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import check_choice
+import numpy as np
+
+from toolkit.errors import ArtifactError, check_choice
 from toolkit.features.backbones import VIEWS, Backbone
-from toolkit.storage.files import digest_of
+from toolkit.storage.files import digest_of, read_json
 
 FORMAT = 2
-DTYPES = ("fp16", "fp32")
+DTYPES: dict[str, np.dtype[Any]] = {"fp16": np.dtype("<f2"), "fp32": np.dtype("<f4")}
+
+
+class OtherFormatError(ArtifactError):
+    """A store was written by another version of this toolkit."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class CacheKey:
         Raises:
             UsageError: a fact is not one of its choices.
         """
-        check_choice("dtype", self.dtype, DTYPES)
+        check_choice("dtype", self.dtype, tuple(DTYPES))
         check_choice("precision", self.precision, ("bf16", "fp32"))
         check_choice("views", ",".join(self.views), (VIEWS[0], ",".join(VIEWS)))
         return {
@@ -67,6 +73,11 @@ class CacheKey:
         return digest_of(facts)
 
     @property
+    def row_bytes(self) -> int:
+        """Bytes of one embedding on disk."""
+        return self.backbone.dim * DTYPES[self.dtype].itemsize
+
+    @property
     def folder_name(self) -> str:
         """Readable folder name: the backbone and the first digits of the key."""
         return f"{self.backbone.name.replace('/', '-')}-{self.hex[:12]}"
@@ -75,3 +86,28 @@ class CacheKey:
 def store_folder(artifacts: Path, key: CacheKey) -> Path:
     """Return the folder of the store that ``key`` names."""
     return artifacts / "embeddings" / key.folder_name
+
+
+def read_key(folder: Path) -> CacheKey:
+    """Read from a store's folder what it holds embeddings of.
+
+    Raises:
+        OtherFormatError: it is of another format version.
+        ArtifactError: it does not say so.
+    """
+    facts = read_json(folder / "store.json", f"the embedding store {folder.name}")
+    if isinstance(facts, dict) and facts.get("format", FORMAT) != FORMAT:
+        raise OtherFormatError(
+            f"the embedding store {folder} is of format {facts['format']}, this version reads "
+            f"{FORMAT}: delete that folder and embed again"
+        )
+    try:
+        key = CacheKey.from_facts(facts)
+        if key.hex == facts["key"]:
+            return key
+    except Exception:  # any part of damaged facts may be of any kind
+        pass
+    raise ArtifactError(
+        f"the embedding store {folder} does not say what made it (its store.json is damaged): "
+        "delete that folder and embed again"
+    )

@@ -15,7 +15,7 @@ from toolkit.features.engines.base import Engine
 from toolkit.features.engines.choose import make_engine
 from toolkit.features.key import CacheKey, store_folder
 from toolkit.features.resolve import Loaded
-from toolkit.images.feed import decode_group, quiet_decoding, threads_restored
+from toolkit.images.feed import decode_group, decoding
 from toolkit.images.sources import Image, Images
 
 SAMPLE = 64
@@ -60,7 +60,7 @@ class Verified:
 
 
 def verify_store(
-    images: Images | Sequence[Image],
+    images: Images,
     key: CacheKey,
     load: Callable[[], Loaded],
     artifacts: Path,
@@ -93,9 +93,8 @@ def verify_store(
         ArtifactError: the store has none of the images, or a sampled row is damaged.
         DataError: an image is gone, or its content is not what its digest says.
     """
-    table = images if isinstance(images, Images) else Images.of(images)
     cache = EmbeddingCache(store_folder(artifacts, key), key)
-    places = cache.find(table.digests)
+    places = cache.find(images.digests)
     there = np.flatnonzero(places >= 0)
     if len(there) == 0:
         raise ArtifactError(
@@ -113,11 +112,11 @@ def verify_store(
         precision=key.precision,
         folder=artifacts / "embeddings" / "engines",
     )
-    fresh, reasons = _embedded([table[row] for row in drawn.tolist()], key, runner)
+    fresh, reasons = _embedded([images[row] for row in drawn.tolist()], key, runner)
     cosine = _cosine(cache.read(places[drawn]).astype(np.float64), fresh.astype(np.float64))
     known = cosine[~np.isnan(cosine)]
     below = [(c, row) for c, row in zip(cosine.tolist(), drawn.tolist(), strict=True) if c < least]
-    differing = [{"image": table.ids[row], "cosine": round(c, 6)} for c, row in sorted(below)]
+    differing = [{"image": images.ids[row], "cosine": round(c, 6)} for c, row in sorted(below)]
     return Verified(
         backbone=key.backbone.name,
         key=key.hex,
@@ -137,7 +136,7 @@ def _embedded(
     """Embed images one batch after another; a row stays NaN where its image cannot be decoded."""
     rows = np.full((len(images), key.backbone.dim), np.nan, np.float32)
     differing: list[dict[str, Any]] = []
-    with quiet_decoding(), threads_restored():
+    with decoding():
         for start in range(0, len(images), engine.batch):
             part = images[start : start + engine.batch]
             _, pixels, reasons = decode_group(part, key.backbone.preprocess)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,27 +12,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from toolkit.errors import STOPPED, ArtifactError, DataError, StoppedError, UsageError
-from toolkit.finetuning.finished import Finished
-from toolkit.finetuning.forward import COUNT
+from toolkit.errors import STOPPED, DataError, StoppedError
+from toolkit.finetuning.checkpoint import load_checkpoint, save_checkpoint
 from toolkit.finetuning.journal import Journal
 from toolkit.finetuning.linear_probe import probe
-from toolkit.finetuning.networks import Classifier
+from toolkit.finetuning.networks import COUNT, Classifier
+from toolkit.finetuning.objective import positive_weights
+from toolkit.finetuning.run_folder import CHECKPOINT
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary
-from toolkit.finetuning.training import SAVE_EVERY, Metrics, Training
-from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
-from toolkit.paper.results import PaperResult
-from toolkit.statistics.metrics import score
-from toolkit.storage.files import read_json, write_json
-
-CHECKPOINT = ".pt"
-Scored = Sequence[tuple[np.ndarray, float]]
+from toolkit.finetuning.trainer import SAVE_EVERY, Metrics, Trainer
+from toolkit.statistics.links import sigmoid
+from toolkit.statistics.origins import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
 
 
 @dataclass(frozen=True)
-class Parts:
+class SplitRows:
     """Rows of a source by their use, and the folds where out-of-fold scores are wanted.
 
     Attributes:
@@ -56,9 +52,9 @@ class Fitted:
         states: the weights by name of the run (``model``, or ``fold-0`` and so on).
         rows: ``int64 (m,)``, the source's rows that are scored, ascending.
         scores: ``float32 (m, L)``.
-        origin: ``int8 (m,)``: held out; out of fold; in sample for validation rows by which
-            weights were chosen, or from which a network in training mode learned. Rows of training
-            without folds are left out.
+        origin: ``int8 (m,)``, see :mod:`toolkit.statistics.origins`: held out; out of fold; in
+            sample for validation rows by which weights were chosen, or from which a network in
+            training mode learned. Rows of training without folds are left out.
         fold: ``int16 (m,)``.
         histories: metrics of each epoch by name of the run.
     """
@@ -72,8 +68,8 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Watch:
-    """How a run is kept and watched.
+class Callbacks:
+    """Where runs are kept, and who hears of them.
 
     Attributes:
         folder: for checkpoints and journals; None keeps nothing.
@@ -100,18 +96,28 @@ class Watch:
             raise StoppedError(STOPPED)
 
 
+@dataclass(frozen=True)
+class _Run:
+    """One training: its name, rows, and what it scores with which share."""
+
+    name: str
+    train: np.ndarray
+    validation: np.ndarray
+    scored: Sequence[tuple[np.ndarray, float]]
+
+
 def fit(
     network: Callable[[], nn.Module],
     source: Source,
     Y: np.ndarray,
-    parts: Parts,
+    rows: SplitRows,
     settings: Settings,
     *,
     auxiliary: Auxiliary | None = None,
     seed: int = 0,
     precision: str = "fp32",
     device: str = "cpu",
-    watch: Watch | None = None,
+    callbacks: Callbacks | None = None,
 ) -> Fitted:
     """Train and score.
 
@@ -120,146 +126,132 @@ def fit(
         source: pictures or features of n images.
         Y: ``uint8 (n, L)``; labels of rows that a run scores are not looked at, except by
             ``pos_weight = "all"``.
-        parts: see :class:`Parts`. With folds there is no validation part: every development image
-            is learned from in all runs but one, so weights are not chosen by it, and settings that
-            would choose keep the last epoch's.
+        rows: see :class:`SplitRows`. With folds there are no validation rows: every development
+            image is learned from in all runs but one, so weights are not chosen by it, and settings
+            that would choose keep the last epoch's.
         settings: see :class:`~toolkit.finetuning.settings.Settings`.
-        auxiliary: tasks to learn beside the labels.
+        auxiliary: tasks to learn with the labels.
         seed: of everything random.
         precision: ``bf16`` or ``fp32``.
         device: ``cpu``, ``cuda`` or ``mps``.
-        watch: see :class:`Watch`.
+        callbacks: see :class:`Callbacks`.
 
     Raises:
         DataError: there is nothing to learn from.
         UsageError: training diverged.
-        StoppedError: the watch said so; what is done is kept.
+        StoppedError: a callback said so; what is done is kept.
     """
-    watch = watch or Watch()
-
-    def finished(name: str, train: np.ndarray, validation: np.ndarray, scored: Scored) -> Finished:
-        if not len(train):
-            raise DataError("there are no training images: check the split")
-        begun = _checkpoint(watch, name)
-        pos_weight = positive_weights(Y, settings, train)
-        seen: dict[str, Any] = {
-            "pos_weight": pos_weight,
-            "precision": precision,
-            "on_batch": watch.check,
-        }
-        model = network()
-        if settings.probes and isinstance(model, Classifier) and not (begun and begun.is_file()):
-            probe(model, source, Y, train, **seen)
-        training = Training(
-            model,
-            source,
-            Y,
-            train,
-            validation,
-            settings,
-            pos_weight=pos_weight,
-            auxiliary=auxiliary,
-            seed=seed,
-            precision=precision,
-            device=device,
-        )
-        model = _train(training, name, watch)
-        if settings.ends_probing and isinstance(model, Classifier):
-            probe(model, source.scored, Y, train, **seen)
-        nothing = np.zeros((0, Y.shape[1]), np.float32)
-        found = [
-            training.logits(rows, model, watch.check) if len(rows) else nothing
-            for rows, _ in scored
-        ]
-        if not all(np.isfinite(each).all() for each in found):
-            raise training.diverged()
-        return Finished(
-            {
-                key: value.float().cpu().numpy()
-                for key, value in model.state_dict().items()
-                if not key.endswith(COUNT)
-            },
-            [(1 / (1 + np.exp(-each.clip(-80, 80)))).astype(np.float32) for each in found],
-            training.history,
-        )
-
+    callbacks = callbacks or Callbacks()
     scores = np.zeros(Y.shape, np.float32)
     states, histories = {}, {}
-    runs = _runs(parts)
-    for name, train, validation, scored in runs:
-        kept = None
-        if watch.folder is not None and len(runs) > 1:
-            kept = watch.folder / name / f"end{CHECKPOINT}"
-        if kept is not None and kept.is_file():
-            ended = Finished.load(kept)
+    runs = _runs(rows)
+    for run in runs:
+        file = (
+            None if callbacks.folder is None else callbacks.folder / run.name / f"end{CHECKPOINT}"
+        )
+        if file is not None and file.is_file():
+            ended = load_checkpoint(file)
         else:
-            ended = finished(name, train, validation, scored)
-            if kept is not None:
-                ended.save(kept)
-        for (rows, share), part in zip(scored, ended.scores, strict=True):
-            scores[rows] += share * part
-        states[name], histories[name] = ended.state, ended.history
-    rows, origin, fold = _scored_rows(parts, len(Y), settings)
-    return Fitted(states, rows, scores[rows].clip(0, 1), origin, fold, histories)
+            ended = _train_and_score(
+                run, network(), source, Y, settings, callbacks,
+                auxiliary=auxiliary, seed=seed, precision=precision, device=device,
+            )  # fmt: skip
+            if file is not None and len(runs) > 1:
+                save_checkpoint(ended, file)
+        for (at, share), logits in zip(run.scored, ended["logits"], strict=True):
+            scores[at] += share * sigmoid(logits.numpy()).astype(np.float32)
+        states[run.name] = {name: value.numpy() for name, value in ended["state"].items()}
+        histories[run.name] = ended["history"]
+    at, origin, fold = _scored_rows(rows, len(Y), settings)
+    return Fitted(states, at, scores[at].clip(0, 1), origin, fold, histories)
 
 
-def _runs(parts: Parts) -> list[tuple[str, np.ndarray, np.ndarray, Scored]]:
-    """Return each run's name, training and validation rows, and what it scores with which share."""
-    if parts.fold is None:
-        held = np.concatenate([parts.validation, parts.test])
-        return [("model", parts.train, parts.validation, [(held, 1.0)])]
-    folds = int(parts.fold.max()) + 1
-    none = np.zeros(0, np.int64)
+def _runs(rows: SplitRows) -> list[_Run]:
+    if rows.fold is None:
+        held = np.concatenate([rows.validation, rows.test])
+        return [_Run("model", rows.train, rows.validation, [(held, 1.0)])]
+    folds = int(rows.fold.max()) + 1
     return [
-        (
+        _Run(
             f"fold-{f}",
-            np.flatnonzero((parts.fold >= 0) & (parts.fold != f)),
-            none,
-            [(np.flatnonzero(parts.fold == f), 1.0), (parts.test, 1.0 / folds)],
+            np.flatnonzero((rows.fold >= 0) & (rows.fold != f)),
+            np.zeros(0, np.int64),
+            [(np.flatnonzero(rows.fold == f), 1.0), (rows.test, 1.0 / folds)],
         )
         for f in range(folds)
     ]
 
 
-def _checkpoint(watch: Watch, name: str) -> Path | None:
-    return None if watch.folder is None else watch.folder / name / f"checkpoint{CHECKPOINT}"
+def _train_and_score(
+    run: _Run,
+    model: nn.Module,
+    source: Source,
+    Y: np.ndarray,
+    settings: Settings,
+    callbacks: Callbacks,
+    *,
+    precision: str,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return the end of one run: its weights, the logits of what it scores, and its history."""
+    if not len(run.train):
+        raise DataError("there are no training images: check the split")
+    folder = None if callbacks.folder is None else callbacks.folder / run.name
+    checkpoint = None if folder is None else folder / f"checkpoint{CHECKPOINT}"
+    pos_weight = positive_weights(Y, settings, run.train)
+    passes: dict[str, Any] = {"precision": precision, "on_batch": callbacks.check}
+    begun = checkpoint is not None and checkpoint.is_file()
+    if settings.probes_first and isinstance(model, Classifier) and not begun:
+        probe(model, source, Y, run.train, pos_weight=pos_weight, **passes)
+    trainer = Trainer(
+        model, source, Y, run.train, run.validation, settings,
+        pos_weight=pos_weight, precision=precision, **more,
+    )  # fmt: skip
+    if callbacks.on_run is not None:
+        callbacks.on_run(run.name, settings.epochs, len(run.train))
+    with ExitStack() as stack:
+        heard = [callbacks.on_epoch] if callbacks.on_epoch is not None else []
+        if folder is not None:
+            journal = Journal(folder, callbacks.tensorboard)
+            stack.callback(journal.close)
+            heard.insert(0, journal.write)
 
+        def on_epoch(metrics: Metrics) -> None:
+            for each in heard:
+                each(metrics)
 
-def _train(training: Training, name: str, watch: Watch) -> nn.Module:
-    journal = None
-    if watch.folder is not None:
-        journal = Journal(watch.folder / name, watch.tensorboard)
-    if watch.on_run is not None:
-        watch.on_run(name, training.settings.epochs, len(training.train))
-
-    def on_epoch(metrics: Metrics) -> None:
-        if journal is not None:
-            journal.write(metrics)
-        if watch.on_epoch is not None:
-            watch.on_epoch(metrics)
-
-    try:
-        return training.run(
-            _checkpoint(watch, name),
-            stop=watch.stop,
-            save_every=watch.save_every,
-            on_step=watch.on_step,
+        model = trainer.run(
+            checkpoint,
+            stop=callbacks.stop,
+            save_every=callbacks.save_every,
+            on_step=callbacks.on_step,
             on_epoch=on_epoch,
         )
-    finally:
-        if journal is not None:
-            journal.close()
+    if settings.probes_last and isinstance(model, Classifier):
+        probe(model, source.scored, Y, run.train, pos_weight=pos_weight, **passes)
+    logits = [torch.zeros(0, Y.shape[1])] * len(run.scored)
+    for part, (rows, _) in enumerate(run.scored):
+        if len(rows):
+            logits[part] = torch.from_numpy(trainer.logits(rows, model, callbacks.check))
+        if not logits[part].isfinite().all():
+            raise trainer.diverged()
+    state = {
+        name: value.float().cpu()
+        for name, value in model.state_dict().items()
+        if not name.endswith(COUNT)
+    }
+    return {"state": state, "logits": logits, "history": trainer.history}
 
 
 def _scored_rows(
-    parts: Parts, count: int, settings: Settings
+    rows: SplitRows, count: int, settings: Settings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     origin = np.full(count, -1, np.int8)
-    origin[parts.test] = HELD_OUT
+    origin[rows.test] = HELD_OUT
     fold = np.full(count, -1, np.int16)
-    if parts.fold is not None:
-        origin[parts.fold >= 0] = OUT_OF_FOLD
-        fold[:] = parts.fold
+    if rows.fold is not None:
+        origin[rows.fold >= 0] = OUT_OF_FOLD
+        fold[:] = rows.fold
     else:
         # in training mode, normalisation learns from validation pictures
         learned = (
@@ -267,94 +259,6 @@ def _scored_rows(
             or settings.patience > 0
             or settings.validation_mode == "train"
         )
-        origin[parts.validation] = IN_SAMPLE if learned else HELD_OUT
-    rows = np.flatnonzero(origin >= 0)
-    return rows, origin[rows], fold[rows]
-
-
-def positive_weights(Y: np.ndarray, settings: Settings, train: np.ndarray) -> np.ndarray | None:
-    """Return negatives / positives of each label, ``float64 (L,)``, or None for no weights.
-
-    ``pos_weight = "all"`` counts every row, test rows included: that is how the paper's printed
-    weights come about. A label without positives, or without negatives, weighs 1.
-    """
-    if settings.pos_weight == "none":
-        return None
-    part = Y if settings.pos_weight == "all" else Y[train]
-    positives = part.sum(0, dtype=np.float64)
-    negatives = len(part) - positives
-    usable = (positives > 0) & (negatives > 0)
-    return np.where(usable, negatives / np.maximum(positives, 1), 1.0)
-
-
-def measure(
-    found: Sequence[PaperResult],
-    settings: Settings,
-    Y: np.ndarray,
-    scores: np.ndarray,
-    labels: Sequence[str],
-) -> dict[str, dict[str, Any]]:
-    """Return, for each result of the paper that a run answers, what the protocol measures.
-
-    Args:
-        found: results that share the run; each brings its own threshold.
-        settings: tell whether thresholds are logits.
-        Y: ``uint8 (m, L)``, test labels as the protocol pairs them.
-        scores: ``float (m, L)``, probabilities of the same images.
-        labels: L names.
-    """
-    measured = {}
-    for each in found:
-        probability = settings.threshold_scale == "probability"
-        cut = each.threshold if probability else 1 / (1 + np.exp(-each.threshold))
-        told = score(Y, scores, float(cut), labels)
-        label = {
-            name: told.per_label[name] for name in each.label_precision if name in told.per_label
-        }
-        measured[each.key] = {**told.metrics, "per_label": label}
-    return measured
-
-
-def prepare_folder(folder: Path, inputs: str, resume: bool, discard: bool = False) -> None:
-    """Make a run's folder ready.
-
-    Args:
-        folder: a folder of the run's own.
-        inputs: digest of recipe and inputs.
-        resume: False throws away what was begun there.
-        discard: throw away what was begun from other inputs.
-
-    Raises:
-        UsageError: an unfinished run of other inputs is there, and neither says so.
-    """
-    note = folder / "inputs.json"
-    try:
-        same = note.is_file() and read_json(note, "a training run's note") == inputs
-    except ArtifactError:
-        same = False
-    if resume and not same and not discard and any(folder.glob(f"*/*{CHECKPOINT}")):
-        raise UsageError(
-            f"an unfinished training of {folder.name!r} was begun from other options or inputs: "
-            "choose another --name, or throw it away with --no-resume"
-        )
-    if not same or not resume:
-        shutil.rmtree(folder, ignore_errors=True)
-        write_json(note, inputs)
-
-
-def end_folder(folder: Path) -> None:
-    """Remove the checkpoints of a run that is whole; its journals stay until the next one."""
-    write_json(folder / "inputs.json", "done")
-    for file in folder.glob(f"*/*{CHECKPOINT}"):
-        file.unlink()
-
-
-def seeded(build: Callable[[], nn.Module], seed: int) -> Callable[[], nn.Module]:
-    """Return a function that builds the same network each time, global generators untouched."""
-
-    def again() -> nn.Module:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return build()
-
-    return again
+        origin[rows.validation] = IN_SAMPLE if learned else HELD_OUT
+    at = np.flatnonzero(origin >= 0)
+    return at, origin[at], fold[at]

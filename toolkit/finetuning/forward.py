@@ -1,26 +1,43 @@
-"""Inference: logits of pictures or features, and the networks of a saved member."""
+"""Forward passes: pictures or features through a network, in batches."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from torch import nn
 
-from toolkit.errors import ArtifactError
-from toolkit.features.backbones import Backbone, BackboneSpec
-from toolkit.features.key import CacheKey
-from toolkit.finetuning.networks import Classifier, FrozenClassifier
 from toolkit.finetuning.source import Source
-from toolkit.members.member import load_state
 
-COUNT = "num_batches_tracked"
+Check = Callable[[], None]
 # more pictures at a time than this leave the processor's caches
 _ON_PROCESSOR, _ELSEWHERE = 32, 256
+
+
+def outputs_of(
+    network: Callable[[torch.Tensor], torch.Tensor],
+    source: Source,
+    rows: np.ndarray,
+    precision: str,
+    on_batch: Check | None = None,
+) -> np.ndarray:
+    """Return what a network gives for some rows of a source, ``float32 (m, k)``.
+
+    Args:
+        network: on the source's device.
+        source: pictures, unchanged, or features.
+        rows: ``int64 (m,)``.
+        precision: ``bf16`` or ``fp32``.
+        on_batch: called before each batch.
+    """
+    found = []
+    with torch.no_grad():
+        for batch in _batches(source, rows, on_batch):
+            with autocast(source.device, precision):
+                found.append(network(batch).float().cpu())
+    joined: np.ndarray = torch.cat(found).numpy()
+    return joined
 
 
 def logits_of(
@@ -30,9 +47,9 @@ def logits_of(
     *,
     views: bool,
     precision: str,
-    on_batch: Callable[[], None] | None = None,
+    on_batch: Check | None = None,
 ) -> np.ndarray:
-    """Return ``float32 (m, L)`` of some rows of a source, as the network's mode is.
+    """Return logits ``float32 (m, L)`` of some rows of a source, as the network's mode is.
 
     Args:
         network: on the source's device.
@@ -42,28 +59,17 @@ def logits_of(
         precision: ``bf16`` or ``fp32``.
         on_batch: called before each batch.
     """
-    found = []
-    with torch.no_grad():
-        for batch in batches(source, rows, on_batch):
-            with autocast(source.device, precision):
-                part = network(batch).float()
-                if views and source.pixels:
-                    part = (part + network(batch.flip(3)).float()) / 2
-            found.append(part.float().cpu())
-    joined: np.ndarray = torch.cat(found).numpy()
-    return joined
+
+    def both(batch: torch.Tensor) -> torch.Tensor:
+        total: torch.Tensor = network(batch).float() + network(batch.flip(3)).float()
+        return total / 2
+
+    mirrored = views and source.pixels
+    return outputs_of(both if mirrored else network, source, rows, precision, on_batch)
 
 
-def batches(
-    source: Source, rows: np.ndarray, on_batch: Callable[[], None] | None = None
-) -> Iterator[torch.Tensor]:
-    """Yield some rows, unchanged and as networks take them; one empty batch where there are none.
-
-    Args:
-        source: pictures or features.
-        rows: ``int64 (m,)``.
-        on_batch: called before each batch.
-    """
+def _batches(source: Source, rows: np.ndarray, on_batch: Check | None) -> Iterator[torch.Tensor]:
+    """Yield some rows as networks take them; one empty batch where there are none."""
     on_processor = source.pixels and source.device.type == "cpu"
     size = _ON_PROCESSOR if on_processor else _ELSEWHERE
     starts = batch_starts(len(rows), size) or [0]
@@ -97,49 +103,3 @@ def prepared(batch: torch.Tensor, source: Source) -> torch.Tensor:
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Return the context in which networks multiply in bf16 where that is the precision."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
-def saved_networks(folder: Path, notes: Mapping[str, Any]) -> list[nn.Module]:
-    """Build the networks of a fine-tuned member, one, or one a fold, in evaluation mode.
-
-    Args:
-        folder: the member's folder ``model``.
-        notes: what ``notes.json`` there holds.
-
-    Raises:
-        ArtifactError: a model cannot be read, or is not of the network that is built now.
-    """
-    names = sorted(file.stem for file in folder.glob("*.safetensors"))
-    shape, networks = _shape(notes["trunk"]), []
-    for name in names:
-        network = copy.deepcopy(shape)
-        arrays = {k: torch.from_numpy(np.array(v)) for k, v in load_state(folder, name).items()}
-        try:
-            differing = network.load_state_dict(arrays, strict=False)
-        except RuntimeError as error:  # of another shape
-            raise _another_network(folder / name) from error
-        # not saved are numbers of batches seen, which evaluation does not use
-        missing = [key for key in differing.missing_keys if not key.endswith(COUNT)]
-        if missing or differing.unexpected_keys:
-            raise _another_network(folder / name)
-        networks.append(network.eval())
-    return networks
-
-
-def _another_network(path: Path) -> ArtifactError:
-    return ArtifactError(
-        f"the weights in {path}.safetensors are not those of the network that is built for them: "
-        "install the versions of torchvision and timm that trained it, or train it again"
-    )
-
-
-def _shape(facts: Mapping[str, Any]) -> nn.Module:
-    if "features" in facts:
-        return FrozenClassifier(
-            CacheKey.from_facts(facts["features"]).backbone.dim, facts["labels"]
-        )
-    from toolkit.features.loading import load
-
-    known = Backbone.from_facts(facts["backbone"])
-    _, trunk, _ = load(BackboneSpec(known.name, "none"))
-    return Classifier(trunk, known.dim, facts["labels"], known.preprocess)

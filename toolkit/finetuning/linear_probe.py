@@ -10,12 +10,10 @@ fitted (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
-from toolkit.finetuning.forward import autocast, batches
+from toolkit.finetuning.forward import Check, outputs_of
 from toolkit.finetuning.networks import Classifier
 from toolkit.finetuning.source import Source
 from toolkit.heads.linear import LinearHead
@@ -29,7 +27,7 @@ def probe(
     *,
     pos_weight: np.ndarray | None = None,
     precision: str = "fp32",
-    on_batch: Callable[[], None] | None = None,
+    on_batch: Check | None = None,
 ) -> None:
     """Replace the output layer by logistic regressions on the trunk's features.
 
@@ -47,7 +45,7 @@ def probe(
         on_batch: called before each batch of pictures.
     """
     network.eval().to(source.device)
-    X, targets = _features(network, source, train, precision, on_batch), Y[train]
+    X, targets = outputs_of(network.features, source, train, precision, on_batch), Y[train]
     positives, count = targets.sum(0, dtype=np.int64), len(targets)
     weight = None
     if pos_weight is not None:
@@ -56,29 +54,10 @@ def probe(
     coef = np.zeros((Y.shape[1], X.shape[1]), np.float32)
     intercept = np.log((positives + 1) / (count - positives + 1)).astype(np.float32)
     if len(varied):
-        head = LinearHead(normalise=False, device=_device(source))
+        device = "cuda" if source.device.type == "cuda" else "cpu"
+        head = LinearHead(normalise=False, device=device)
         head.fit(X, targets[:, varied], None if weight is None else weight[:, varied])
         coef[varied], intercept[varied] = head.coef_, head.intercept_
     with torch.no_grad():
         network.head.weight.copy_(torch.from_numpy(coef))
         network.head.bias.copy_(torch.from_numpy(intercept))
-
-
-@torch.no_grad()
-def _features(
-    network: Classifier,
-    source: Source,
-    rows: np.ndarray,
-    precision: str,
-    on_batch: Callable[[], None] | None,
-) -> np.ndarray:
-    found = []
-    for batch in batches(source, rows, on_batch):
-        with autocast(source.device, precision):
-            found.append(network.features(batch).float().cpu())
-    joined: np.ndarray = torch.cat(found).numpy()
-    return joined
-
-
-def _device(source: Source) -> str:
-    return "cuda" if source.device.type == "cuda" else "cpu"

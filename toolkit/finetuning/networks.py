@@ -1,9 +1,8 @@
-"""Networks to fine-tune: any backbone with a new output layer, in groups by depth."""
+"""Networks to fine-tune: any backbone with a new output layer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -12,7 +11,8 @@ from toolkit.errors import UsageError
 from toolkit.features.backbones import Backbone
 from toolkit.images.preprocess import Preprocess
 
-GROUPS = 8
+# of batches, which normalisations count and evaluation does not use: not saved
+COUNT = "num_batches_tracked"
 
 
 class Classifier(nn.Module):
@@ -94,71 +94,12 @@ def classifier(backbone: Backbone, trunk: nn.Module, labels: int, *sizes: int) -
     return network
 
 
-def depth_groups(network: nn.Module, groups: int = GROUPS) -> list[list[nn.Parameter]]:
-    """Return the parameters in groups by depth, the first layers first, the new head last.
+def seeded(build: Callable[[], nn.Module], seed: int) -> Callable[[], nn.Module]:
+    """Return a function that builds the same network each time, global generators untouched."""
 
-    The trunk's layers (modules that own parameters, in the order in which the network registers
-    them) are cut into parts of nearly one number of layers; a trunk of fewer layers has fewer
-    groups. Only parameters that :meth:`torch.nn.Module.parameters` names once count once.
+    def again() -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return build()
 
-    >>> [len(group) for group in depth_groups(FrozenClassifier(3, 2))]
-    [2]
-    """
-    head = list(network.get_submodule("head").parameters())
-    seen = {id(parameter) for parameter in head}
-    layers: list[list[nn.Parameter]] = []
-    for module in network.modules():
-        own = [p for p in module.parameters(recurse=False) if id(p) not in seen]
-        seen |= {id(parameter) for parameter in own}
-        if own:
-            layers.append(own)
-    cut = min(groups, len(layers))
-    parts = [
-        [
-            p
-            for layer in layers[i * len(layers) // cut : (i + 1) * len(layers) // cut]
-            for p in layer
-        ]
-        for i in range(cut)
-    ]
-    return [*parts, head]
-
-
-def optimizer_groups(
-    groups: Sequence[Sequence[nn.Parameter]],
-    head_rate: float,
-    trunk_rate: float,
-    layer_decay: float,
-    weight_decay: float,
-    flat_decay: bool = False,
-) -> list[dict[str, Any]]:
-    """Return parameter groups for an optimizer, each with its ``base_rate``.
-
-    The group d steps below the last one of the trunk learns at ``trunk_rate * layer_decay ** d``
-    (Howard & Ruder 2018; Bao et al. 2022). Vectors (biases and the scales of normalisations) are
-    not decayed, unless ``flat_decay`` asks for what a plain optimizer does.
-    """
-    made: list[dict[str, Any]] = []
-    last = len(groups) - 2
-    for number, group in enumerate(groups):
-        rate = head_rate if number > last else trunk_rate * layer_decay ** (last - number)
-        for flat in (False, True):
-            part = [p for p in group if (p.ndim < 2) == flat]
-            if part:
-                decay = weight_decay if flat_decay or not flat else 0.0
-                made.append({"params": part, "lr": rate, "base_rate": rate, "weight_decay": decay})
-    return made
-
-
-def unfreeze_groups(groups: Sequence[Sequence[nn.Parameter]], epoch: int, every: float) -> None:
-    """Let the groups learn that have their turn: the head from the start, the others from the end.
-
-    Args:
-        groups: see :func:`depth_groups`.
-        epoch: counted from 0.
-        every: epochs between one group and the next below it (gradual unfreezing, Howard & Ruder
-            2018); 0 lets all learn from the start.
-    """
-    for below, group in enumerate(reversed(groups)):
-        for parameter in group:
-            parameter.requires_grad_(below * every <= epoch)
+    return again

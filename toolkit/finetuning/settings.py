@@ -1,22 +1,17 @@
-"""Settings of a training run: the paper's protocol as published, mended, or today's habits."""
+"""Settings of a training run; the defaults are today's habits."""
 
 from __future__ import annotations
 
-import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from toolkit.errors import UsageError, check_choice
+from toolkit.errors import UsageError
 from toolkit.finetuning.augment import Augmentation
-from toolkit.paper.results import RESULTS, PaperResult, result
+from toolkit.runtime.options import check_choices, check_names, check_ranges
 
-PROTOCOLS = ("published", "corrected", "modern")
-CHOICES: dict[str, tuple[str, ...]] = {
+CHOICES: dict[str, tuple[object, ...]] = {
     "pretrain": ("none", "feature-extract", "finetune"),
-    "head_start": ("none", "probe"),
-    "head_end": ("none", "probe"),
     "optimizer": ("sgd", "adam", "adamw", "rmsprop"),
     "schedule": ("constant", "cosine"),
     "loss": ("bce", "focal", "asl"),
@@ -26,12 +21,20 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "keep": ("last", "best-validation-map", "best-training-accuracy"),
     "threshold_scale": ("probability", "logit"),
 }
-# the paper names these two without a depth or version; the published code says which
-_BACKBONES = {"vgg": "vgg11_bn", "squeezenet": "squeezenet1_0"}
-# results of one training run under several names: thresholds of one model, figures in the prose
-_SHARED = {f"table2/{row}": "table2/1" for row in "2345"} | {
-    "prose/densenet121-final": "table3/6",
-    "prose/vgg-people": "prose/vgg11",
+_RANGES = {
+    "epochs": "int [0, inf)",
+    "batch_size": "int [1, inf)",
+    "patience": "int [0, inf)",
+    "wise_ft_alpha": "[0, 1]",
+    "crop": "(0, 1]",
+    "score_scale": "[1, inf)",
+    **dict.fromkeys(("momentum", "ema_decay", "clip", "label_smoothing"), "[0, 1)"),
+}
+_RENAMED = {
+    "head_start": "initial_probe",
+    "head_end": "final_probe",
+    "averaging": "ema_decay",
+    "interpolate": "wise_ft_alpha",
 }
 
 
@@ -42,10 +45,11 @@ class Settings:
     Attributes:
         pretrain: ``finetune`` trains all layers, ``feature-extract`` the output layer alone,
             ``none`` nothing: the new output layer stays as it was drawn.
-        head_start: ``probe`` begins with logistic regressions on the trunk's features as output
-            layer (see :mod:`toolkit.finetuning.linear_probe`), ``none`` with a drawn one.
-        head_end: ``probe`` ends such a run the same way, on training pictures as they are scored:
-            at another size features are of other lengths, and scores too low or too high.
+        initial_probe: where all layers learn, begin with logistic regressions on the trunk's
+            features as output layer (see :mod:`toolkit.finetuning.linear_probe`), not with a drawn
+            one.
+        final_probe: end such a run the same way, on training pictures as they are scored: at
+            another size features are of other lengths, and scores too low or too high.
         epochs: passes over the training images.
         batch_size: images a step.
         optimizer: one of ``CHOICES``.
@@ -56,9 +60,10 @@ class Settings:
         weight_decay: decoupled for ``adamw``, an L2 term for the others.
         schedule: ``cosine`` to 0, or ``constant``.
         warm_up: share of the steps in which the rate rises linearly.
-        averaging: decay a step of an exponential moving average of the weights, 0 for none.
-        interpolate: after a head start, the weights that are judged and kept lie so far from those
-            it began with towards the trained ones (see :mod:`toolkit.finetuning.averaging`).
+        ema_decay: decay a step of an exponential moving average of the weights, 0 for none.
+        wise_ft_alpha: after an initial probe, the weights that are evaluated and kept lie so far
+            from those it began with towards the trained ones (see
+            :mod:`toolkit.finetuning.averaged_weights`).
         loss: see :mod:`toolkit.heads.losses`.
         gamma: focusing of ``focal``, and of negatives in ``asl``.
         clip: the shift of ``asl``.
@@ -74,7 +79,7 @@ class Settings:
             backbone's own side: random crops show things larger than they are (Touvron et al.
             2019).
         views: score the mean over the picture and its mirror image.
-        pairing: ``published`` trains and measures with labels set beside files by position.
+        pairing: ``published`` trains and measures with labels paired with files by position.
         invert: colours inverted as published.
         validation_mode: ``train`` validates with dropout and batch statistics of training, as
             published.
@@ -86,8 +91,8 @@ class Settings:
     """
 
     pretrain: str = "finetune"
-    head_start: str = "probe"
-    head_end: str = "probe"
+    initial_probe: bool = True
+    final_probe: bool = True
     epochs: int = 4
     batch_size: int = 64
     optimizer: str = "adamw"
@@ -98,8 +103,8 @@ class Settings:
     weight_decay: float = 0.02
     schedule: str = "cosine"
     warm_up: float = 0.1
-    averaging: float = 0.995
-    interpolate: float = 0.6
+    ema_decay: float = 0.995
+    wise_ft_alpha: float = 0.6
     loss: str = "bce"
     gamma: float = 2.0
     clip: float = 0.05
@@ -125,28 +130,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raise UsageError if a setting is not among its choices or outside its range."""
-        for name, choices in CHOICES.items():
-            value = getattr(self, name)
-            check_choice(name, value, choices)
-        least = {"batch_size": 1, "epochs": 0, "patience": 0}
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if each.type in ("int", "float"):
-                numeric = isinstance(value, int if each.type == "int" else int | float)
-                low = least.get(each.name, 0)
-                if not numeric or isinstance(value, bool) or not low <= value < math.inf:
-                    raise UsageError(f"{each.name} is a number of at least {low}, not {value!r}")
-            elif each.type == "bool" and not isinstance(value, bool):
-                raise UsageError(f"{each.name} is True or False, not {value!r}")
-        for name in ("averaging", "label_smoothing", "clip", "momentum"):
-            if not getattr(self, name) < 1:
-                raise UsageError(f"{name} is below 1, not {getattr(self, name)!r}")
-        if self.score_scale < 1:
-            raise UsageError(f"score_scale is at least 1, not {self.score_scale!r}")
-        if self.interpolate > 1:
-            raise UsageError(f"interpolate is at most 1, not {self.interpolate!r}")
-        if not 0 < self.crop <= 1:
-            raise UsageError(f"crop is a share above 0 and at most 1, not {self.crop!r}")
+        kinds = {each.name: each.type for each in fields(self)}
+        switches = [name for name, kind in kinds.items() if kind == "bool"]
+        numbers = dict.fromkeys((n for n, kind in kinds.items() if kind == "float"), "[0, inf)")
+        try:
+            check_choices(self, **CHOICES, **dict.fromkeys(switches, (True, False)))
+            check_ranges(self, **(numbers | _RANGES))
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
     @property
     def augmentation(self) -> Augmentation:
@@ -160,24 +151,19 @@ class Settings:
         )
 
     @property
-    def trains_trunk(self) -> bool:
-        """Whether layers below the output layer learn."""
-        return self.pretrain == "finetune" and self.epochs > 0
-
-    @property
-    def probes(self) -> bool:
+    def probes_first(self) -> bool:
         """Whether the output layer begins as a linear probe of the trunk."""
-        return self.trains_trunk and self.head_start == "probe"
+        return self.initial_probe and self.pretrain == "finetune" and self.epochs > 0
 
     @property
-    def ends_probing(self) -> bool:
+    def probes_last(self) -> bool:
         """Whether the output layer is at last fitted again, to pictures as they are scored."""
-        return self.probes and self.head_end == "probe"
+        return self.probes_first and self.final_probe
 
     @property
-    def interpolation(self) -> float:
+    def kept_alpha(self) -> float:
         """How far kept weights lie from the first towards the trained ones."""
-        return self.interpolate if self.probes else 1.0
+        return self.wise_ft_alpha if self.probes_first else 1.0
 
     def scored_size(self, size: int, own: int) -> int:
         """Return the side of the pictures that are scored, a multiple of 32 where it differs.
@@ -200,115 +186,8 @@ class Settings:
         """Return a copy with some settings changed.
 
         Raises:
-            UsageError: a name is unknown (near ones are given), or a value is not allowed.
+            UsageError: a name is unknown (the new name of an old one, or near ones, are given), or
+                a value is not allowed.
         """
-        known = [each.name for each in fields(self)]
-        for name in changes:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}? " if near else ""
-                raise UsageError(
-                    f"there is no training setting {name!r}; {hint}known are {', '.join(known)}"
-                )
+        check_names("training", changes, [each.name for each in fields(self)], _RENAMED)
         return replace(self, **changes)
-
-
-def canonical(key: str) -> str:
-    """Return the key of the result whose training run gives this one too.
-
-    >>> canonical("table2/4"), canonical("table3/6")
-    ('table2/1', 'table3/6')
-    """
-    return _SHARED.get(result(key).key, key)
-
-
-def answers(key: str) -> list[PaperResult]:
-    """Return all results of the paper that the training run of ``key`` gives."""
-    return [found for found in RESULTS.values() if canonical(found.key) == canonical(key)]
-
-
-def backbone_of(found: PaperResult) -> str:
-    """Return the backbone of a result, as this toolkit names it."""
-    return _BACKBONES.get(found.backbone, found.backbone)
-
-
-def published(found: PaperResult) -> Settings:
-    """Return the protocol behind a result, faults and all.
-
-    Where a row of the prose prints no number of epochs, the ten of the feature-extract rows are
-    taken, and where table 3 prints ColorJitter without its strengths, 0.2.
-    """
-    optimizer = (found.optimizer or "SGD").lower()
-    return Settings(
-        pretrain="finetune" if found.pretrain in ("scratch", None) else found.pretrain,
-        head_start="none",
-        head_end="none",
-        epochs=0 if found.pretrain == "none" else found.epochs or 10,
-        batch_size=32,
-        optimizer=optimizer,
-        learning_rate=found.learning_rate or 0.001,
-        trunk_rate=1.0,
-        layer_decay=1.0,
-        momentum=0.0,
-        weight_decay=0.0001 if found.backbone == "basic_cnn" else 0.0,
-        schedule="constant",
-        warm_up=0.0,
-        averaging=0.0,
-        interpolate=1.0,
-        loss="bce",
-        label_smoothing=0.0,
-        pos_weight="all" if found.weighted else "none",
-        unfreeze=0.0,
-        gradient_norm=0.0,
-        crop=1.0,
-        flip=False,
-        rotate=25.0 if found.augmentation == "RandomRotation(25)" else 0.0,
-        colour=0.2 if found.augmentation == "ColorJitter" else 0.0,
-        trivial=False,
-        mixup=0.0,
-        score_scale=1.0,
-        views=False,
-        pairing="published",
-        invert=True,
-        validation_mode="train",
-        keep="best-training-accuracy",
-        patience=0,
-        threshold_scale=found.threshold_scale,
-    )
-
-
-def corrected(found: PaperResult) -> Settings:
-    """Return the same hyperparameters with every fault of :func:`published` mended.
-
-    Momentum is the 0.9 that the published threshold script sets on an optimizer it then drops.
-    """
-    return replace(
-        published(found),
-        momentum=0.9,
-        pos_weight="train" if found.weighted else "none",
-        pairing="by-id",
-        invert=False,
-        validation_mode="eval",
-        keep="best-validation-map",
-        threshold_scale="probability",
-    )
-
-
-def settings_for(protocol: str, row: str | None) -> Settings:
-    """Return the settings of a protocol, for a result of the paper where it repeats one.
-
-    Raises:
-        UsageError: the protocol or the row is unknown, or they do not go together.
-    """
-    check_choice("protocol", protocol, PROTOCOLS)
-    if protocol == "modern":
-        if row is not None:
-            raise UsageError("--row goes with --protocol published or corrected, not with modern")
-        return Settings()
-    found = result(row) if row is not None else _plain_row()
-    return published(found) if protocol == "published" else corrected(found)
-
-
-def _plain_row() -> PaperResult:
-    """Return what the protocol is where no row is named: the paper's plain unweighted fine-tune."""
-    return result("table3/5")

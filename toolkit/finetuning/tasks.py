@@ -12,14 +12,14 @@ from torch import nn
 from torch.nn import functional
 
 from toolkit.heads.auxiliary import QUARTERS, ROTATION, Targets, make_targets
-from toolkit.heads.multitask_training import task_loss, weighted_sum
+from toolkit.heads.losses import task_loss, weighted_sum
 
 TURNED = 0.25
 
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """Which tasks a trunk learns beside the labels.
+    """Which tasks a trunk learns with the labels.
 
     Attributes:
         tasks: names out of :data:`toolkit.heads.auxiliary.TASKS`, and ``rotation``.
@@ -38,7 +38,7 @@ class Auxiliary:
         """Return the heads and targets of one run, learned from its training rows alone.
 
         Args:
-            network: whose layer ``head`` tells the width of the trunk's features.
+            network: whose layer ``head`` has the width of the trunk's features.
             Y: ``uint8 (n, L)``.
             train: ``int64 (m,)``.
             seed: of the heads' weights and of a teacher's principal components.
@@ -56,10 +56,10 @@ class Auxiliary:
 class TaskHeads(nn.Module):
     """One linear layer a task on the trunk's features, and the learned weights of their losses.
 
-    Targets tell of the whole picture, whatever crop of it a step sees. For rotation (Gidaris et al.
-    2018), a quarter of a step's pictures goes through the trunk once more, each turned by a drawn
-    number of quarter turns, which the task's head is to tell; the labels are not learned from
-    turned pictures.
+    Targets are those of the whole picture, whatever crop of it a step sees. For rotation (Gidaris
+    et al. 2018), a quarter of a step's pictures goes through the trunk once more, each turned by a
+    drawn number of quarter turns, which the task's head is to recognise; the labels are not learned
+    from turned pictures.
 
     Args:
         dim: width of the features.
@@ -97,8 +97,8 @@ class TaskHeads(nn.Module):
         # follows the heads to their device; no part of what is learned
         self.register_buffer("known", torch.from_numpy(known), persistent=False)
 
-    def beside(self, targets: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-        """Set the tasks' targets of some rows beside the labels' ``(b, L)``."""
+    def with_targets(self, targets: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        """Append the tasks' targets of some rows to the labels' ``(b, L)``."""
         return torch.cat([targets, self.known[at]], 1)
 
     def turned(
@@ -135,13 +135,13 @@ class TaskHeads(nn.Module):
 
         Args:
             outputs: of the tasks, as :meth:`outputs` gives them.
-            targets: what :meth:`beside` put beside the labels'.
+            targets: what :meth:`with_targets` appended to the labels'.
             turns: what :meth:`turned` returned.
         """
         wanted = list(torch.split(targets, self.widths, 1)) if self.widths else []
         wanted += [functional.one_hot(turns, QUARTERS).float()] * self.rotation
-        told = zip(self.kinds, outputs, wanted, strict=True)
-        return [task_loss(kind, output.float(), target) for kind, output, target in told]
+        tasks = zip(self.kinds, outputs, wanted, strict=True)
+        return [task_loss(kind, output.float(), target) for kind, output, target in tasks]
 
     def total(
         self, labels: torch.Tensor, tasks: Sequence[torch.Tensor], width: int
@@ -160,16 +160,7 @@ class TaskHeads(nn.Module):
         how = self.how
         return weighted_sum(found, self.kinds, self.log_variance, how.weighting, how.weight) / width
 
-    def groups(self, rate: float, weight_decay: float) -> list[dict[str, Any]]:
-        """Return parameter groups for an optimizer, with their ``base_rate``."""
-        matrices = [p for p in self.parameters() if p.ndim > 1]
-        vectors = [p for p in self.parameters() if p.ndim < 2]
-        return [
-            {"params": part, "lr": rate, "base_rate": rate, "weight_decay": decay}
-            for part, decay in ((matrices, weight_decay), (vectors, 0.0))
-        ]
-
-    def told(self, sums: Sequence[float], rows: int) -> dict[str, float]:
+    def metrics(self, sums: Sequence[float], rows: int) -> dict[str, float]:
         """Return an epoch's metrics: each task's mean loss and the weight of its loss."""
         weights = [self.how.weight] * len(self.names)
         if self.how.weighting == "uncertainty":

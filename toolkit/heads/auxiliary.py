@@ -21,7 +21,7 @@ ROTATION = "rotation"
 QUARTERS = 4
 WEIGHTINGS = ("uncertainty", "fixed")
 _MOST_LABELS = 4
-_TEACHER_PARTS = 32
+_TEACHER_COMPONENTS = 32
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def check_tasks(tasks: Sequence[str], *, pictures: bool = False) -> tuple[str, .
     for task in tasks:
         backbone = task.removeprefix(f"{TEACHER}:")
         if task not in known and (backbone == task or not backbone):
-            raise UsageError(f"--aux is one or more of {', '.join(known)}, not {task!r}")
+            raise UsageError(f"aux: expected one or more of {', '.join(known)}, found {task!r}")
     if len(set(tasks)) != len(tasks):
-        raise UsageError(f"--aux names a task twice: {', '.join(tasks)}")
+        raise UsageError(f"aux: expected each task once, found {', '.join(tasks)}")
     return tuple(tasks)
 
 
@@ -99,6 +99,6 @@ def _principal(values: np.ndarray, seed: int) -> np.ndarray:
     """Return the principal components that an embedding's variance mostly lies in."""
     from sklearn.decomposition import PCA
 
-    parts = min(_TEACHER_PARTS, *values.shape)
-    found: np.ndarray = PCA(parts, svd_solver="randomized", random_state=seed).fit_transform(values)
+    count = min(_TEACHER_COMPONENTS, *values.shape)
+    found: np.ndarray = PCA(count, svd_solver="randomized", random_state=seed).fit_transform(values)
     return found

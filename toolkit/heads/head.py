@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, Protocol, Self, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from toolkit.errors import listed
 
 State = dict[str, np.ndarray | str]
 Progress = Callable[[int], None]
+CLASS_WEIGHTS = (None, "none", "balanced", "pos_weight")
 
 
 class OneClassWarning(UserWarning):
@@ -21,77 +30,82 @@ class OneClassWarning(UserWarning):
 
 
 class OneVsRestHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
-    """Base of the heads: validation, constant labels, and prediction.
+    """Base of the heads: validation, constant labels, prediction and state.
 
-    A subclass implements ``_fit(X, Y, weight)`` for labels with both classes and ``_scores(X)``.
+    A subclass implements ``_fit(X, Y, weight)`` for labels with both classes and ``_scores(X)``,
+    and names in ``LEARNED`` the arrays that it learns, without the ``_`` they end in.
 
     Attributes:
-        classes_: ``int (L,)``, the label columns, as in ``OneVsRestClassifier``.
-        levels_: the two values of y, no before yes; 0 and 1 after :meth:`restore`.
+        label_names_: ``(L,)`` texts, columns of Y if it was a data frame.
+        classes_: the classes 0 and 1 of each label, as scikit-learn has them for many outputs.
         n_features_in_: width of X.
+        feature_names_in_: ``(d,)`` texts, columns of X if it was a data frame.
         constant_: ``float64 (L,)``, the probability of a label with one class among the training
             rows (0 or 1), NaN for the others.
     """
 
-    classes_: np.ndarray
-    levels_: np.ndarray
-    n_features_in_: int
-    constant_: np.ndarray
+    LEARNED: ClassVar[tuple[str, ...]] = ()
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit all labels.
 
         Args:
-            X: ``float (n, d)``.
-            y: ``(n, L)`` of 0 and 1, or of any two values of which the greater means yes.
+            X: ``float (n, d)``, or a data frame, whose column names are remembered and expected
+                again of rows to predict.
+            y: ``(n, L)`` of 0 and 1 or of bool, or a data frame of them, one column a label.
             sample_weight: ``float (n,)``, or ``(n, L)`` for weights per label.
 
         Raises:
-            ValueError: shapes differ, or values are not finite, or y holds more than two values.
+            ValueError: an option is outside its range, shapes differ, or values are not finite or
+                not 0 and 1.
         """
         X, Y, weight = self._validated(X, y, sample_weight)
-        open_ = self._find_constant(Y, weight)
-        self._fit(X, Y[:, open_], weight[:, open_])
+        varied = self._find_constant(Y, weight)
+        warn_one_class([self])
+        self._fit(X, Y[:, varied], weight[:, varied])
         return self
 
     def check(self) -> None:
-        """Look at the options alone, as ``fit`` does first.
+        """Check the options alone, as ``fit`` does first.
 
         Raises:
-            ValueError: an option is outside its range.
-            TypeError: an option is of a wrong kind.
+            ValueError: an option is outside its range or of a wrong kind.
         """
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return ``float32 (n, L)``, P(y = 1) of each label."""
         check_is_fitted(self, "constant_")
-        X = self._validated_x(X)
-        scores = np.empty((len(X), len(self.classes_)), np.float32)
+        X = validate_data(self, X, dtype=np.float32, reset=False)
+        scores = np.empty((len(X), len(self.constant_)), np.float32)
         scores[:] = np.nan_to_num(self.constant_)
-        open_ = np.isnan(self.constant_)
-        if open_.any():
-            scores[:, open_] = self._scores(X)
+        varied = np.isnan(self.constant_)
+        if varied.any():
+            scores[:, varied] = self._scores(X)
         return scores
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return ``(n, L)`` of the values seen in fit: yes where P(y = 1) is at least one half."""
-        check_is_fitted(self, "constant_")
-        decided: np.ndarray = self.levels_[(self.predict_proba(X) >= 0.5).astype(np.intp)]
-        return decided
+        """Return ``int64 (n, L)``: 1 where P(y = 1) is at least one half, else 0."""
+        return (self.predict_proba(X) >= 0.5).astype(np.int64)
 
     def state(self) -> State:
         """Return all that was learned: arrays, and texts in a library's own format."""
         check_is_fitted(self, "constant_")
-        return {"constant": self.constant_, "width": np.array([self.n_features_in_])} | (
-            self._state() if np.isnan(self.constant_).any() else {}
-        )
+        known: State = {"constant": self.constant_, "width": np.array([self.n_features_in_])}
+        names = {
+            attribute: getattr(self, attribute).tolist()
+            for attribute in ("label_names_", "feature_names_in_")
+            if hasattr(self, attribute)
+        }
+        known |= {"names": json.dumps(names)} if names else {}
+        return known | (self._state() if np.isnan(self.constant_).any() else {})
 
     def restore(self, state: State) -> Self:
         """Take back what :meth:`state` returned; predictions are bit-identical."""
         self.constant_ = np.asarray(state["constant"], np.float64)
-        self.classes_ = np.arange(len(self.constant_))
-        self.levels_ = np.array([0, 1], np.uint8)
+        self.classes_ = _classes(len(self.constant_))
         self.n_features_in_ = int(np.asarray(state["width"])[0])
+        for attribute, names in json.loads(str(state.get("names", "{}"))).items():
+            setattr(self, attribute, np.array(names, object))
         if np.isnan(self.constant_).any():
             self._restore(state)
         return self
@@ -100,85 +114,49 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         raise NotImplementedError  # unless a head has a fit of its own
 
     @abstractmethod
-    def _scores(self, X: np.ndarray) -> np.ndarray: ...
+    def _scores(self, X: np.ndarray) -> np.ndarray:
+        """Return P(y = 1) of the labels that are not constant."""
 
-    @abstractmethod
-    def _state(self) -> State: ...
+    def _state(self) -> State:
+        return {name: np.atleast_1d(getattr(self, f"{name}_")) for name in self.LEARNED}
 
-    @abstractmethod
-    def _restore(self, state: State) -> None: ...
+    def _restore(self, state: State) -> None:
+        for name in self.LEARNED:
+            setattr(self, f"{name}_", np.asarray(state[name]))
 
     def _validated(
-        self, X: Any, Y: Any, sample_weight: Any
+        self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        X = check_array(X, dtype=np.float32, ensure_min_samples=2, estimator=self)
-        if Y is None:
+        """Return ``float32 (n, d)``, ``uint8 (n, L)`` and ``float32 (n, L)``; note the names."""
+        self.check()
+        X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
+        if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
-        Y = check_array(Y, dtype=None, ensure_2d=False, input_name="y", estimator=self)
-        levels = np.unique(Y)
-        if len(levels) > 2 or (Y.dtype.kind == "f" and (levels != np.round(levels)).any()):
-            kind = "continuous" if Y.dtype.kind == "f" else "multiclass"
+        names = getattr(y, "columns", None)
+        Y = check_array(y, dtype=None, ensure_2d=False, input_name="y", estimator=self)
+        wrong = Y[~np.isin(Y, (0, 1))].tolist()
+        if wrong:
             raise ValueError(
-                "Only binary classification is supported. Unknown label type: the type of the "
-                f"target is {kind}, a label is 0 or 1"
+                f"y: expected 0 or 1, found {wrong[0]!r}: a head takes a multi-label indicator, no "
+                "continuous or multiclass target. Only binary classification is supported."
             )
         if Y.ndim != 2:
             raise ValueError(
-                f"y should be a 2d array of shape (n, L), got shape {Y.shape}; for one label "
-                "reshape it to (n, 1)"
+                f"y: expected shape (n, L), found {Y.shape}; for one label reshape it to (n, 1)"
             )
         check_consistent_length(X, Y)
-        if np.isin(levels, (0, 1)).all():
-            levels = np.array([0, 1], Y.dtype)
-        elif len(levels) == 1:
-            levels = levels.repeat(2)
-        self.levels_ = levels
-        Y = levels[1] == Y
-        if sample_weight is None:
-            weight = np.ones(Y.shape, np.float32)
-        else:
-            weight = check_array(
-                np.asarray(sample_weight),
-                dtype=np.float32,
-                ensure_2d=False,
-                input_name="sample_weight",
-            )
-            if weight.shape not in ((len(Y),), Y.shape):
-                raise ValueError(
-                    f"sample_weight has shape {weight.shape}, expected {(len(Y),)} or {Y.shape}"
-                )
-            weight = np.broadcast_to(weight[:, None] if weight.ndim == 1 else weight, Y.shape)
-            if (weight < 0).any():
-                raise ValueError("Negative values in sample_weight")
-            if not weight.any():
-                raise ValueError("All sample weights are zero: at least one must be positive")
-        self.n_features_in_ = X.shape[1]
-        self.classes_ = np.arange(Y.shape[1])
-        return X, np.asarray(Y, np.uint8), np.ascontiguousarray(weight)
-
-    def _validated_x(self, X: Any) -> np.ndarray:
-        X = check_array(X, dtype=np.float32, estimator=self)
-        if X.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting "
-                f"{self.n_features_in_} features as input"
-            )
-        array: np.ndarray = X
-        return array
+        self.classes_ = _classes(Y.shape[1])
+        if names is not None:
+            self.label_names_ = np.array([str(name) for name in names], object)
+        elif hasattr(self, "label_names_"):
+            del self.label_names_
+        return X, Y.astype(np.uint8), _cell_weights(sample_weight, Y.shape)
 
     def _find_constant(self, Y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Note labels with one class among rows of positive weight; return the other labels."""
         positive = ((Y == 1) & (weight > 0)).any(0)
         negative = ((Y == 0) & (weight > 0)).any(0)
         self.constant_ = np.where(positive & negative, np.nan, positive.astype(np.float64))
-        constant = np.flatnonzero(~np.isnan(self.constant_))
-        if len(constant):
-            warnings.warn(
-                f"labels {constant.tolist()} have one class among the training rows and get a "
-                "constant predictor",
-                OneClassWarning,
-                stacklevel=3,
-            )
         return np.flatnonzero(np.isnan(self.constant_))
 
     def __sklearn_tags__(self) -> Tags:
@@ -211,19 +189,46 @@ class FitsFolds(Protocol):
         """
 
 
+def warn_one_class(models: Sequence[OneVsRestHead], names: Sequence[object] | None = None) -> None:
+    """Warn once, by name, of the labels that some models have a constant predictor for.
+
+    Args:
+        models: fitted on the same labels.
+        names: of the L labels; by default those that the first model remembers, or numbers.
+    """
+    constant = ~np.isnan([model.constant_ for model in models])
+    if not constant.any():
+        return
+    if names is None:
+        names = getattr(models[0], "label_names_", range(constant.shape[1]))
+    found = [repr(str(names[j])) for j in np.flatnonzero(constant.any(0)).tolist()]
+    where = "training rows" if constant.all(0).sum() == len(found) else "training rows of a fold"
+    warnings.warn(
+        f"{'label' if len(found) == 1 else 'labels'} {listed(found)}: the {where} have one class "
+        "only, so the score is constant",
+        OneClassWarning,
+        stacklevel=3,
+    )
+
+
+def seed_of(random_state: int | np.random.RandomState | None) -> int:
+    """Return a seed: an integer as it is, else one that is drawn, anew at each call for None."""
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
 def label_weights(Y: np.ndarray, weight: np.ndarray, class_weight: str | None) -> np.ndarray:
     """Multiply weights by class weights.
 
     Args:
         Y: ``uint8 (n, L)``.
         weight: ``float32 (n, L)``; a row of weight 0 does not count.
-        class_weight: None; ``balanced`` for ``n / (2 n_class)`` as in scikit-learn; ``pos_weight``
-            for ``n_negative / n_positive`` on positives, as in the paper.
-
-    Raises:
-        ValueError: ``class_weight`` is none of these.
+        class_weight: one of ``CLASS_WEIGHTS``: None or ``none``; ``balanced`` for
+            ``n / (2 n_class)`` as in scikit-learn; ``pos_weight`` for ``n_negative / n_positive``
+            on positives, as in the paper.
     """
-    if class_weight is None or class_weight == "none":
+    if class_weight in (None, "none"):
         return weight
     positive = (weight * Y).sum(0, dtype=np.float64)
     total = weight.sum(0, dtype=np.float64)
@@ -231,12 +236,31 @@ def label_weights(Y: np.ndarray, weight: np.ndarray, class_weight: str | None) -
     with np.errstate(divide="ignore", invalid="ignore"):
         if class_weight == "balanced":
             up, down = total / (2 * positive), total / (2 * negative)
-        elif class_weight == "pos_weight":
-            up, down = negative / positive, np.ones_like(positive)
         else:
-            raise ValueError(
-                f"class_weight is None, 'balanced' or 'pos_weight', not {class_weight!r}"
-            )
+            up, down = negative / positive, np.ones_like(positive)
     factors = np.where(Y == 1, np.nan_to_num(up, posinf=1.0), np.nan_to_num(down, posinf=1.0))
     weighted: np.ndarray = (weight * factors).astype(np.float32)
     return weighted
+
+
+def _cell_weights(sample_weight: Any, shape: tuple[int, int]) -> np.ndarray:
+    """Return the weight of each label of each row, ``float32 (n, L)``."""
+    if sample_weight is None:
+        return np.ones(shape, np.float32)
+    given = np.asarray(sample_weight)
+    weight = check_array(given, dtype=np.float32, ensure_2d=False, input_name="sample_weight")
+    if weight.shape not in (shape[:1], shape):
+        raise ValueError(
+            f"sample_weight: expected shape {shape[:1]} or {shape}, found {given.shape}"
+        )
+    if (weight < 0).any():
+        raise ValueError("Negative values in sample_weight")
+    if not weight.any():
+        raise ValueError("All sample weights are zero: at least one must be positive")
+    return np.ascontiguousarray(
+        np.broadcast_to(weight[:, None] if weight.ndim == 1 else weight, shape)
+    )
+
+
+def _classes(labels: int) -> list[np.ndarray]:
+    return [np.array([0, 1], np.int8) for _ in range(labels)]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
-from scipy.special import expit
 
 from toolkit.data.stratify import iterative_stratification
 from toolkit.heads.focal_objective import FocalObjective
-from toolkit.heads.head import OneVsRestHead, Progress, State, label_weights
-from toolkit.heads.standardise import NormalisedInput, normalises
+from toolkit.heads.head import CLASS_WEIGHTS, State, label_weights, seed_of
+from toolkit.heads.standardise import NormalisedHead
+from toolkit.runtime.options import check_choices, check_ranges
+from toolkit.statistics.links import sigmoid
 
 if TYPE_CHECKING:
     import lightgbm
@@ -42,7 +43,8 @@ class _Problem:
         return data
 
 
-class LightGBMHead(NormalisedInput, OneVsRestHead):
+@dataclass(eq=False, repr=False)
+class LightGBMHead(NormalisedHead):
     """One-vs-rest gradient-boosted trees (Ke et al. 2017).
 
     Features are binned once a fit, from its rows' features alone, and every label trains on the
@@ -87,86 +89,71 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
         rounds_: ``int64 (M,)``, trees of each.
         base_: ``float64 (M,)``, the constant that a model's trees are added to.
         coef_: ``float32 (M, d)`` of the linear start, 0 without it.
+        seed_: drawn from ``random_state`` at each fit.
         normalised_: whether roots are taken and rows brought to length 1.
     """
 
-    boosters_: list[lightgbm.Booster]
-    rounds_: np.ndarray
-    base_: np.ndarray
-    coef_: np.ndarray
-    normalised_: bool
+    LEARNED = (*NormalisedHead.LEARNED, "rounds", "base", "coef")
 
-    def __init__(
-        self,
-        n_estimators: int = 200,
-        learning_rate: float = 0.04,
-        num_leaves: int = 15,
-        max_bin: int = 63,
-        feature_fraction: float = 0.1,
-        bagging_fraction: float = 0.7,
-        min_child_samples: int = 1,
-        min_child_weight: float = 1.0,
-        reg_lambda: float = 10.0,
-        objective: str = "binary",
-        gamma: float = 2.0,
-        alpha: float | None = None,
-        class_weight: str | None = None,
-        start: str = "linear",
-        start_strength: float = 1e-3,
-        normalise: bool | str = "auto",
-        early_stopping: int | None = None,
-        validation_fraction: float = 0.1,
-        random_state: int = 0,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.num_leaves = num_leaves
-        self.max_bin = max_bin
-        self.feature_fraction = feature_fraction
-        self.bagging_fraction = bagging_fraction
-        self.min_child_samples = min_child_samples
-        self.min_child_weight = min_child_weight
-        self.reg_lambda = reg_lambda
-        self.objective = objective
-        self.gamma = gamma
-        self.alpha = alpha
-        self.class_weight = class_weight
-        self.start = start
-        self.start_strength = start_strength
-        self.normalise = normalise
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.random_state = random_state
-        self.n_jobs = n_jobs
+    n_estimators: int = 200
+    learning_rate: float = 0.04
+    num_leaves: int = 15
+    max_bin: int = 63
+    feature_fraction: float = 0.1
+    bagging_fraction: float = 0.7
+    min_child_samples: int = 1
+    min_child_weight: float = 1.0
+    reg_lambda: float = 10.0
+    objective: str = "binary"
+    gamma: float = 2.0
+    alpha: float | None = None
+    class_weight: str | None = None
+    start: str = "linear"
+    start_strength: float = 1e-3
+    normalise: bool | str = "auto"
+    early_stopping: int | None = None
+    validation_fraction: float = 0.1
+    random_state: int | np.random.RandomState | None = 0
+    n_jobs: int | None = None
 
-    def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, on_label: Progress | None = None
-    ) -> Self:
-        """Fit all labels.
+    boosters_: list[lightgbm.Booster] = field(init=False)
+    rounds_: np.ndarray = field(init=False)
+    base_: np.ndarray = field(init=False)
+    coef_: np.ndarray = field(init=False)
+    seed_: int = field(init=False)
 
-        Args:
-            X: ``float (n, d)``.
-            y: 0/1 ``(n, L)``.
-            sample_weight: ``float (n,)``, or ``(n, L)`` for weights per label.
-            on_label: called with 1, in the calling thread, after each label that is not constant.
-
-        Raises:
-            ValueError: shapes differ, values are not finite, y holds more than two values, or a
-                parameter is out of range.
-        """
-        self._on_label = on_label
-        try:
-            return super().fit(X, y, sample_weight)
-        finally:
-            del self._on_label
+    def check(self) -> None:
+        """See :meth:`OneVsRestHead.check`."""
+        check_ranges(
+            self,
+            n_estimators="int [1, inf)",
+            learning_rate="(0, inf)",
+            num_leaves="int [2, inf)",
+            max_bin="int [2, inf)",
+            feature_fraction="(0, 1]",
+            bagging_fraction="(0, 1]",
+            min_child_samples="int [1, inf)",
+            min_child_weight="[0, inf)",
+            reg_lambda="[0, inf)",
+            gamma="[0, inf)",
+            alpha="(0, 1) or None",
+            start_strength="(0, inf)",
+            early_stopping="int [1, inf) or None",
+            validation_fraction="(0, 1)",
+        )
+        check_choices(
+            self,
+            objective=("binary", "focal"),
+            class_weight=CLASS_WEIGHTS,
+            start=("prior", "linear"),
+            normalise=(True, False, "auto"),
+        )
 
     def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:
-        self.check()
-        labels = Y.shape[1]
+        labels, self.seed_ = Y.shape[1], seed_of(self.random_state)
         self.boosters_, self.rounds_ = [], np.zeros(labels, np.int64)
         self.base_, self.coef_ = np.zeros(labels), np.zeros((labels, X.shape[1]), np.float32)
-        self.normalised_ = False
+        self._choose_normalising(np.zeros(1, bool), X.shape[1])
         if not labels:
             return
         import lightgbm
@@ -175,7 +162,7 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
         counted = (weight > 0).any(1)
         if not counted.all():
             X, Y, weight = X[counted], Y[counted], weight[counted]
-        self.normalised_ = normalises(X.min(axis=1) >= 0, self.normalise)
+        self._choose_normalising(X.min(axis=1) >= 0, X.shape[1])
         X = self._normalised(X)
         start = self._find_start(X, Y, weight)
         problems = [
@@ -209,21 +196,11 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
         threads = self._threads()
         workers = max(1, min(threads, len(labels)))
         parameters = self._parameters(max(1, threads // workers))
-        trained = {}
         with ThreadPoolExecutor(workers) as pool:
-            tasks = {
-                pool.submit(self._train, binned, problems[j], held, rounds, parameters): j
-                for j in labels.tolist()
-            }
-            try:
-                for task in as_completed(tasks):
-                    trained[tasks[task]] = task.result()
-                    if self._on_label is not None:
-                        self._on_label(1)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-        return trained
+            models = pool.map(
+                lambda j: self._train(binned, problems[j], held, rounds, parameters), labels
+            )
+            return dict(zip(labels.tolist(), models, strict=True))
 
     def _train(
         self,
@@ -237,21 +214,21 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
         import lightgbm
 
         counted = problem.weight > 0
-        fitted, judged = np.flatnonzero(counted & ~held), np.flatnonzero(counted & held)
+        fitted, inner = np.flatnonzero(counted & ~held), np.flatnonzero(counted & held)
         booster = lightgbm.Booster(parameters, problem.on(binned, fitted))
         focal, y, weight = self._focal(), problem.y, problem.weight
         step: dict[str, Any] = {}
-        judge: dict[str, Any] = {}
+        evaluate: dict[str, Any] = {}
         if focal is not None:
             step = {"fobj": lambda z, _: focal.derivatives(z, y[fitted], weight[fitted])}
-            judge = {"feval": lambda z, _: ("", focal.loss(z, y[judged], weight[judged]), False)}
-        if len(judged):
-            booster.add_valid(problem.on(binned, judged), "inner")
+            evaluate = {"feval": lambda z, _: ("", focal.loss(z, y[inner], weight[inner]), False)}
+        if len(inner):
+            booster.add_valid(problem.on(binned, inner), "inner")
         best, lowest = rounds, np.inf
         for done in range(1, rounds + 1):
             booster.update(**step)
-            if len(judged) and self.early_stopping is not None:
-                loss = booster.eval_valid(**judge)[0][2]
+            if len(inner) and self.early_stopping is not None:
+                loss = booster.eval_valid(**evaluate)[0][2]
                 if loss < lowest:
                     best, lowest = done, loss
                 elif done - best >= self.early_stopping:
@@ -272,7 +249,7 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
             from toolkit.heads.logistic import solve
 
             share = np.full(_INNER_FOLDS, 1 / _INNER_FOLDS)
-            fold = iterative_stratification(Y, share, seed=self.random_state)
+            fold = iterative_stratification(Y, share, seed=self.seed_)
             both = np.ones(Y.shape[1], bool)  # labels that show every regression both classes
             for f in range(_INNER_FOLDS):
                 seen = (weight > 0) & (fold != f)[:, None]
@@ -298,25 +275,14 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
             logits = np.stack(list(pool.map(trees, self.boosters_)), axis=1) + self.base_
         if self.coef_.any():
             logits += X.astype(np.float64) @ self.coef_.T.astype(np.float64)
-        scores: np.ndarray = expit(logits)
-        return scores
+        return sigmoid(logits)
 
     def _state(self) -> State:
-        texts = {
-            f"booster-{j}": booster.model_to_string() for j, booster in enumerate(self.boosters_)
-        }
-        return {
-            **texts,
-            "rounds": self.rounds_,
-            "base": self.base_,
-            "coef": self.coef_,
-            "normalised": np.array([int(self.normalised_)]),
-        }
+        texts = {f"booster-{j}": each.model_to_string() for j, each in enumerate(self.boosters_)}
+        return super()._state() | texts
 
     def _restore(self, state: State) -> None:
-        self.rounds_ = np.asarray(state["rounds"])
-        self.normalised_ = bool(np.asarray(state["normalised"])[0])
-        self.base_, self.coef_ = np.asarray(state["base"]), np.asarray(state["coef"])
+        super()._restore(state)
         self.boosters_ = [_read(str(state[f"booster-{j}"])) for j in range(len(self.rounds_))]
 
     def _inner_validation(self, Y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -324,7 +290,7 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
         if self.early_stopping is None:
             return np.zeros(len(Y), bool), np.ones(Y.shape[1], bool)
         share = self.validation_fraction
-        held = iterative_stratification(Y, [1 - share, share], seed=self.random_state) == 1
+        held = iterative_stratification(Y, [1 - share, share], seed=self.seed_) == 1
         seen = weight[held] > 0
         rarer = np.minimum((seen & (Y[held] == 1)).sum(0), (seen & (Y[held] == 0)).sum(0))
         return held, rarer >= _FEWEST
@@ -350,43 +316,12 @@ class LightGBMHead(NormalisedInput, OneVsRestHead):
             "min_sum_hessian_in_leaf": self.min_child_weight,
             "lambda_l2": self.reg_lambda,
             "is_enable_sparse": False,  # embeddings are dense: 15-20 % less time a tree
-            "seed": self.random_state,
+            "seed": self.seed_,
             "num_threads": threads,
             "deterministic": True,
             "force_col_wise": True,  # deterministic demands that the layout is not timed
             "verbosity": -1,
         }
-
-    def check(self) -> None:
-        """See :meth:`OneVsRestHead.check`."""
-        for name, least in (
-            ("n_estimators", 1),
-            ("num_leaves", 2),
-            ("max_bin", 2),
-            ("min_child_samples", 1),
-            ("min_child_weight", 0),
-            ("reg_lambda", 0),
-            ("gamma", 0),
-            ("early_stopping", 1),
-        ):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
-        for name in ("learning_rate", "start_strength"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("feature_fraction", "bagging_fraction"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in (0, 1], got {getattr(self, name)}")
-        for name in ("validation_fraction", "alpha"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < 1:
-                raise ValueError(f"{name} must be in (0, 1), got {value}")
-        for name, known in (("objective", ("binary", "focal")), ("start", ("prior", "linear"))):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} is {known[0]!r} or {known[1]!r}, not {getattr(self, name)!r}"
-                )
 
 
 def _read(text: str) -> lightgbm.Booster:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
 from toolkit.data.stratify import iterative_stratification
-from toolkit.heads.head import OneVsRestHead, Progress, State, label_weights
+from toolkit.heads.head import CLASS_WEIGHTS, Progress, label_weights, seed_of, warn_one_class
 from toolkit.heads.logistic import Solution, solve, solve_once
 from toolkit.heads.shrunk_choice import shrunk_choice
-from toolkit.heads.standardise import NormalisedInput, normalises
+from toolkit.heads.standardise import NormalisedHead
+from toolkit.runtime.options import check_choices, check_ranges
+from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import average_precision
 
 _BLOCK = 2048
 STRENGTHS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
 
 
-class LinearHead(NormalisedInput, OneVsRestHead):
+@dataclass(eq=False, repr=False)
+class LinearHead(NormalisedHead):
     """One-vs-rest logistic regression on standardised, and where they allow it rooted, features.
 
     The whole grid of strengths, folds and labels is solved together
@@ -47,34 +50,28 @@ class LinearHead(NormalisedInput, OneVsRestHead):
             what normalising makes of it.
         intercept_: ``float32 (M,)``.
         C_: ``float64 (M,)``, the strength chosen for each.
+
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 4))
+    >>> LinearHead().fit(X, X[:, :2] > 0).predict(X[:1]).shape
+    (1, 2)
     """
 
-    normalised_: bool
-    coef_: np.ndarray
-    intercept_: np.ndarray
-    C_: np.ndarray
+    LEARNED = (*NormalisedHead.LEARNED, "coef", "intercept", "C")
 
-    def __init__(
-        self,
-        Cs: Sequence[float] = STRENGTHS,
-        class_weight: str | None = None,
-        criterion: str = "log_loss",
-        shrinkage: float = 50.0,
-        folds: int = 5,
-        tol: float = 1e-6,
-        normalise: bool | str = "auto",
-        device: str = "cpu",
-        random_state: int = 0,
-    ) -> None:
-        self.Cs = Cs
-        self.class_weight = class_weight
-        self.criterion = criterion
-        self.shrinkage = shrinkage
-        self.folds = folds
-        self.tol = tol
-        self.normalise = normalise
-        self.device = device
-        self.random_state = random_state
+    Cs: float | Sequence[float] = STRENGTHS
+    class_weight: str | None = None
+    criterion: str = "log_loss"
+    shrinkage: float = 50.0
+    folds: int = 5
+    tol: float = 1e-6
+    normalise: bool | str = "auto"
+    device: str = "cpu"
+    random_state: int | np.random.RandomState | None = 0
+
+    coef_: np.ndarray = field(init=False)
+    intercept_: np.ndarray = field(init=False)
+    C_: np.ndarray = field(init=False)
 
     def fit_folds(
         self,
@@ -89,47 +86,45 @@ class LinearHead(NormalisedInput, OneVsRestHead):
         The strength of fold f's model is chosen by the out-of-fold scores of the other folds' rows.
 
         Args:
-            X: ``float32 (n, d)``.
-            Y: ``uint8 (n, L)``.
+            X: as for :meth:`fit`.
+            Y: as for :meth:`fit`.
             fold: ``int (n,)``, at least 0.
             sample_weight: ``(n,)`` or ``(n, L)``.
             on_progress: called with 1 after each strength.
         """
-        X, Y, weight = self._validated(X, Y, sample_weight)
-        folds = int(fold.max()) + 1
-        clones = [clone(self) for _ in range(folds)]
-        shared = np.ones(Y.shape[1], bool)
-        non_negative = X.min(axis=1) >= 0
-        for f, each in enumerate(clones):
-            rows = fold != f
-            each.classes_, each.n_features_in_ = self.classes_, self.n_features_in_
-            each.levels_ = self.levels_
-            open_ = each._find_constant(Y[rows], weight[rows])
-            shared &= np.isin(np.arange(Y.shape[1]), open_)
-            each.normalised_ = normalises(non_negative[rows], self.normalise)
-        if not shared.all() or len({each.normalised_ for each in clones}) > 1:
+        models = [clone(self) for _ in range(int(fold.max()) + 1)]
+        for model in models:
+            x, y, weight = model._validated(X, Y, sample_weight)
+        non_negative = x.min(axis=1) >= 0
+        for f, model in enumerate(models):
+            model._find_constant(y[fold != f], weight[fold != f])
+            model._choose_normalising(non_negative[fold != f], x.shape[1])
+        warn_one_class(models)
+        constant = any((~np.isnan(model.constant_)).any() for model in models)
+        if constant or len({model.normalised_ for model in models}) > 1:
             # a label with one class in some fold cannot share the passes: fit fold by fold
-            for f, each in enumerate(clones):
-                each.fit(X[fold != f], Y[fold != f], weight[fold != f])
-            return clones
-        weight = label_weights(Y, weight, self.class_weight)
-        X = clones[0]._normalised(X)
+            for f, model in enumerate(models):
+                varied = np.isnan(model.constant_)
+                rows = fold != f
+                model._fit(x[rows], y[rows][:, varied], weight[rows][:, varied])
+            return models
+        weight = label_weights(y, weight, self.class_weight)
         found = solve(
-            X, Y, weight, fold, self._grid(), tol=self.tol, device=self.device,
-            on_progress=on_progress,
+            models[0]._normalised(x), y, weight, fold, self._grid(), tol=self.tol,
+            device=self.device, on_progress=on_progress,
         )  # fmt: skip
-        for f, each in enumerate(clones):
-            at = self._choose(found, Y, weight, fold != f)
-            labels = np.arange(Y.shape[1])
-            each.coef_ = found.coef[at, f, labels]
-            each.intercept_ = found.intercept[at, f, labels]
-            each.C_ = np.asarray(self._grid())[at]
-        return clones
+        labels, by = np.arange(y.shape[1]), (self.criterion, self.shrinkage)
+        for f, model in enumerate(models):
+            at = choose_strengths(found, y, weight, fold != f, *by)
+            model.coef_ = found.coef[at, f, labels]
+            model.intercept_ = found.intercept[at, f, labels]
+            model.C_ = np.asarray(self._grid())[at]
+        return models
 
     def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:
         grid = self._grid()
         self.C_ = np.full(Y.shape[1], grid[0])
-        self.normalised_ = normalises(X.min(axis=1) >= 0, self.normalise)
+        self._choose_normalising(X.min(axis=1) >= 0, X.shape[1])
         X = self._normalised(X)
         if Y.shape[1] == 0:
             return
@@ -137,11 +132,12 @@ class LinearHead(NormalisedInput, OneVsRestHead):
         if len(grid) > 1:
             folds = min(self.folds, int(np.minimum(Y.sum(0), (1 - Y).sum(0)).min()), len(X) // 2)
             if folds >= 2:
-                fold = iterative_stratification(
-                    Y, np.full(folds, 1.0 / folds), seed=self.random_state
-                )
+                share = np.full(folds, 1.0 / folds)
+                fold = iterative_stratification(Y, share, seed=seed_of(self.random_state))
                 found = solve(X, Y, weight, fold, grid, tol=self.tol, device=self.device)
-                at = self._choose(found, Y, weight, np.ones(len(Y), bool))
+                at = choose_strengths(
+                    found, Y, weight, np.ones(len(Y), bool), self.criterion, self.shrinkage
+                )
                 self.C_ = np.asarray(grid)[at]
             else:  # too few of one class to choose by: the middle of the grid
                 self.C_ = np.full(Y.shape[1], grid[len(grid) // 2])
@@ -151,65 +147,58 @@ class LinearHead(NormalisedInput, OneVsRestHead):
 
     def check(self) -> None:
         """See :meth:`OneVsRestHead.check`."""
-        self._grid()
+        check_ranges(self, shrinkage="[0, inf)", folds="int [2, inf)", tol="(0, inf)")
+        check_choices(
+            self,
+            class_weight=CLASS_WEIGHTS,
+            criterion=("log_loss", "average_precision"),
+            normalise=(True, False, "auto"),
+        )
+        grid = self._grid()
+        if not grid or not 0 < grid[0] <= grid[-1] < np.inf:
+            raise ValueError(f"Cs: expected numbers above 0, found {self.Cs!r}")
 
     def _grid(self) -> list[float]:
-        grid = sorted({float(C) for C in np.atleast_1d(self.Cs)})
-        if not grid or grid[0] <= 0:
-            raise ValueError(f"Cs must be positive numbers, got {self.Cs!r}")
-        if self.criterion not in ("log_loss", "average_precision"):
-            raise ValueError(
-                f"criterion is 'log_loss' or 'average_precision', not {self.criterion!r}"
-            )
-        return grid
-
-    def _choose(
-        self, found: Solution, Y: np.ndarray, weight: np.ndarray, rows: np.ndarray
-    ) -> np.ndarray:
-        """Return the place in the grid for each label, judged on ``rows``."""
-        truth, weight = Y[rows], weight[rows]
-        if self.criterion == "log_loss":
-            losses = []
-            for logits in found.logits:
-                z = logits[rows]
-                loss = weight * (np.logaddexp(0.0, z) - truth * z)
-                losses.append(loss.sum(0) / weight.sum(0))
-            cost = np.array(losses)
-        else:
-            cost = -np.array([average_precision(truth, logits[rows]) for logits in found.logits])
-            cost = np.nan_to_num(cost)
-        return shrunk_choice(cost, truth.sum(0), 0, self.shrinkage)
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return ``float32 (n, M)`` logits of the labels that are not constant."""
-        check_is_fitted(self, "coef_")
-        return self._logits(self._validated_x(X)).astype(np.float32)
+        return sorted({float(C) for C in np.atleast_1d(self.Cs)})
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
-        scores: np.ndarray = 1.0 / (1.0 + np.exp(-self._logits(X)))
-        return scores
-
-    def _logits(self, X: np.ndarray) -> np.ndarray:
-        """Multiply in float64, so that after rounding to float32 a row's score does not depend on
-        the rows beside it.
-        """
+        # multiplied in float64, so that after rounding to float32 a row's score does not depend on
+        # the rows that are scored with it
         coef = self.coef_.T.astype(np.float64)
         logits = np.empty((len(X), len(self.coef_)))
         for start in range(0, len(X), _BLOCK):
             block = self._normalised(X[start : start + _BLOCK]).astype(np.float64)
             logits[start : start + _BLOCK] = block @ coef + self.intercept_
-        return logits.clip(-80, 80)
+        return sigmoid(logits)
 
-    def _state(self) -> State:
-        return {
-            "coef": self.coef_,
-            "intercept": self.intercept_,
-            "C": self.C_,
-            "normalised": np.array([int(self.normalised_)]),
-        }
 
-    def _restore(self, state: State) -> None:
-        self.coef_ = np.asarray(state["coef"])
-        self.intercept_ = np.asarray(state["intercept"])
-        self.C_ = np.asarray(state["C"])
-        self.normalised_ = bool(np.asarray(state["normalised"])[0])
+def choose_strengths(
+    found: Solution,
+    Y: np.ndarray,
+    weight: np.ndarray,
+    rows: np.ndarray,
+    criterion: str = "log_loss",
+    shrinkage: float = 50.0,
+) -> np.ndarray:
+    """Return the place in the grid of strengths for each label, ``int (L,)``.
+
+    Args:
+        found: whose logits are out of fold.
+        Y: ``uint8 (n, L)``.
+        weight: ``float32 (n, L)``.
+        rows: ``bool (n,)``, the rows to choose by.
+        criterion: see :class:`LinearHead`.
+        shrinkage: see :class:`LinearHead`.
+    """
+    truth, weight = Y[rows], weight[rows]
+    if criterion == "log_loss":
+        losses = []
+        for logits in found.logits:
+            z = logits[rows]
+            loss = weight * (np.logaddexp(0.0, z) - truth * z)
+            losses.append(loss.sum(0) / weight.sum(0))
+        cost = np.array(losses)
+    else:
+        cost = -np.array([average_precision(truth, logits[rows]) for logits in found.logits])
+        cost = np.nan_to_num(cost)
+    return shrunk_choice(cost, truth.sum(0), 0, shrinkage)

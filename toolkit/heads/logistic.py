@@ -284,7 +284,6 @@ class _Problems:
         columns = self._columns(at)
         step_w, step_b, step_z = self._conjugate_gradients(*gradient, curvature, at)
         slope = (gradient_w * step_w).sum(0) + gradient_b * step_b
-        slope = (gradient_w * step_w).sum(0) + gradient_b * step_b
         if self.quick_x is not self.X and bool((-slope * _ROUNDED > tol * objective).any()):
             # what bf16 rounds off a long step would still be seen at the minimum
             step_z = self._forward(step_w, step_b, at)

@@ -1,9 +1,9 @@
-"""Losses of independent labels: pure, elementwise functions of logits and targets.
+"""Losses: of independent labels, elementwise, and of auxiliary tasks, with their weights.
 
-Each takes ``logits`` and ``targets`` of one shape and returns that shape, so that the caller
-weighs and sums. Targets may lie anywhere in [0, 1] (smoothed or mixed labels): every loss is the
-mean, by the target, of its value for a positive and its value for a negative. All are finite, with
-finite gradients, for any finite logit.
+Each of the labels' takes ``logits`` and ``targets`` of one shape and returns that shape, so that
+the caller weighs and sums. Targets may lie anywhere in [0, 1] (smoothed or mixed labels): every
+loss is the mean, by the target, of its value for a positive and its value for a negative. All are
+finite, with finite gradients, for any finite logit.
 
 All but the plain cross-entropy are not proper scoring rules: sigmoids trained on them rank well but
 are no calibrated probabilities.
@@ -11,7 +11,10 @@ are no calibrated probabilities.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+from torch.nn import functional
 from torch.nn.functional import logsigmoid
 
 _SMALLEST = 1e-8
@@ -89,3 +92,46 @@ def asymmetric(
     else:
         negative = torch.exp(gamma_negative * log_p) * log_not_p
     return -(targets * positive + (1 - targets) * negative)
+
+
+def task_loss(kind: str, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the mean loss of one task.
+
+    Args:
+        kind: see :class:`~toolkit.heads.auxiliary.Targets`.
+        output: ``float (b, k)``.
+        target: ``float (b, k)``; of classes ``int64 (b,)``, or ``float (b, k)`` shares of each.
+    """
+    if kind == "classes":
+        return functional.cross_entropy(output, target)
+    if kind == "binary":
+        return binary_cross_entropy(output, target).mean()
+    return functional.mse_loss(output, target)
+
+
+def weighted_sum(
+    found: Sequence[torch.Tensor],
+    kinds: Sequence[str],
+    log_variance: torch.Tensor,
+    weighting: str,
+    fixed: float,
+) -> torch.Tensor:
+    """Return the sum of the labels' loss and the tasks' losses, each with its weight.
+
+    ``uncertainty``: ``c exp(-s) loss + s / 2`` with c of 1 for likelihoods of classes and 1/2 for
+    squared errors (Kendall et al. 2018, equations 7 and 10, with s the log-variance). ``fixed``: 1
+    for the labels and ``fixed`` for each task.
+
+    >>> losses = [torch.tensor(2.0), torch.tensor(4.0)]
+    >>> float(weighted_sum(losses, ["values"], torch.zeros(2), "uncertainty", 0.0))
+    4.0
+    >>> float(weighted_sum(losses, ["values"], torch.zeros(2), "fixed", 0.5))
+    4.0
+    """
+    if weighting == "fixed":
+        return found[0] + fixed * sum(found[1:], torch.zeros_like(found[0]))
+    total = torch.zeros_like(found[0])
+    for loss, kind, s in zip(found, ["labels", *kinds], log_variance, strict=True):
+        scale = 0.5 if kind == "values" else 1.0
+        total = total + scale * torch.exp(-s) * loss + s / 2
+    return total

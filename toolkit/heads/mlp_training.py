@@ -3,50 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from toolkit.heads.network_head import NetworkHead, in_blocks
+from toolkit.heads.optimizing import (
+    batches,
+    ema_decay_at,
+    rate_factor,
+    steps_per_epoch,
+)
+
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
-_FEWEST_BATCHES = 16
-_SMALLEST_BATCH = 16
 _SCORED_ROWS = 256
-
-
-@dataclass(frozen=True)
-class Training:
-    """How the networks are shaped and trained.
-
-    Attributes:
-        hidden: units of the one hidden layer, for each label.
-        epochs: passes over the training rows.
-        batch_size: rows of a step at most; see :func:`batches`.
-        learning_rate: of AdamW (Loshchilov & Hutter 2019), at its height.
-        weight_decay: decoupled, of both layers' weights and not of their biases; a step shrinks
-            them by ``learning_rate * weight_decay``.
-        dropout: share of hidden units dropped (Srivastava et al. 2014).
-        input_dropout: share of features dropped.
-        warm_up: share of the steps in which the rate rises linearly, under a cosine to 0.
-        averaging: decay a step of an exponential moving average of the weights; None keeps the
-            weights as they are.
-        precision: ``bf16`` multiplies in bfloat16 with master weights in float32; or ``fp32``.
-        device: of torch.
-    """
-
-    hidden: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    dropout: float
-    input_dropout: float
-    warm_up: float
-    averaging: float | None
-    precision: str
-    device: str
 
 
 @dataclass(frozen=True)
@@ -66,22 +39,15 @@ class Weights:
     second_bias: np.ndarray
 
     def logits(self, X: np.ndarray) -> np.ndarray:
-        """Return ``float32 (n, L)`` for standardised ``X (n, d)``, in float32 on the processor.
-
-        Rows are scored in blocks of one size, the last one padded, so that a row's score does not
-        depend on how many others come with it.
-        """
+        """Return ``float32 (n, L)`` for standardised ``X (n, d)``, in float32 on the processor."""
         labels, hidden = self.second.shape
-        out = np.empty((len(X), labels), np.float32)
-        block = np.zeros((_SCORED_ROWS, X.shape[1]), np.float32)
-        for start in range(0, len(X), _SCORED_ROWS):
-            rows = X[start : start + _SCORED_ROWS]
-            block[: len(rows)] = rows
-            a = np.maximum(block @ self.first + self.first_bias, 0.0)
-            a = a.reshape(_SCORED_ROWS, labels, hidden)
-            z = np.einsum("nlh,lh->nl", a, self.second) + self.second_bias
-            out[start : start + _SCORED_ROWS] = z[: len(rows)]
-        return out
+
+        def block(rows: np.ndarray) -> np.ndarray:
+            a = np.maximum(rows @ self.first + self.first_bias, 0.0).reshape(-1, labels, hidden)
+            z: np.ndarray = np.einsum("nlh,lh->nl", a, self.second) + self.second_bias
+            return z
+
+        return in_blocks(X, _SCORED_ROWS, labels, block)
 
 
 class BestEpoch:
@@ -136,9 +102,10 @@ def train(
     Y: np.ndarray,
     weight: np.ndarray,
     loss: Loss,
-    how: Training,
+    how: NetworkHead,
     seed: tuple[int, ...],
     validation: Validation | None = None,
+    ema_decay: float | None = None,
 ) -> tuple[Weights, np.ndarray]:
     """Train one network a label and return the weights, and the epoch ``(L,)`` they are from.
 
@@ -151,12 +118,13 @@ def train(
         Y: ``(n, L)`` of 0 and 1.
         weight: ``float32 (n, L)``; only its proportions within a label count.
         loss: elementwise, of logits and targets.
-        how: see :class:`Training`.
+        how: the head, unfitted; both layers' weights are decayed, not their biases.
         seed: of everything random here; global generators are neither read nor moved.
         validation: rows to choose each label's epoch by; without them it is the last.
+        ema_decay: decay a step of a moving average of the weights; None takes them as they are.
     """
     random = np.random.default_rng(seed)
-    networks = _Networks(X, Y, weight, loss, how, random)
+    networks = _Networks(X, Y, weight, loss, how, random, ema_decay)
     best: BestEpoch | None = None
     if validation is not None:
         constant = networks.constant_loss(validation)
@@ -174,23 +142,6 @@ def train(
     return networks.weights(kept), best.epoch
 
 
-def steps_per_epoch(n: int, batch_size: int) -> int:
-    """Return how many batches n rows make, of ``batch_size`` rows or a little less.
-
-    Small data is cut into 16 batches nevertheless, as long as they hold 16 rows: an epoch of few
-    steps would leave the networks where they began.
-
-    >>> steps_per_epoch(12_960, 256), steps_per_epoch(500, 256), steps_per_epoch(20, 256)
-    (51, 16, 2)
-    """
-    return max(-(-n // batch_size), min(_FEWEST_BATCHES, -(-n // _SMALLEST_BATCH)))
-
-
-def batches(n: int, batch_size: int, random: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield row indices that cover each of n rows once, in parts of nearly one size."""
-    yield from np.array_split(random.permutation(n), steps_per_epoch(n, batch_size))
-
-
 def initial_weights(
     d: int, hidden: int, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -198,12 +149,6 @@ def initial_weights(
     first = random.standard_normal((d, hidden), np.float32) * np.float32(math.sqrt(2 / d))
     second = random.standard_normal(hidden, np.float32) * np.float32(math.sqrt(1 / hidden))
     return first, second
-
-
-def learning_rate(step: int, steps: int, how: Training) -> float:
-    """Return the rate of a step, counted from 0: a linear rise under a cosine that ends at 0."""
-    rise = min(1.0, (step + 1) / max(1.0, how.warm_up * steps))
-    return how.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 class _Networks:
@@ -215,12 +160,15 @@ class _Networks:
         Y: np.ndarray,
         weight: np.ndarray,
         loss: Loss,
-        how: Training,
+        how: NetworkHead,
         random: np.random.Generator,
+        ema_decay: float | None,
     ) -> None:
+        self.ema_decay = ema_decay
         self.how, self.loss, self.random = how, loss, random
-        self.device = torch.device(how.device)
-        self.dtype = torch.bfloat16 if how.precision == "bf16" else torch.float32
+        device, precision = how.hardware()
+        self.device = torch.device(device)
+        self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.labels, self.hidden = Y.shape[1], how.hidden
         self.X = torch.from_numpy(X).to(self.device, self.dtype)
         self.Y = self._float(Y)
@@ -235,12 +183,12 @@ class _Networks:
         self.gradients, self.means, self.squares = (
             [torch.zeros_like(parameter) for parameter in self.parameters] for _ in range(3)
         )
-        self.average = [p.clone() for p in self.parameters] if how.averaging is not None else None
+        self.average = [p.clone() for p in self.parameters] if ema_decay is not None else None
         self.first_copy = self.first.to(self.dtype)
         self.steps = how.epochs * steps_per_epoch(len(X), how.batch_size)
         self.taken = 0
         # the second layers of all labels as one matrix (L, L, H) with zeros off the diagonal, so
-        # that they too are one product; beside the first layer's d features its L are few
+        # that they too are one product; the first layer's d features are many more than L
         self.blocks = torch.zeros(
             (self.labels, self.labels, self.hidden), dtype=self.dtype, device=self.device
         )
@@ -256,9 +204,8 @@ class _Networks:
         self._gradients(x, y, weight)
         self._adamw()
         self.first_copy.copy_(self.first)
-        if self.average is not None and self.how.averaging is not None:
-            # early on, an average over the few steps so far
-            decay = min(self.how.averaging, self.taken / (self.taken + 9))
+        if self.average is not None and self.ema_decay is not None:
+            decay = ema_decay_at(self.taken - 1, self.ema_decay)
             for average, parameter in zip(self.average, self.parameters, strict=True):
                 average.lerp_(parameter, 1 - decay)
 
@@ -288,7 +235,7 @@ class _Networks:
         This is the kernel under ``torch.optim.AdamW(fused=True)``, without that class: making one
         imports torch's compiler, which takes longer than training on a small data set.
         """
-        rate = learning_rate(self.taken, self.steps, self.how)
+        rate = self.how.learning_rate * rate_factor(self.taken, self.steps)
         self.taken += 1
         for at, decay in enumerate((self.how.weight_decay, 0.0, self.how.weight_decay, 0.0)):
             torch._fused_adamw_(

@@ -13,9 +13,9 @@ def shrunk_choice(
     A label with k positives trusts its own costs as k / (k + shrinkage).
 
     Args:
-        cost: ``(choices, L)``, all of one sign; NaN where nothing could be judged.
+        cost: ``(choices, L)``, all of one sign; NaN where nothing could be evaluated.
         positives: ``(L,)``.
-        default: the choice where nothing could be judged.
+        default: the choice where nothing could be evaluated.
         shrinkage: in positives; 0 lets every label choose alone.
 
     Returns:

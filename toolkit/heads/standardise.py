@@ -1,8 +1,12 @@
-"""StandardisedInput: features brought to one scale, learned from training rows."""
+"""Heads on pooled activations: rows of one length, features on one scale."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
+
+from toolkit.heads.head import OneVsRestHead, State
 
 
 def power_normalised(X: np.ndarray, rooted: np.ndarray) -> np.ndarray:
@@ -25,59 +29,56 @@ def power_normalised(X: np.ndarray, rooted: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def normalises(non_negative: np.ndarray, normalise: bool | str) -> bool:
-    """Tell whether to normalise; ``auto`` does if no training row has a feature below 0.
-
-    Args:
-        non_negative: ``bool (n,)``, whether all of a training row's features are at least 0.
-        normalise: True, False or ``auto``.
-
-    Raises:
-        ValueError: ``normalise`` is none of True, False and ``auto``.
-    """
-    if not isinstance(normalise, bool) and normalise != "auto":
-        raise ValueError(f"normalise is True, False or 'auto', not {normalise!r}")
-    return bool(non_negative.all()) if normalise == "auto" else bool(normalise)
-
-
-class NormalisedInput:
-    """Mixin of heads that take roots of all features, or of none.
+class NormalisedHead(OneVsRestHead):
+    """A head that may normalise its rows, taking roots of all features.
 
     Attributes:
         normalised_: whether roots are taken and rows brought to length 1.
+        rooted_: ``bool (d,)``, features that the square root is taken of.
     """
 
+    LEARNED: ClassVar[tuple[str, ...]] = ("normalised", "rooted")
+    normalise: bool | str
     normalised_: bool
+    rooted_: np.ndarray
+
+    def _choose_normalising(self, non_negative: np.ndarray, width: int) -> None:
+        """Decide: ``auto`` normalises if no training row has a feature below 0.
+
+        Args:
+            non_negative: ``bool (n,)``, whether all of a training row's features are at least 0.
+            width: d.
+        """
+        chosen = non_negative.all() if self.normalise == "auto" else self.normalise
+        self.normalised_, self.rooted_ = bool(chosen), np.ones(width, bool)
 
     def _normalised(self, X: np.ndarray) -> np.ndarray:
-        return power_normalised(X, np.ones(X.shape[1], bool)) if self.normalised_ else X
+        return power_normalised(X, self.rooted_) if self.normalised_ else X
+
+    def _restore(self, state: State) -> None:
+        super()._restore(state)
+        self.normalised_ = bool(np.asarray(state["normalised"])[0])
 
 
-class StandardisedInput:
-    """Mixin of heads that train networks on pooled activations.
+class StandardisedHead(NormalisedHead):
+    """A head that normalises, taking roots of features that are never negative, and standardises.
 
     Attributes:
-        normalise: take square roots and bring rows to length 1 first (Perronnin et al. 2010).
-        rooted_: ``bool (d,)``, features that the square root is taken of: those that no training
-            row has below 0.
         mean_: ``float32 (d,)``, of the training rows.
         scale_: ``float32 (d,)``, their standard deviation; 1 for a constant feature.
     """
 
-    normalise: bool
-    rooted_: np.ndarray
+    LEARNED: ClassVar[tuple[str, ...]] = (*NormalisedHead.LEARNED, "mean", "scale")
     mean_: np.ndarray
     scale_: np.ndarray
 
-    def _rooted(self, X: np.ndarray) -> np.ndarray:
+    def _learn_roots(self, X: np.ndarray) -> np.ndarray:
         """Learn from training rows which features to take roots of, and return X normalised."""
-        self.rooted_ = np.asarray(self.normalise & (X >= 0).all(axis=0))
+        self.normalised_ = bool(self.normalise)
+        self.rooted_ = np.asarray(self.normalised_ & (X >= 0).all(axis=0))
         return self._normalised(X)
 
-    def _normalised(self, X: np.ndarray) -> np.ndarray:
-        return power_normalised(X, self.rooted_) if self.normalise else X
-
-    def _find_scale(self, X: np.ndarray) -> None:
+    def _learn_scale(self, X: np.ndarray) -> None:
         self.mean_ = X.mean(0, dtype=np.float64).astype(np.float32)
         scale = X.std(0, dtype=np.float64).astype(np.float32)
         # constant up to rounding: dividing by what rounding left would blow it up

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Image, Images
+from toolkit.runtime.processor import cores
 
 GROUP = 32
 _HELD_BYTES = 32 << 20
@@ -25,10 +26,9 @@ def batches(
     batch: int,
     chunk: int,
     preprocess: Preprocess,
-    readers: ThreadPoolExecutor,
     ahead: int,
-) -> Iterator[Decoded]:
-    """Decode images in order, some groups ahead of their use.
+) -> Generator[Decoded]:
+    """Decode images in order, in threads, some groups ahead of their use; close it after an error.
 
     Args:
         images: where to find them.
@@ -36,7 +36,6 @@ def batches(
         batch: rows of a full batch.
         chunk: no batch reaches over a multiple of this many images.
         preprocess: gives size and crop.
-        readers: threads to decode in.
         ahead: images to hold decoded at most, about.
 
     Yields:
@@ -49,19 +48,23 @@ def batches(
     group = min(batch, GROUP)
     starts = iter(range(0, len(rows), group))
     under_way: deque[Future[Decoded]] = deque()
+    with decoding(), ThreadPoolExecutor(cores(), "decode", _use_one_thread) as readers:
 
-    def begin(groups: int) -> None:
-        for start in itertools.islice(starts, groups):
-            part = [images[row] for row in rows[start : start + group].tolist()]
-            under_way.append(readers.submit(decode_group, part, preprocess))
+        def begin(groups: int) -> None:
+            for start in itertools.islice(starts, groups):
+                part = [images[row] for row in rows[start : start + group].tolist()]
+                under_way.append(readers.submit(decode_group, part, preprocess))
 
-    def decoded() -> Iterator[Decoded]:
-        begin(max(1, ahead // group))
-        while under_way:
-            yield under_way.popleft().result()
-            begin(1)
+        def decoded() -> Iterator[Decoded]:
+            begin(max(1, ahead // group))
+            while under_way:
+                yield under_way.popleft().result()
+                begin(1)
 
-    return _regrouped(decoded(), batch, chunk)
+        try:
+            yield from _regrouped(decoded(), batch, chunk)
+        finally:
+            readers.shutdown(wait=False, cancel_futures=True)
 
 
 def decode_group(images: Sequence[Image], preprocess: Preprocess) -> Decoded:
@@ -112,30 +115,25 @@ def _regrouped(groups: Iterable[Decoded], batch: int, chunk: int) -> Iterator[De
 
 
 @contextmanager
-def quiet_decoding() -> Iterator[None]:
-    """Silence what image decoders warn of; what they cannot decode is reported by image."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
+def decoding() -> Iterator[None]:
+    """Silence what decoders warn of, and let threads made later have torch threads as before.
 
-
-def use_one_thread() -> None:
-    """Let torch resize within the calling thread; to be called first in every reader."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
-@contextmanager
-def threads_restored() -> Iterator[None]:
-    """Give threads made later the present number of torch threads back.
-
-    The number set in one thread is inherited by those that first use torch after it.
+    What cannot be decoded is reported by image. The number of torch threads set in one thread is
+    inherited by those that first use torch after it.
     """
     import torch
 
     before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+def _use_one_thread() -> None:
+    """Let torch resize within the calling thread."""
+    import torch
+
+    torch.set_num_threads(1)

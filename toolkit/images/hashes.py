@@ -18,7 +18,6 @@ from PIL import Image
 from toolkit.images.decode import UndecodableError, decode_pillow
 
 Hashes = npt.NDArray[np.uint64]
-Progress = Callable[[int], None]
 
 _SIDE = 32
 _LOW = 8
@@ -49,7 +48,7 @@ class Survey:
         return ~bad
 
 
-def survey(paths: Sequence[str | Path], on_progress: Progress | None = None) -> Survey:
+def survey(paths: Sequence[str | Path], on_progress: Callable[[int], None] | None = None) -> Survey:
     """Decode every image, in threads, and return its hashes or why it cannot be decoded."""
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
         found = []

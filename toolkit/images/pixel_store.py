@@ -6,21 +6,15 @@ network's step on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from toolkit.images.feed import (
-    Decoded,
-    batches,
-    quiet_decoding,
-    threads_restored,
-    use_one_thread,
-)
+from toolkit.images.feed import Decoded, batches
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Images
 from toolkit.runtime.processor import cores
@@ -30,7 +24,7 @@ from toolkit.storage.row_store import RowStore
 FORMAT = 1
 CHUNK = 512
 _BATCH = 64
-Progress = Callable[[int], None]
+Count = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -106,23 +100,20 @@ class PixelStore(RowStore):
         ArtifactError: the store is damaged or another key's.
     """
 
+    what = "pixel store"
+    again = "run the command again, which decodes the images"
+
     def __init__(self, artifacts: Path, key: PixelKey) -> None:
         self.key = key
-        super().__init__(
-            artifacts / "embeddings" / "pixels" / f"{key.size}-{key.hex[:12]}",
-            what="pixel store",
-            again="run the command again, which decodes the images",
-            key=key.hex,
-            facts=key.facts(),
-            shape=(key.size, key.size, 3),
-            dtype=np.dtype(np.uint8),
-        )
+        folder = artifacts / "embeddings" / "pixels" / f"{key.size}-{key.hex[:12]}"
+        shape = (key.size, key.size, 3)
+        super().__init__(folder, key.hex, key.facts(), shape, np.dtype(np.uint8))
 
     def fill(
         self,
         images: Images,
-        on_start: Progress | None = None,
-        on_progress: Progress | None = None,
+        on_start: Count | None = None,
+        on_progress: Count | None = None,
     ) -> int:
         """Decode what the store lacks and return how many images that were.
 
@@ -131,20 +122,16 @@ class PixelStore(RowStore):
         Raises:
             DataError: an image is gone, or its content is not what its digest says.
         """
-        if not len(self.missing(images.digests)):
-            return 0
-        with self.lock():
-            self.recover()
-            missing = self.missing(images.digests)
+        with self.filling(images.digests) as missing:
+            if len(missing) == 0:
+                return 0
             if on_start is not None:
                 on_start(len(missing))
-            for digests, pixels, reasons in _decoded(images, missing, self.key):
-                if reasons:
-                    self.skip(reasons)
-                if digests:
-                    self.append(digests, pixels)
-                if on_progress is not None:
-                    on_progress(len(digests) + len(reasons))
+            with closing(_decoded(images, missing, self.key)) as decoded:
+                for digests, pixels, reasons in decoded:
+                    self.add(digests, pixels, reasons)
+                    if on_progress is not None:
+                        on_progress(len(digests) + len(reasons))
         return len(missing)
 
 
@@ -160,26 +147,20 @@ def decode_pixels(images: Images, key: PixelKey) -> tuple[np.ndarray, dict[str, 
     """
     pixels = np.zeros((len(images), key.size, key.size, 3), np.uint8)
     reasons: dict[str, str] = {}
-    found: list[bytes] = []
-    for digests, part, told in _decoded(images, np.arange(len(images)), key):
-        reasons |= told
-        pixels[len(found) : len(found) + len(part)] = part
-        found += digests
+    done = 0
+    with closing(_decoded(images, np.arange(len(images)), key)) as decoded:
+        for _, part, undecodable in decoded:
+            reasons |= undecodable
+            pixels[done : done + len(part)] = part
+            done += len(part)
     if reasons:
         good = [row for row, image in enumerate(images) if image.digest.hex() not in reasons]
-        packed = pixels[: len(good)].copy()
+        packed = pixels[:done].copy()
         pixels[:] = 0
         pixels[good] = packed
     return pixels, reasons
 
 
-def _decoded(images: Images, rows: np.ndarray, key: PixelKey) -> Iterator[Decoded]:
-    """Yield digests, pixels and reasons a chunk at a time, decoded in threads, in order."""
-    with (
-        quiet_decoding(),
-        threads_restored(),
-        ThreadPoolExecutor(cores(), "decode", use_one_thread) as readers,
-    ):
-        yield from batches(
-            images, rows, CHUNK, CHUNK, key.preprocess, readers, 4 * cores() * _BATCH
-        )
+def _decoded(images: Images, rows: np.ndarray, key: PixelKey) -> Generator[Decoded]:
+    """Give digests, pixels and reasons a chunk at a time, in order."""
+    return batches(images, rows, CHUNK, CHUNK, key.preprocess, 4 * cores() * _BATCH)

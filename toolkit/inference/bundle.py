@@ -11,16 +11,15 @@ from toolkit.inference.scorer import Parts
 from toolkit.inference.scorers import Find
 from toolkit.storage.files import (
     digest_file,
-    digest_of,
     read_json,
     replace_folder,
     sweep,
     temporary_beside,
-    write_json,
 )
+from toolkit.storage.manifest import read_manifest, write_manifest
 from toolkit.storage.toml import dump_toml, load_toml
 
-FORMAT = 1
+FORMAT = 2
 CARD = "MODEL_CARD.md"
 _MANIFEST = "bundle.json"
 
@@ -68,23 +67,18 @@ def export_bundle(
     try:
         members: dict[str, Any] = {}
         _add(find, name, building, members)
-        files = sorted(
-            file.relative_to(building).as_posix() for file in building.rglob("*") if file.is_file()
-        )
-        manifest = {
+        facts = {
             "format": FORMAT,
             "model": name,
             "labels": list(find(name).labels),
             "thresholds": thresholds,
             "members": members,
-            "files": {file: digest_file(building / file).hex() for file in files},
         }
-        digest = digest_of(manifest)
+        digest = write_manifest(building / _MANIFEST, facts)
         if place.exists() and not overwrite:
             if not _holds(place, digest):
-                raise UsageError(f"{place} is there already: replace it with --overwrite")
+                raise UsageError(f"{place} is there already: replace it with overwrite")
             return list(members)
-        write_json(building / _MANIFEST, manifest | {"digest": digest})
         (building / CARD).write_text(card, encoding="utf-8")
         replace_folder(building, place)
     finally:
@@ -98,17 +92,13 @@ def open_bundle(folder: Path) -> tuple[Find, str, dict[str, float]]:
     Raises:
         ArtifactError: a file is missing, damaged or of another format version.
     """
-    manifest = read_json(folder / _MANIFEST, f"the exported model {folder}")
-    own = manifest.pop("digest", None) if isinstance(manifest, dict) else None
-    if own != digest_of(manifest):
-        raise ArtifactError(f"{folder / _MANIFEST} is not what was exported: export again")
+    manifest = _manifest(folder)
     if manifest["format"] != FORMAT:
-        raise ArtifactError(f"{folder} was exported in another format version: export again")
-    for file, digest in manifest["files"].items():
-        if not (folder / file).is_file() or digest_file(folder / file).hex() != digest:
-            raise ArtifactError(
-                f"{folder / file} is missing or not what was exported: copy the folder again"
-            )
+        raise ArtifactError(
+            f"{folder} was exported by another version of the toolkit (expected format {FORMAT}, "
+            f"found {manifest['format']}): export it again with 'toolkit export "
+            f"{manifest['model']} {folder} --overwrite'"
+        )
     members: dict[str, Any] = manifest["members"]
 
     def find(name: str) -> Parts:
@@ -130,14 +120,17 @@ def open_bundle(folder: Path) -> tuple[Find, str, dict[str, float]]:
     return find, str(manifest["model"]), dict(manifest["thresholds"])
 
 
+def _manifest(folder: Path) -> dict[str, Any]:
+    again = "copy the folder again, or export again"
+    return read_manifest(folder / _MANIFEST, f"the exported model {folder}", again)
+
+
 def _holds(folder: Path, digest: str) -> bool:
     """Tell whether a bundle is whole and of that digest."""
     try:
-        open_bundle(folder)
+        return bool(_manifest(folder)["digest"] == digest)
     except ArtifactError:
         return False
-    found: dict[str, Any] = read_json(folder / _MANIFEST, f"the exported model {folder}")
-    return bool(found["digest"] == digest)
 
 
 def _add(find: Find, name: str, building: Path, members: dict[str, Any]) -> None:

@@ -136,7 +136,7 @@ class Model:
         Args:
             images: see :func:`toolkit.predict`.
             binary: 0 and 1 at :attr:`thresholds` in place of probabilities.
-            progress: who is told.
+            progress: where progress is shown.
         """
         return self.score(images, binary=binary, progress=progress).to_frame()
 

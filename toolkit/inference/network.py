@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
+from torch import nn
 
+from toolkit.errors import ArtifactError
 from toolkit.features.backbones import Backbone, BackboneSpec
 from toolkit.features.key import CacheKey
-from toolkit.finetuning.forward import logits_of, saved_networks
+from toolkit.finetuning.forward import logits_of
+from toolkit.finetuning.networks import COUNT, Classifier, FrozenClassifier
 from toolkit.finetuning.source import Source
 from toolkit.images.pixel_store import PixelKey
 from toolkit.inference.scorer import Batch, Parts, Pictures, Store
+from toolkit.members.member import load_state
 from toolkit.statistics.links import sigmoid
 
 
@@ -65,3 +74,49 @@ def _store(parts: Parts, key: CacheKey) -> Store:
     name, crop, seed = str(recipe["backbone"]), str(recipe["crop"]), int(recipe["seed"])
     spec = BackboneSpec(name, parts.asked_weights(), crop=crop, seed=seed, invert=invert)
     return Store(key, spec)
+
+
+def saved_networks(folder: Path, notes: Mapping[str, Any]) -> list[nn.Module]:
+    """Build the networks of a fine-tuned member, one, or one a fold, in evaluation mode.
+
+    Args:
+        folder: the member's folder ``model``.
+        notes: what ``notes.json`` there holds.
+
+    Raises:
+        ArtifactError: a model cannot be read, or is not of the network that is built now.
+    """
+    names = sorted(file.stem for file in folder.glob("*.safetensors"))
+    shape, networks = _shape(notes["trunk"]), []
+    for name in names:
+        network = copy.deepcopy(shape)
+        arrays = {k: torch.from_numpy(np.array(v)) for k, v in load_state(folder, name).items()}
+        try:
+            differing = network.load_state_dict(arrays, strict=False)
+        except RuntimeError as error:  # of another shape
+            raise _another_network(folder / name) from error
+        # not saved are numbers of batches seen, which evaluation does not use
+        missing = [key for key in differing.missing_keys if not key.endswith(COUNT)]
+        if missing or differing.unexpected_keys:
+            raise _another_network(folder / name)
+        networks.append(network.eval())
+    return networks
+
+
+def _another_network(path: Path) -> ArtifactError:
+    return ArtifactError(
+        f"the weights in {path}.safetensors are not those of the network that is built for them: "
+        "install the versions of torchvision and timm that trained it, or train it again"
+    )
+
+
+def _shape(facts: Mapping[str, Any]) -> nn.Module:
+    if "features" in facts:
+        return FrozenClassifier(
+            CacheKey.from_facts(facts["features"]).backbone.dim, facts["labels"]
+        )
+    from toolkit.features.loading import load
+
+    known = Backbone.from_facts(facts["backbone"])
+    _, trunk, _ = load(BackboneSpec(known.name, "none"))
+    return Classifier(trunk, known.dim, facts["labels"], known.preprocess)

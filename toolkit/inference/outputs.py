@@ -34,9 +34,9 @@ def open_output(
 ) -> Iterator[Write]:
     """Yield what takes names and scores; the file appears under its name once all are written.
 
-    CSV and Parquet, by the file's ending: a column ``image``, then one a label, of probabilities,
+    CSV and Parquet, by the file's ending: a column ``image``, then one per label, of probabilities,
     or of 0 and 1 where thresholds are given. The course's form is tab-separated: a header, then for
-    each image its number (the last digits of its name) and a 0 or 1 a label.
+    each image its number (the last digits of its name) and a 0 or 1 per label.
 
     Args:
         path: the file to write.

@@ -35,7 +35,7 @@ def predict(
         engine: ``auto``, ``openvino`` or ``torch``, for embeddings.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         artifacts: where everything is kept.
-        progress: who is told; see :func:`~toolkit.runtime.progress.choose_progress`.
+        progress: where progress is shown; see :func:`~toolkit.runtime.progress.choose_progress`.
 
     Raises:
         UsageError: there is no such model, or what was given is no image.

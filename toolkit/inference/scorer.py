@@ -108,7 +108,7 @@ class Parts:
         digest: of its predictions; says whether it is still the one that an ensemble learned on.
         folder: the folder of fitted models.
         recipe: the resolved recipe.
-        notes: what was kept beside the models.
+        notes: the facts kept with the models.
         weights: turns a weights path of the recipe into the path it has here.
     """
 

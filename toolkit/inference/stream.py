@@ -158,8 +158,8 @@ class _Batch:
     def decode(self, key: PixelKey) -> dict[int, str]:
         """Decode all images; return the reasons for those that cannot be, by id."""
         self._pixels[key], reasons = decode_pixels(self.images, key)
-        told = ((int(each.id), reasons.get(each.digest.hex())) for each in self.images)
-        return {at: reason for at, reason in told if reason is not None}
+        found = ((int(each.id), reasons.get(each.digest.hex())) for each in self.images)
+        return {at: reason for at, reason in found if reason is not None}
 
     def take(self, rows: list[int]) -> _Batch:
         """Return some of the images."""

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import clone
 
 from toolkit.errors import DataError
+from toolkit.heads.head import seed_of
 from toolkit.heads.multitask import MultitaskHead
 from toolkit.statistics.intervals import corrected_mean, holm
 from toolkit.statistics.metrics import mean_average_precision
@@ -80,11 +81,12 @@ def ablate(
     if runs < 2 or not head.tasks:
         raise DataError("an ablation needs at least one task and two runs: give aux and seeds")
     every, folds = tuple(head.tasks), int(fold.max()) + 1
+    seed = seed_of(head.random_state)
     wanted: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [("all tasks", every, ())]
     if len(every) > 1:
         wanted += [(f"{task} alone", (task,), ()) for task in every]
         wanted += [
-            (f"{task} beside the others", every, tuple(t for t in every if t != task))
+            (f"{task} added to the others", every, tuple(t for t in every if t != task))
             for task in every
         ]
     measured: dict[tuple[str, ...], list[float]] = {}
@@ -92,7 +94,7 @@ def ablate(
         measured[tasks] = []
         for run in range(runs):
             fit, held = (fold >= 0) & (fold != run % folds), fold == run % folds
-            model = clone(head).set_params(tasks=tasks, random_state=head.random_state + run)
+            model = clone(head).set_params(tasks=tasks, random_state=seed + run)
             model.fit(X[fit], Y[fit], aux={name: values[fit] for name, values in aux.items()})
             measured[tasks].append(mean_average_precision(Y[held], model.predict_proba(X[held])))
             if on_progress is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,14 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from toolkit.errors import ArtifactError, DataError
-from toolkit.heads.head import FitsFolds, OneVsRestHead, Progress
+from toolkit.errors import ArtifactError, DataError, UsageError
+from toolkit.heads.head import (
+    FitsFolds,
+    OneClassWarning,
+    OneVsRestHead,
+    Progress,
+    warn_one_class,
+)
 from toolkit.members.member import load_state, save_state
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
 from toolkit.storage.files import digest_file, read_json, write_json
@@ -45,6 +53,7 @@ def cross_fit(
     *,
     sample_weight: np.ndarray | None = None,
     aux: Mapping[str, np.ndarray] | None = None,
+    labels: Sequence[str] | None = None,
     checkpoints: Checkpoints | None = None,
     on_progress: Progress | None = None,
 ) -> CrossFit:
@@ -52,44 +61,46 @@ def cross_fit(
 
     Args:
         head: an unfitted head; it is cloned.
-        X: ``float32 (n, d)``.
-        Y: ``uint8 (n, L)``; rows of fold -1 are scored, their labels are not looked at.
+        X: ``float32 (n, d)``, or a data frame.
+        Y: ``(n, L)`` of 0 and 1, or a data frame; rows of fold -1 are scored, their labels are not
+            looked at.
         fold: ``int (n,)``, -1 for the rows outside the development set.
         sample_weight: ``(n,)`` or ``(n, L)``.
         aux: what a head's auxiliary tasks learn from, arrays of n rows by name; each fold's model
             gets the rows that it learns from.
+        labels: L names, for the warning of labels with one class; by default columns of Y.
         checkpoints: where finished folds are kept, for heads that are fitted fold by fold.
         on_progress: called with 1 after each fold (or each step of a head that fits all at once).
 
     Raises:
         DataError: a fold has no rows.
+        UsageError: ``aux`` is given to a head without auxiliary tasks.
     """
+    labels = getattr(Y, "columns", None) if labels is None else labels
+    X, Y = np.asarray(X), np.asarray(Y)
     inside = np.flatnonzero(fold >= 0)
     folds = int(fold.max()) + 1
     counts = np.bincount(fold[inside], minlength=folds) if len(inside) else np.zeros(1)
     if folds < 2 or (counts == 0).any():
         raise DataError("a fold has no images with embeddings: use fewer folds or embed them all")
-    weight = None if sample_weight is None else sample_weight[inside]
-    if isinstance(head, FitsFolds):
-        models = head.fit_folds(X[inside], Y[inside], fold[inside], weight, on_progress)
-    else:
-        models = []
-        if checkpoints is not None:
-            checkpoints.open()
-        for f in range(folds):
-            model = checkpoints.load(f, head) if checkpoints is not None else None
-            if model is None:
-                rows = inside[fold[inside] != f]
-                part = None if sample_weight is None else sample_weight[rows]
-                more: dict[str, Any] = {}
-                if aux is not None:
-                    more["aux"] = {key: values[rows] for key, values in aux.items()}
-                model = clone(head).fit(X[rows], Y[rows], part, **more)
-                if checkpoints is not None:
-                    checkpoints.save(f, model)
-            models.append(model)
-            if on_progress is not None:
-                on_progress(1)
+    fit = head.fit_folds if isinstance(head, FitsFolds) else head.fit
+    if aux is not None and "aux" not in inspect.signature(fit).parameters:
+        raise UsageError(f"aux: expected none, as {type(head).__name__} learns no auxiliary tasks")
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+
+    def learned(rows: np.ndarray) -> dict[str, Any]:
+        tasks = {} if aux is None else {"aux": {key: values[rows] for key, values in aux.items()}}
+        return {key: values[rows] for key, values in weights.items()} | tasks
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OneClassWarning)  # one for all folds, below
+        if isinstance(head, FitsFolds):
+            models = head.fit_folds(
+                X[inside], Y[inside], fold[inside], **learned(inside), on_progress=on_progress
+            )
+        else:
+            models = _fold_by_fold(head, X, Y, fold, learned, checkpoints, on_progress)
+    warn_one_class(models, labels)
     scores = np.zeros(Y.shape, np.float32)
     for f, model in enumerate(models):
         held = np.flatnonzero(fold == f)
@@ -98,6 +109,31 @@ def cross_fit(
     scores[outside] = mean_scores(models, X[outside])
     origin = np.where(fold >= 0, OUT_OF_FOLD, HELD_OUT).astype(np.int8)
     return CrossFit(models, scores, origin)
+
+
+def _fold_by_fold(
+    head: OneVsRestHead,
+    X: np.ndarray,
+    Y: np.ndarray,
+    fold: np.ndarray,
+    learned: Callable[[np.ndarray], dict[str, Any]],
+    checkpoints: Checkpoints | None,
+    on_progress: Progress | None,
+) -> list[OneVsRestHead]:
+    models = []
+    if checkpoints is not None:
+        checkpoints.open()
+    for f in range(int(fold.max()) + 1):
+        model = checkpoints.load(f, head) if checkpoints is not None else None
+        if model is None:
+            rows = np.flatnonzero((fold >= 0) & (fold != f))
+            model = clone(head).fit(X[rows], Y[rows], **learned(rows))
+            if checkpoints is not None:
+                checkpoints.save(f, model)
+        models.append(model)
+        if on_progress is not None:
+            on_progress(1)
+    return models
 
 
 def mean_scores(models: list[OneVsRestHead], X: np.ndarray) -> np.ndarray:

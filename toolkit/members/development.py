@@ -21,7 +21,7 @@ def development_facts(dataset: Dataset, split: Split, predictions: Predictions) 
 
     Args:
         dataset: the images and labels that the predictions are of.
-        split: tells the development images.
+        split: names the development images.
         predictions: a member's; of images without any, ``origin`` is "none" and ``metrics`` empty.
     """
     row = {image: i for i, image in enumerate(dataset.ids)}

@@ -22,16 +22,15 @@ from toolkit.errors import UsageError, check_choice
 from toolkit.features.backbones import DEFAULT
 from toolkit.features.spec import FeatureSpec
 from toolkit.finetuning.journal import EXTRA, tensorboard_there
-from toolkit.finetuning.settings import (
-    PROTOCOLS,
-    Settings,
+from toolkit.finetuning.protocols import (
     answers,
     backbone_of,
     canonical,
+    measure,
     settings_for,
 )
+from toolkit.finetuning.settings import Settings
 from toolkit.heads.auxiliary import WEIGHTINGS, check_tasks
-from toolkit.heads.registry import parse_options
 from toolkit.members.development import development_facts
 from toolkit.members.frozen import Settings as SettingsLike
 from toolkit.members.member import Member, provenance, save_member
@@ -43,6 +42,7 @@ from toolkit.paper.results import result
 from toolkit.runtime.denormals import flushed_denormals
 from toolkit.runtime.device import choose_device, choose_precision
 from toolkit.runtime.heap import keep_freed_memory
+from toolkit.runtime.options import parse_options
 from toolkit.runtime.progress import Progress, Task, choose_progress
 from toolkit.runtime.stopping import stop_signal
 from toolkit.storage.artifacts import artifacts_folder
@@ -115,7 +115,8 @@ def finetune(
         crop: ``center`` or ``full``.
         resume: go on from the last checkpoint.
         tensorboard: True to insist, False for never, None for where it is installed.
-        split, name, overwrite, device, precision, seed, artifacts, progress: as for ``ovr``.
+
+    The others are those of :func:`~toolkit.members.frozen.ovr`.
 
     Raises:
         UsageError: an option is not among its choices, options contradict each other, a member of
@@ -124,7 +125,6 @@ def finetune(
         StoppedError: it was asked to stop.
     """
     told, folder = choose_progress(progress), artifacts_folder(artifacts)
-    check_choice("protocol", protocol, PROTOCOLS)
     given = {
         "pretrain": pretrain,
         "loss": loss,
@@ -199,9 +199,9 @@ def _settings(
             raise UsageError(f"{row} begins with a random network: leave weights out")
         weights = "none"
     if weights == "none":
-        if more.get("head_start") == "probe":
-            raise UsageError("head_start=probe needs a network that knows something: leave it out")
-        how = how.changed({"head_start": "none"})
+        if more.get("initial_probe"):
+            raise UsageError("initial_probe needs a network that knows something: leave it out")
+        how = how.changed({"initial_probe": False})
     return how, weights
 
 
@@ -249,7 +249,7 @@ class _Work:
         self, name: str, *, overwrite: bool, resume: bool, tensorboard: bool | None
     ) -> Member:
         """Train, score and save, or return what is up to date."""
-        from toolkit.finetuning.fitting import CHECKPOINT, end_folder, measure, prepare_folder
+        from toolkit.finetuning.run_folder import CHECKPOINT, end_folder, prepare_folder
 
         recipe = dict(self.recipe)
         if self.tasks:
@@ -336,7 +336,7 @@ class _Work:
         self, name: str, folder: Path, tensorboard: bool | None
     ) -> tuple[Fitted, np.ndarray, np.ndarray, Skipped]:
         """Return models and scores, labels as the protocol pairs them, and rows and lacks."""
-        from toolkit.finetuning.fitting import Parts, Watch, fit
+        from toolkit.finetuning.fitting import Callbacks, SplitRows, fit
         from toolkit.finetuning.tasks import Auxiliary
 
         source, rows, skipped = self.images.source()
@@ -366,13 +366,13 @@ class _Work:
                 self.images.network,
                 source,
                 Y[rows],
-                Parts(train, validation, test, fold),
+                SplitRows(train, validation, test, fold),
                 self.how,
                 auxiliary=Auxiliary(self.tasks, self.weighting, self.aux_weight, material),
                 seed=self.spec.seed,
                 precision=self.spec.precision,
                 device=self.spec.device,
-                watch=Watch(
+                callbacks=Callbacks(
                     folder=folder,
                     tensorboard=tensorboard,
                     stop=stop,

@@ -19,13 +19,14 @@ from toolkit.data.split_store import get_folds, get_split
 from toolkit.features.matrix import FeatureMatrix
 from toolkit.features.spec import FeatureSpec, features_of
 from toolkit.heads.head import OneVsRestHead
-from toolkit.heads.registry import make_head, parse_options
+from toolkit.heads.registry import make_head
 from toolkit.members.cross_fit import Checkpoints, cross_fit
 from toolkit.members.development import development_facts
 from toolkit.members.member import Member, provenance, save_member
 from toolkit.members.predictions import Predictions
 from toolkit.members.reuse import reuse_or_make
 from toolkit.runtime.device import choose_device
+from toolkit.runtime.options import parse_options
 from toolkit.runtime.progress import Progress, choose_progress
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.files import digest_of, safe_name
@@ -81,7 +82,7 @@ def ovr(
         precision: ``auto``, ``bf16`` or ``fp32``; auto is bf16 where it is native.
         seed: of all that is random.
         artifacts: where everything is kept.
-        progress: who is told; see :func:`~toolkit.runtime.progress.choose_progress`.
+        progress: where progress is shown; see :func:`~toolkit.runtime.progress.choose_progress`.
 
     Raises:
         UsageError: an option or a name is not among its choices, or a member of that name was made
@@ -222,6 +223,7 @@ class FrozenWork:
                     Y,
                     fold,
                     aux=None if material is None else material(matrix),
+                    labels=self.dataset.labels,
                     checkpoints=checkpoints,
                     on_progress=task.advance,
                 )

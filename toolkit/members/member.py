@@ -18,8 +18,6 @@ import numpy as np
 from toolkit.errors import ArtifactError, UsageError, listed
 from toolkit.members.predictions import Predictions, load_predictions, save_predictions
 from toolkit.storage.files import (
-    digest_file,
-    digest_of,
     locked,
     natural_key,
     read_json,
@@ -29,6 +27,7 @@ from toolkit.storage.files import (
     temporary_beside,
     write_json,
 )
+from toolkit.storage.manifest import read_manifest, write_manifest
 from toolkit.storage.toml import dump_toml, load_toml
 
 if TYPE_CHECKING:
@@ -198,18 +197,8 @@ def save_member(
         write_json(building / "development.json", dict(development or NOT_SCORED))
         for state_name, state in states.items():
             save_state(state, building / "model", state_name)
-        files = sorted(
-            file.relative_to(building).as_posix() for file in building.rglob("*") if file.is_file()
-        )
-        manifest = {
-            "format": FORMAT,
-            "name": name,
-            "kind": kind,
-            "source": source,
-            "inputs": inputs,
-            "files": {file: digest_file(building / file).hex() for file in files},
-        }
-        write_json(building / _MANIFEST, manifest | {"digest": digest_of(manifest)})
+        facts = {"format": FORMAT, "name": name, "kind": kind, "source": source, "inputs": inputs}
+        write_manifest(building / _MANIFEST, facts)
         with _lock(place):
             recover_folder(place)
             replace_folder(building, place)
@@ -237,21 +226,10 @@ def load_member(artifacts: Path, name: str) -> Member:
         there = list_members(artifacts)
         known = f"there are: {listed(there, 12)}" if there else "none has been made yet"
         raise UsageError(f"no member named {name!r} ({known})")
-    manifest = read_json(place / _MANIFEST, f"member {name}")
-    own = manifest.pop("digest", None) if isinstance(manifest, dict) else None
-    if own != digest_of(manifest):
-        raise ArtifactError(
-            f"member {name} is damaged: {place / _MANIFEST} is not what was written"
-        )
+    again = "make it again with --overwrite"
+    manifest = read_manifest(place / _MANIFEST, f"member {name}", again)
     if manifest["format"] != FORMAT:
         raise ArtifactError(_other_format(place, manifest))
-    for file, digest in manifest["files"].items():
-        path = place / file
-        if not path.is_file() or digest_file(path).hex() != digest:
-            raise ArtifactError(
-                f"member {name} is damaged: {path} is missing or not what was written; "
-                "make it again with --overwrite"
-            )
     predictions = load_predictions(place / "predictions.parquet", f"member {name}")
     return Member(
         name, place, manifest["kind"], manifest["source"], manifest["inputs"], predictions

@@ -13,13 +13,14 @@ from toolkit.data.dataset import Dataset
 from toolkit.errors import UsageError
 from toolkit.features.matrix import FeatureMatrix
 from toolkit.heads.auxiliary import check_tasks
-from toolkit.heads.registry import make_head, parse_options
+from toolkit.heads.registry import make_head
 from toolkit.members.ablation import Effect, fits_of
 from toolkit.members.ablation import ablate as ablate_tasks
 from toolkit.members.frozen import FrozenWork, Settings
 from toolkit.members.member import Member
 from toolkit.members.task_material import task_material, teachers_of
 from toolkit.runtime.device import choose_device
+from toolkit.runtime.options import parse_options
 from toolkit.storage.names import names_of
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ def multitask(
             made.
         seeds: of an ablation: runs of each set of tasks.
         set: further parameters of the head, by name or as ``key=value`` texts.
-        weights, views, pooling, crop, split, folds, name, overwrite, device, precision, seed,
-            artifacts, progress: see :func:`~toolkit.members.frozen.ovr`.
+
+    The others are those of :func:`~toolkit.members.frozen.ovr`.
 
     Raises:
         UsageError: an option or a name is not among its choices.

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import ArtifactError, MemberError, listed
+from toolkit.statistics.origins import HELD_OUT as HELD_OUT
+from toolkit.statistics.origins import IN_SAMPLE as IN_SAMPLE
+from toolkit.statistics.origins import ORIGINS as ORIGINS
+from toolkit.statistics.origins import OUT_OF_FOLD as OUT_OF_FOLD
 from toolkit.storage.files import digest_of
 from toolkit.storage.tables import read_table, write_table
 
@@ -17,8 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
-OUT_OF_FOLD, HELD_OUT, IN_SAMPLE = 0, 1, 2
-ORIGINS = ("out-of-fold", "held-out", "in-sample")
 _SCORE = "score."
 
 

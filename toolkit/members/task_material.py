@@ -48,7 +48,7 @@ def task_material(
         teachers: see :func:`teachers_of`; what is missing is embedded.
         rows: ``int64 (m,)``, the data set's rows that are wanted.
         artifacts: the artifacts folder.
-        progress: who is told.
+        progress: where progress is shown.
 
     Raises:
         DataError: a teacher cannot embed an image.

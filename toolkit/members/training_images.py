@@ -61,7 +61,7 @@ def training_images(
         spec: names one backbone and one crop.
         size: side of the pictures; None for the backbone's.
         artifacts: the artifacts folder.
-        progress: who is told.
+        progress: where progress is shown.
 
     Raises:
         UsageError: a size is given and the trunk does not learn.
@@ -77,8 +77,7 @@ def training_images(
 def _features(
     dataset: Dataset, spec: FeatureSpec, artifacts: Path, progress: Progress
 ) -> TrainingImages:
-    from toolkit.finetuning.fitting import seeded
-    from toolkit.finetuning.networks import FrozenClassifier
+    from toolkit.finetuning.networks import FrozenClassifier, seeded
     from toolkit.finetuning.source import Source
 
     ((key, _),) = spec.keys(artifacts)
@@ -102,8 +101,7 @@ def _pictures(
     artifacts: Path,
     progress: Progress,
 ) -> TrainingImages:
-    from toolkit.finetuning.fitting import seeded
-    from toolkit.finetuning.networks import classifier
+    from toolkit.finetuning.networks import classifier, seeded
     from toolkit.finetuning.source import Source
 
     wanted = BackboneSpec(
@@ -121,7 +119,7 @@ def _pictures(
 
     def source() -> tuple[Source, np.ndarray, Skipped]:
         dataset.require_unchanged()
-        network()  # a size that it does not take is told before anything is decoded
+        network()  # a size that it does not take is refused before anything is decoded
         store, rows, skipped = _decoded(dataset, PixelStore(artifacts, key), progress)
         scored = None
         if score_key != key:

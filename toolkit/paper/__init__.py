@@ -1,1 +1,1 @@
-"""The paper: its figures, and what blind predictors score beside them."""
+"""The paper: its figures, and what predictors that ignore the image would score."""

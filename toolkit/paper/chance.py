@@ -141,7 +141,7 @@ def label_chance_p_value(
 
 @dataclass(frozen=True)
 class ChanceComparison:
-    """A printed row beside a predictor that ignores the image.
+    """A printed row next to a predictor that ignores the image.
 
     ``rate`` is the share of positive predictions that the accuracy implies if it is one for all
     labels, ``blind`` what chance scores at that rate (printed recall is the other estimate of it).

@@ -164,7 +164,7 @@ def compare(
         split: ``paper``, ``stratified``, ``grouped`` or ``file``.
         seed: of the resamples.
         artifacts: where everything is kept.
-        progress: who is told.
+        progress: where progress is shown.
 
     Raises:
         UsageError: an option is not among its choices, or there is no member of a name.

@@ -40,7 +40,7 @@ def paper_best(metric: str) -> tuple[str, float, float] | None:
 def from_paper(metrics: Metrics, intervals: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return, by metric, the paper's best figure, the difference from it, and ``outside``.
 
-    ``outside`` tells whether the figure, however it was rounded, is outside the member's 95 %
+    ``outside`` says whether the figure, however it was rounded, is outside the member's 95 %
     interval; None without one.
     """
     out: dict[str, dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""Mistakes: for each label the test images that a member is surest of and wrong about."""
+"""Mistakes: for each label the test images that a member is most confident about and wrong."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Mistake:
 def contact_sheets(
     dataset: Dataset, scored: Scored, picture: Thumbnails, each: int
 ) -> dict[str, list[Mistake]]:
-    """Return, for each label, up to ``each`` false alarms and as many misses, the surest first."""
+    """Return, for each label, up to ``each`` false alarms and misses, the most confident first."""
     sheets: dict[str, list[Mistake]] = {}
     for at, label in enumerate(dataset.labels):
         truth, scores = scored.truth[:, at] == 1, scored.scores[:, at]

@@ -49,7 +49,7 @@ _PICTURES = 2_500_000
 
 @dataclass(frozen=True)
 class Extras:
-    """What a report shows beside the comparison.
+    """What a report shows besides the comparison.
 
     Attributes:
         facts: name to value, shown in the head.
@@ -81,7 +81,7 @@ def report_page(
             the test images' metrics, and holds them all as JSON.
         artifacts: where journals of training lie.
         extras: what else to show.
-        on_part: told 1 for each part made.
+        on_part: called with 1 for each part made.
     """
     step = on_part or (lambda parts: None)
     figures: dict[str, list[Picture]] = {"data": [], "training": [], "scores": [], "members": []}

@@ -81,7 +81,8 @@ def report(
         audit: an audit to show too, or the file that ``toolkit audit --json`` printed.
         paper: show the paper's rows; None for where the labels are the paper's.
         resamples: of the test images for intervals; 0 for none.
-        split, seed, artifacts, progress: see :func:`~toolkit.reports.compare.compare`.
+
+    The others are those of :func:`~toolkit.reports.compare.compare`.
 
     Raises:
         UsageError: ``out`` is a folder, there is no member of a name, or the audit is another's.

@@ -80,7 +80,7 @@ def reproduce(
         on: where the steps run: ``here``.
         on_step: called with each step and what its verb returned.
         artifacts: where everything is kept.
-        progress: who is told.
+        progress: where progress is shown.
 
     Raises:
         UsageError: a recipe is not there, or names an unknown command or key.

@@ -1,4 +1,4 @@
-"""Reproduction: each result of the paper beside what its protocol gives here, and mended."""
+"""Each result of the paper next to what its protocol gives here, published and corrected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.errors import MemberError
-from toolkit.finetuning.settings import backbone_of, settings_for
+from toolkit.finetuning.protocols import backbone_of, settings_for
 from toolkit.members.member import Member
 from toolkit.paper.results import RESULTS, PaperResult, result
 from toolkit.reports.comparison import Row, member_row
@@ -27,7 +27,7 @@ class Reproduced:
         result: the paper's.
         published: what the published protocol measures here, faults and all, on test images with
             labels as it pairs them; None where it was not run.
-        corrected: the same hyperparameters mended, on test images with their own labels.
+        corrected: the same hyperparameters without the faults, on test images with their labels.
         made_from: what each of the two was made from; it says so where weights are random.
         exact: protocols whose network and settings were the row's own. Where no member has them, a
             member that was asked for the row with others stands in, the first by name.

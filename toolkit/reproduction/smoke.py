@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from toolkit.finetuning.settings import settings_for
+from toolkit.finetuning.protocols import settings_for
 from toolkit.storage.names import names_of
 
 IMAGES = 200
@@ -66,7 +66,7 @@ def smoke_step(step: dict[str, Any]) -> dict[str, Any]:
 
 
 def _identity(step: dict[str, Any]) -> list[str]:
-    """Return what tells steps apart that the stand-in makes alike."""
+    """Return what distinguishes steps that the stand-in makes alike."""
     given = [step.get("head", "linear"), *names_of(step.get("features", "default"))]
     return [str(part).replace("/", "-") for part in given]
 

@@ -1,4 +1,4 @@
-"""Progress: who is told how far long work is, and what is worth a remark in passing."""
+"""Progress: where long work shows how far it is, and makes remarks in passing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Progress:
 
     @contextmanager
     def task(self, name: str, total: int | None = None) -> Iterator[Task]:
-        """Yield a task whose steps are told while the block runs."""
+        """Yield a task whose steps are reported while the block runs."""
         yield Task(name, total, self.tell)
 
     def tell(self, name: str, done: int, total: int | None) -> None:
@@ -94,7 +94,7 @@ class BarProgress(Progress):
 
 
 def choose_progress(progress: Any = None) -> Progress:
-    """Return who is told, from what a verb was given.
+    """Return where progress is shown, from what a verb was given.
 
     Args:
         progress: True for a bar; False for silence; None for a bar where a person looks on, in a

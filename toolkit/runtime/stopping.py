@@ -17,7 +17,7 @@ def stop_signal(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     function always says no.
 
     Args:
-        say: is told at the first request that it was heard.
+        say: is given a remark at the first request.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

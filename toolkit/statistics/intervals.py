@@ -1,4 +1,4 @@
-"""How sure a figure is: paired bootstrap, corrected repeated splits, Holm and Wilson.
+"""How sure a figure is: paired bootstrap, corrected repeated splits, and Holm.
 
 Images are what was sampled, so images are what is resampled: all labels of an image stay together.
 The resamples depend on the seed and the number of rows alone, so every system scored on the same
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -340,18 +339,3 @@ def corrected_mean(
     reach = float(stdtrit(freedom, (1 + confidence) / 2)) * error
     p = 2 * float(stdtr(freedom, -abs(mean) / error)) if error else float(mean == 0)
     return CorrectedMean(mean, error, mean - reach, mean + reach, p)
-
-
-def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the score interval of a proportion (Wilson 1927), inside [0, 1] even at the edges.
-
-    >>> [round(x, 4) for x in wilson_interval(0, 10)]
-    [0.0, 0.2775]
-    """
-    if trials < 1 or not 0 <= successes <= trials:
-        raise DataError(f"{successes} of {trials} is no proportion: give 0 <= successes <= trials")
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share, weight = successes / trials, z * z / trials
-    centre = (share + weight / 2) / (1 + weight)
-    reach = z / (1 + weight) * np.sqrt(share * (1 - share) / trials + weight / (4 * trials))
-    return max(0.0, float(centre - reach)), min(1.0, float(centre + reach))

@@ -9,7 +9,7 @@ Every function raises :class:`~toolkit.errors.DataError` for arrays that do not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,9 @@ METRICS = (
     "map",
     "auroc",
 )
+# further metrics by name: functions of Y and S, both (n, L), that give one figure or NaN; they
+# stand with the others wherever scores are kept as JSON
+EXTRA: dict[str, Callable[[Any, Any], float]] = {}
 
 
 def _binary(Y: npt.ArrayLike, name: str = "Y") -> npt.NDArray[np.bool_]:
@@ -322,9 +325,9 @@ def calibration_error(Y: npt.ArrayLike, S: npt.ArrayLike, bins: int = 15) -> Flo
 class Scores:
     """What one set of predictions scores; None where a figure is undefined, never 0.
 
-    ``metrics`` has the keys of :data:`METRICS`; ``per_label`` maps a label's name to ``ap``,
-    ``auroc``, ``precision``, ``recall``, ``f1`` and ``support`` (its positives); ``undefined``
-    names the labels without positives, which the macro means leave out.
+    ``metrics`` has the keys of :data:`METRICS` and :data:`EXTRA`; ``per_label`` maps a label's name
+    to ``ap``, ``auroc``, ``precision``, ``recall``, ``f1`` and ``support`` (its positives);
+    ``undefined`` names the labels without positives, which the macro means leave out.
     """
 
     metrics: dict[str, float | None]
@@ -347,7 +350,7 @@ def score(
     ``labels`` names the columns; without it they are "0", "1", ...
 
     >>> found = score([[1, 0], [0, 0]], [[0.9, 0.2], [0.4, 0.1]], labels=["sea", "tree"])
-    >>> found.metrics["map"], found.per_label["tree"]["ap"], found.undefined
+    >>> found.metrics["map"], found.per_label["tree"].get("ap"), found.undefined
     (1.0, None, ['tree'])
     """
     truth, scores = paired_arrays(Y, S, unit=True)
@@ -368,7 +371,8 @@ def score(
     values |= {"map": defined_mean(columns["ap"]), "auroc": defined_mean(columns["auroc"])}
     support = counts[2]
     return Scores(
-        metrics={name: _or_none(float(values[name])) for name in METRICS},
+        metrics={name: _or_none(float(values[name])) for name in METRICS}
+        | {name: _or_none(float(metric(truth, scores))) for name, metric in EXTRA.items()},
         per_label={
             name: {
                 **{key: _or_none(column[i]) for key, column in columns.items()},

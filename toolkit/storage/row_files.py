@@ -1,16 +1,31 @@
-"""The two files of a row store: rows one after another, and an index entry for each."""
+"""The two files of a row store: rows one after another, and an index entry for each.
+
+Works on the files alone, so that what is told and mended here may be too damaged to be opened.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-from toolkit.storage.files import DIGEST_BYTES, locked, recover_folder, sync_folder
+from toolkit.errors import ArtifactError
+from toolkit.storage.files import (
+    DIGEST_BYTES,
+    locked,
+    read_json,
+    recover_folder,
+    replace_folder,
+    sync_folder,
+    temporary_beside,
+)
 
+HEAD, SKIPPED, ROWS, INDEX = "store.json", "skipped.json", "rows.bin", "index.bin"
 BLOCK = 4096
 ENTRY = np.dtype([("digest", f"V{DIGEST_BYTES}"), ("row_crc", "<u4"), ("entry_crc", "<u4")])
 
@@ -31,8 +46,9 @@ def roll_back(folder: Path) -> None:
         pass  # who holds the lock has the same duty; a read-only folder holds no rewrite
 
 
-def read_entries(file: Path) -> np.ndarray:
-    """Return the whole entries of an index file, good or not, ``ENTRY (n,)``."""
+def read_entries(folder: Path) -> np.ndarray:
+    """Return the whole entries of a store's index, good or not, ``ENTRY (n,)``."""
+    file = folder / INDEX
     data = file.read_bytes() if file.is_file() else b""
     return np.frombuffer(data[: len(data) - len(data) % ENTRY.itemsize], ENTRY)
 
@@ -42,8 +58,9 @@ def digests_of(entries: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(entries["digest"]).view(np.uint8).reshape(-1, DIGEST_BYTES)
 
 
-def row_count(file: Path, row_bytes: int) -> int:
-    """Return how many whole rows a file of rows holds."""
+def row_count(folder: Path, row_bytes: int) -> int:
+    """Return how many whole rows a store holds, whether or not the index knows them."""
+    file = folder / ROWS
     return file.stat().st_size // row_bytes if file.is_file() else 0
 
 
@@ -78,3 +95,94 @@ def write_at(path: Path, offset: int, data: bytes) -> None:
         os.close(handle)
     if new:
         sync_folder(path.parent)
+
+
+def read_skipped(folder: Path) -> dict[str, str]:
+    """Return the reasons why images have no row and will get none, by hexadecimal digest.
+
+    Raises:
+        ArtifactError: the list is damaged.
+    """
+    file = folder / SKIPPED
+    if not file.is_file():
+        return {}
+    found = read_json(file, "the list of skipped images")
+    if not isinstance(found, dict):
+        raise ArtifactError(f"the list of skipped images {file} is damaged")
+    return found
+
+
+def intact(folder: Path, row_bytes: int) -> np.ndarray:
+    """Tell for each index entry whether it and its row are as they were written, ``bool (n,)``.
+
+    What follows the last whole entry is left out: a kill leaves such behind.
+    """
+    entries = read_entries(folder)
+    good: np.ndarray = entry_crcs(entries) == entries["entry_crc"]
+    good = good[: len(good) - int(np.argmax(good[::-1]))] if good.any() else good[:0]
+    rows = _rows(folder, row_bytes)
+    good[len(rows) :] = False
+    for at in np.flatnonzero(good).tolist():
+        good[at] = zlib.crc32(rows[at]) == entries["row_crc"][at]
+    return good
+
+
+def rewrite(
+    folder: Path, row_bytes: int, wanted: Callable[[np.ndarray], np.ndarray] | None = None
+) -> tuple[int, int]:
+    """Rewrite a store with those of its rows that are intact and wanted, in one step.
+
+    A kill at any instant leaves either the old store or the new one. A damaged list of skipped
+    images is left out too.
+
+    Args:
+        folder: the store.
+        row_bytes: of one row.
+        wanted: from content digests ``uint8 (n, 16)`` to ``bool (n,)``; all are wanted if None.
+
+    Returns:
+        How many damaged rows, and how many intact but unwanted ones, were left out.
+    """
+    with store_lock(folder):
+        recover_folder(folder)
+        good = intact(folder, row_bytes)
+        entries = read_entries(folder)[: len(good)]
+        keep = good if wanted is None else good & wanted(digests_of(entries))
+        lists = [HEAD, SKIPPED]
+        try:
+            read_skipped(folder)
+        except ArtifactError:
+            lists = [HEAD]
+        if lists == [HEAD] or not keep.all():
+            _write_anew(folder, row_bytes, entries, np.flatnonzero(keep), lists)
+    return int((~good).sum()), int((good & ~keep).sum())
+
+
+def _write_anew(
+    folder: Path, row_bytes: int, entries: np.ndarray, kept: np.ndarray, lists: list[str]
+) -> None:
+    building = temporary_beside(folder)
+    building.mkdir()
+    try:
+        for name in lists:
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, building / name)
+        left = entries[kept]
+        left["entry_crc"] = entry_crcs(left)
+        (building / INDEX).write_bytes(left.tobytes())
+        rows = _rows(folder, row_bytes)
+        with (building / ROWS).open("wb") as file:
+            for start in range(0, len(kept), BLOCK):
+                file.write(rows[kept[start : start + BLOCK]].tobytes())
+        del rows  # a mapped file keeps its folder from being renamed on some systems
+        replace_folder(building, folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _rows(folder: Path, row_bytes: int) -> np.ndarray:
+    """Map all whole rows, whatever they hold, ``uint8 (n, row_bytes)``."""
+    shape = (row_count(folder, row_bytes), row_bytes)
+    if not shape[0]:
+        return np.empty(shape, np.uint8)
+    return np.memmap(folder / ROWS, np.uint8, "r", shape=shape)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from filelock import FileLock
@@ -17,9 +18,14 @@ from toolkit.storage.files import DIGEST_BYTES, read_json, recover_folder, sweep
 from toolkit.storage.row_files import (
     BLOCK,
     ENTRY,
+    HEAD,
+    INDEX,
+    ROWS,
+    SKIPPED,
     digests_of,
     entry_crcs,
     read_entries,
+    read_skipped,
     roll_back,
     row_count,
     store_lock,
@@ -38,35 +44,35 @@ class RowStore:
 
     Args:
         folder: the store's folder; made when first written to.
-        what: what the store is, for messages, such as "embedding store".
-        again: how its content is made anew, for messages.
         key: digest that names what the rows are.
         facts: JSON-able facts behind the key, kept in ``store.json``.
         shape: of a row.
         dtype: of a row.
 
+    Attributes:
+        what: what the store is, for messages.
+        again: how its content is made anew, for messages.
+        mend: how to be rid of damage, for messages.
+
     Raises:
         ArtifactError: the folder holds a store of another key or format, or a damaged one.
     """
 
+    what: ClassVar[str]
+    again: ClassVar[str]
+    mend: ClassVar[str] = "delete that folder"
+
     def __init__(
         self,
         folder: Path,
-        *,
-        what: str,
-        again: str,
         key: str,
         facts: Mapping[str, Any],
         shape: tuple[int, ...],
         dtype: np.dtype[Any],
     ) -> None:
         self.folder, self.shape, self.dtype = folder, shape, dtype
-        self._what, self._again, self._key, self._facts = what, again, key, facts
+        self._name, self._facts = key, facts
         self._row_bytes = int(np.prod(shape)) * dtype.itemsize
-        self._rows_file = folder / "rows.bin"
-        self._index_file = folder / "index.bin"
-        self._head_file = folder / "store.json"
-        self._skipped_file = folder / "skipped.json"
         roll_back(folder)
         self.refresh()
 
@@ -84,11 +90,11 @@ class RowStore:
         Raises:
             ArtifactError: the store is damaged, or another key's.
         """
-        entries = read_entries(self._index_file)
+        entries = read_entries(self.folder)
         self._check_head(bool(len(entries)))
         good = entry_crcs(entries) == entries["entry_crc"]
         valid = len(good) if good.all() else int(np.argmin(good))
-        rows = row_count(self._rows_file, self._row_bytes)
+        rows = row_count(self.folder, self._row_bytes)
         if good[valid:].any():
             raise self._damaged(f"has a damaged index entry, number {valid}")
         if rows < valid:
@@ -101,10 +107,8 @@ class RowStore:
         """Remove what a kill left behind, and read the index; the caller holds the lock."""
         recover_folder(self.folder)
         self.refresh()
-        for file, size in (
-            (self._rows_file, len(self) * self._row_bytes),
-            (self._index_file, len(self) * ENTRY.itemsize),
-        ):
+        for name, size in ((ROWS, self._row_bytes), (INDEX, ENTRY.itemsize)):
+            file, size = self.folder / name, len(self) * size
             if file.is_file() and file.stat().st_size > size:
                 with file.open("rb+") as handle:
                     handle.truncate(size)
@@ -134,10 +138,28 @@ class RowStore:
         once: np.ndarray = lacking[first_of_each(digests[lacking])]
         return once
 
+    @contextmanager
+    def filling(self, digests: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield :meth:`missing`, under the lock and mended after a kill where there is any."""
+        missing = self.missing(digests)
+        if len(missing) == 0:
+            yield missing
+            return
+        with self.lock():
+            self.recover()  # whoever held the lock before may have done the work, or been killed
+            yield self.missing(digests)
+
     def begin(self) -> None:
         """Note what the store holds, if that is not yet done; the caller holds the lock."""
-        if not self._head_file.is_file():
-            write_json(self._head_file, {**self._facts, "key": self._key})
+        if not (self.folder / HEAD).is_file():
+            write_json(self.folder / HEAD, {**self._facts, "key": self._name})
+
+    def add(self, digests: Sequence[bytes], rows: np.ndarray, reasons: Mapping[str, str]) -> None:
+        """Append rows, and remember why others get none; see :meth:`append` and :meth:`skip`."""
+        if reasons:
+            self.skip(reasons)
+        if digests:
+            self.append(digests, rows)
 
     def append(self, digests: Sequence[bytes], rows: np.ndarray) -> None:
         """Append a chunk of new rows and make it last; the caller holds the lock.
@@ -159,11 +181,11 @@ class RowStore:
         try:
             self.begin()
             # rows first: an entry vouches for its row
-            write_at(self._rows_file, len(self) * self._row_bytes, stored.tobytes())
-            write_at(self._index_file, len(self) * ENTRY.itemsize, entries.tobytes())
+            write_at(self.folder / ROWS, len(self) * self._row_bytes, stored.tobytes())
+            write_at(self.folder / INDEX, len(self) * ENTRY.itemsize, entries.tobytes())
         except OSError as error:
             raise ArtifactError(
-                f"the {self._what} {self.folder} cannot be written "
+                f"the {self.what} {self.folder} cannot be written "
                 f"({os.strerror(error.errno or 0)}): make room or correct its permissions, then "
                 "run the same command again; what it holds is kept"
             ) from error
@@ -180,7 +202,7 @@ class RowStore:
         absent = int(((rows < 0) | (rows >= len(self))).sum())
         if absent:
             raise ArtifactError(
-                f"{absent} of {len(rows)} images have no row in {self.folder}: {self._again} first"
+                f"{absent} of {len(rows)} images have no row in {self.folder}: {self.again} first"
             )
         out = np.empty((len(rows), *self.shape), self.dtype)
         for start in range(0, len(rows), BLOCK):
@@ -190,14 +212,6 @@ class RowStore:
             out[start : start + len(block)] = block
         return out
 
-    def damaged(self) -> list[int]:
-        """Return the numbers of all rows that are not what was written."""
-        return [
-            row
-            for start in range(0, len(self), BLOCK)
-            for row in self._checked(np.arange(start, min(start + BLOCK, len(self))))[1]
-        ]
-
     @property
     def digests(self) -> np.ndarray:
         """Content digest of each row, ``uint8 (rows, 16)``."""
@@ -205,17 +219,12 @@ class RowStore:
 
     def skipped(self) -> dict[str, str]:
         """Return the reasons why images have no row and will get none, by hexadecimal digest."""
-        if not self._skipped_file.is_file():
-            return {}
-        found = read_json(self._skipped_file, "the list of skipped images")
-        if not isinstance(found, dict):
-            raise ArtifactError(f"the list of skipped images {self._skipped_file} is damaged")
-        return found
+        return read_skipped(self.folder)
 
     def skip(self, reasons: Mapping[str, str]) -> None:
         """Remember why images get no row; the caller holds the lock."""
         self.begin()
-        write_json(self._skipped_file, dict(sorted((self.skipped() | dict(reasons)).items())))
+        write_json(self.folder / SKIPPED, dict(sorted((self.skipped() | dict(reasons)).items())))
 
     def _entries(self) -> np.ndarray:
         if len(self._parts) > 1:
@@ -223,28 +232,27 @@ class RowStore:
         return self._parts[0]
 
     def _check_head(self, filled: bool) -> None:
-        if not self._head_file.is_file():
+        if not (self.folder / HEAD).is_file():
             if filled:
                 raise ArtifactError(
-                    f"the {self._what} {self.folder} does not say what made it (its store.json is "
-                    f"gone): delete that folder and {self._again}"
+                    f"the {self.what} {self.folder} does not say what made it (its store.json is "
+                    f"gone): delete that folder and {self.again}"
                 )
             return
-        found = read_json(self._head_file, f"the {self._what} {self.folder.name}")
-        if not isinstance(found, dict) or found.get("key") != self._key:
+        found = read_json(self.folder / HEAD, f"the {self.what} {self.folder.name}")
+        if not isinstance(found, dict) or found.get("key") != self._name:
             raise ArtifactError(
-                f"the {self._what} {self.folder} was made for another key or format version: "
-                f"delete that folder and {self._again}"
+                f"the {self.what} {self.folder} was made for another key or format version: "
+                f"delete that folder and {self.again}"
             )
 
     def _damaged(self, what: str) -> ArtifactError:
         return ArtifactError(
-            f"the {self._what} {self.folder} {what}: remove them with 'toolkit cache prune "
-            f"--damaged', or delete that folder, then {self._again}"
+            f"the {self.what} {self.folder} {what}: {self.mend}, then {self.again}"
         )
 
     def _checked(self, rows: np.ndarray) -> tuple[np.ndarray, list[int]]:
-        mapped = np.memmap(self._rows_file, self.dtype, "r", shape=(len(self), *self.shape))
+        mapped = np.memmap(self.folder / ROWS, self.dtype, "r", shape=(len(self), *self.shape))
         block = np.ascontiguousarray(mapped[rows])
         del mapped
         crcs = self._entries()["row_crc"][rows].tolist()

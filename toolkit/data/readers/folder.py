@@ -194,7 +194,7 @@ def _label_files(folder: Path) -> dict[str, Path]:
             continue
         if not _is_file(entry):
             raise DataError(
-                f"label file {folder / entry.name} is a broken link or no file: mend it"
+                f"label file {folder / entry.name} is a broken link or no file: replace it"
             )
         if stem in texts:
             raise DataError(

@@ -1,4 +1,4 @@
-"""Training: one loop for networks on pixels and for output layers on cached features.
+"""Trainer: one loop for networks on pixels and for output layers on cached features.
 
 All that is random in a step follows from the seed and the step's number: batches, augmentation and
 dropout masks. A run that is killed and resumed from a checkpoint therefore goes on bit for bit as
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,24 @@ import torch
 from torch import nn
 
 from toolkit.errors import STOPPED, StoppedError, UsageError
-from toolkit.finetuning.averaging import Averaging
+from toolkit.finetuning.augment import mixup
+from toolkit.finetuning.averaged_weights import AveragedWeights
 from toolkit.finetuning.checkpoint import load_checkpoint, save_checkpoint
 from toolkit.finetuning.depthwise import MixedDepthwise
 from toolkit.finetuning.forward import autocast, batch_starts, logits_of, prepared
-from toolkit.finetuning.networks import depth_groups, optimizer_groups, unfreeze_groups
+from toolkit.finetuning.objective import elementwise_loss
+from toolkit.finetuning.optimizer import depth_groups, make_optimizer, unfreeze_groups
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary, TaskHeads
-from toolkit.heads import losses
+from toolkit.heads.optimizing import rate_factor
 from toolkit.statistics.metrics import hamming_accuracy, mean_average_precision
 
 SAVE_EVERY = 180.0
 Metrics = dict[str, Any]
 
 
-class Training:
+class Trainer:
     """A network in training, with a position that can be saved and taken up again.
 
     Args:
@@ -46,7 +48,7 @@ class Training:
         validation: ``int64 (v,)``, rows to measure on after each epoch; may be empty.
         settings: see :class:`~toolkit.finetuning.settings.Settings`.
         pos_weight: ``float (L,)``, weight of a positive, or None.
-        auxiliary: tasks to learn beside the labels; their heads are no part of what is kept.
+        auxiliary: tasks to learn with the labels; their heads are no part of what is kept.
         seed: of everything random; the global generators are left as they were.
         precision: ``bf16`` for autocast, or ``fp32``.
         device: ``cpu``, ``cuda`` or ``mps``.
@@ -77,17 +79,13 @@ class Training:
         if source.pixels:
             self.network = self.network.to(memory_format=torch.channels_last)
         self.Y = torch.from_numpy(np.ascontiguousarray(Y, np.float32)).to(self.device)
-        self.weight = (
-            None
-            if pos_weight is None
-            else torch.from_numpy(np.asarray(pos_weight, np.float32)).to(self.device)
-        )
+        self.loss = elementwise_loss(settings, pos_weight, self.device)
         self.tasks: TaskHeads | None = None
         if auxiliary is not None and auxiliary.tasks:
             self.tasks = auxiliary.heads(network, Y, train, seed).to(self.device)
         self.groups = depth_groups(self.network)
-        self.optimizer = _optimizer(self.groups, self.tasks, settings)
-        self.averaging = Averaging(self.network, settings.averaging, settings.interpolation)
+        self.optimizer = make_optimizer(self.groups, settings, self.tasks)
+        self.average = AveragedWeights(self.network, settings.ema_decay, settings.kept_alpha)
         self._compiled: Any = None
         self.starts = batch_starts(len(train), settings.batch_size)
         self.steps = len(self.starts)
@@ -120,7 +118,8 @@ class Training:
             ArtifactError: the checkpoint is damaged.
             UsageError: training diverged.
         """
-        with _own_randomness(self.device):
+        devices = [torch.cuda.current_device()] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):  # the global generators stay as they were
             if checkpoint is not None and checkpoint.is_file():
                 self.load_state_dict(load_checkpoint(checkpoint))
             for done in self.history if on_epoch is not None else []:
@@ -128,7 +127,7 @@ class Training:
             saved = time.monotonic()
             while not self.finished:
                 began = time.perf_counter()
-                self._one_step()
+                self.train_step()
                 self.seconds += time.perf_counter() - began
                 if on_step is not None:
                     on_step(self._batch_rows(self.step - 1).size)
@@ -160,7 +159,7 @@ class Training:
         if self.best is not None:
             self.network.load_state_dict(self.best["network"])
         elif self.taken:
-            self.network.load_state_dict(self.averaging.judged(self.network).state_dict())
+            self.network.load_state_dict(self.average.evaluated(self.network).state_dict())
         return self.network.eval()
 
     def state_dict(self) -> dict[str, Any]:
@@ -174,7 +173,7 @@ class Training:
             "network": self.network.state_dict(),
             "tasks": None if self.tasks is None else self.tasks.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "averaging": self.averaging.state_dict(),
+            "average": self.average.state_dict(),
             "best": self.best,
             "history": self.history,
         }
@@ -189,7 +188,7 @@ class Training:
         if self.tasks is not None:
             self.tasks.load_state_dict(state["tasks"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.averaging.load_state_dict(state["averaging"])
+        self.average.load_state_dict(state["average"])
 
     def logits(
         self,
@@ -215,65 +214,69 @@ class Training:
             f"lower the learning rate ({self.settings.learning_rate:g})"
         )
 
-    def _one_step(self) -> None:
+    def train_step(self) -> None:
+        """Take the next step of this epoch."""
         how, at = self.settings, self._batch_rows(self.step)
         generator = torch.Generator().manual_seed(self._seed_of("step", self.taken))
         torch.manual_seed(self._seed_of("dropout", self.taken))
         unfreeze_groups(self.groups, self.epoch, how.unfreeze)
-        self._set_rate()
+        steps, cosine = max(1, how.epochs * self.steps), how.schedule == "cosine"
+        factor = rate_factor(self.taken, steps, how.warm_up, cosine=cosine)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base_rate"] * factor
         self.network.train()
         batch = self.source.batch(at)
         if self.source.pixels:
             batch = how.augmentation(batch, generator)
-        batch = prepared(batch, self.source)
-        rows = torch.from_numpy(at).to(self.device)
+        batch, rows = prepared(batch, self.source), torch.from_numpy(at).to(self.device)
         y = self.Y[rows]
         targets = y * (1 - how.label_smoothing) + 0.5 * how.label_smoothing
         if self.tasks is not None:
-            targets = self.tasks.beside(targets, rows)
+            targets = self.tasks.with_targets(targets, rows)
         if how.mixup:
-            from toolkit.finetuning.augment import mixup
-
             batch, targets = mixup(batch, targets, generator, how.mixup)
-        logits, beside = self._outputs(batch, targets[:, y.shape[1] :], generator)
-        loss = total = self._loss(logits, targets[:, : y.shape[1]]).mean()
+        targets, task_targets = targets[:, : y.shape[1]], targets[:, y.shape[1] :]
+        logits, task_losses = self._outputs(batch, task_targets, generator)
+        loss = total = self.loss(logits, targets).mean()
+        learned = list(self.network.parameters())
         if self.tasks is not None:
-            total = self.tasks.total(loss, beside, y.shape[1])
+            total = self.tasks.total(loss, task_losses, y.shape[1])
+            learned += self.tasks.parameters()
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         if how.gradient_norm:
-            beside_it = [] if self.tasks is None else self.tasks.parameters()
-            nn.utils.clip_grad_norm_([*self.network.parameters(), *beside_it], how.gradient_norm)
+            nn.utils.clip_grad_norm_(learned, how.gradient_norm)
         self.optimizer.step()
-        self.averaging.update(self.network, self.taken)
+        self.average.update(self.network, self.taken)
         with torch.no_grad():
             # summed on the device: reading a number would wait for it at every step
             # of a blend the picture counts that is the larger part of it
-            right = ((logits >= 0) == (targets[:, : y.shape[1]] > 0.5)).float().mean(1).sum()
-            sums = [loss.detach() * len(at), right, *(each.detach() * len(at) for each in beside)]
-            self.running += torch.stack(sums)
+            right = ((logits >= 0) == (targets > 0.5)).float().mean(1).sum()
+            means = [loss.detach(), *(each.detach() for each in task_losses)]
+            first, *others = (mean * len(at) for mean in means)
+            self.running += torch.stack([first, right, *others])
         self.step += 1
         self.taken += 1
 
     def _outputs(
-        self, batch: torch.Tensor, beside: torch.Tensor, generator: torch.Generator
+        self, batch: torch.Tensor, task_targets: torch.Tensor, generator: torch.Generator
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return the logits of a batch and the loss of each task."""
+        slow = self.precision == "bf16" and self.device.type == "cpu" and not self.settings.compile
+        depthwise = MixedDepthwise() if slow else nullcontext()
         if self.tasks is None:
-            with autocast(self.device, self.precision), self._depthwise():
+            with autocast(self.device, self.precision), depthwise:
                 return self._forward()(batch).float(), []
         count = len(batch)
         batch, turns = self.tasks.turned(batch, generator)
-        with autocast(self.device, self.precision), self._depthwise():
+        with autocast(self.device, self.precision), depthwise:
             logits, *outputs = self._forward()(batch, count)
-        return logits.float(), self.tasks.losses(outputs, beside, turns)
+        return logits.float(), self.tasks.losses(outputs, task_targets, turns)
 
     def _end_epoch(self) -> None:
         how = self.settings
         rows, began = len(self.train), time.perf_counter()
-        loss, right, *tasks = (
-            self.running.tolist()
-        )  # waits for the device to end what was asked of it
+        loss, right, *tasks = self.running.tolist()  # waits until the device has done its steps
         if not math.isfinite(loss):
             raise self.diverged()
         seconds = self.seconds + time.perf_counter() - began
@@ -288,16 +291,16 @@ class Training:
             "seconds": round(seconds, 3),
             "images_per_second": round(rows / max(seconds, 1e-9), 1),
         }
-        judged = self.averaging.judged(self.network)
-        metrics |= self._validated(judged)
-        metrics |= {} if self.tasks is None else self.tasks.told(tasks, rows)
+        network = self.average.evaluated(self.network)
+        metrics |= self._validated(network)
+        metrics |= {} if self.tasks is None else self.tasks.metrics(tasks, rows)
         self.history.append(metrics)
         score = {
             "best-training-accuracy": metrics["train_accuracy"],
             "best-validation-map": metrics["validation_map"],
         }.get(how.keep)
         if score is not None and (self.best is None or score > self.best["score"]):
-            weights = {name: value.clone() for name, value in judged.state_dict().items()}
+            weights = {name: value.clone() for name, value in network.state_dict().items()}
             self.best = {"score": score, "epoch": self.epoch + 1, "network": weights}
         self.epoch, self.step = self.epoch + 1, 0
         self.running, self.seconds = self._no_sums(), 0.0
@@ -313,7 +316,7 @@ class Training:
         if not np.isfinite(logits).all():
             raise self.diverged()
         at = torch.from_numpy(self.validation).to(self.device)
-        loss = self._loss(torch.from_numpy(logits).to(self.device), self.Y[at]).mean()
+        loss = self.loss(torch.from_numpy(logits).to(self.device), self.Y[at]).mean()
         truth = self.Y[at].cpu().numpy().astype(np.uint8)
         found = mean_average_precision(truth, logits)
         return {
@@ -321,28 +324,6 @@ class Training:
             "validation_accuracy": hamming_accuracy(truth, logits >= 0),
             "validation_map": None if math.isnan(found) else found,
         }
-
-    def _loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        how = self.settings
-        if how.loss == "bce":
-            weight = 1.0 if self.weight is None else self.weight
-            return losses.binary_cross_entropy(logits, targets, weight)
-        loss = (
-            partial(losses.focal, gamma=how.gamma)
-            if how.loss == "focal"
-            else partial(losses.asymmetric, gamma_negative=how.gamma, clip=how.clip)
-        )
-        values = loss(logits, targets)
-        return values if self.weight is None else values * (1 + (self.weight - 1) * targets)
-
-    def _set_rate(self) -> None:
-        how = self.settings
-        total = max(1, how.epochs * self.steps)
-        rise = min(1.0, (self.taken + 1) / max(1.0, how.warm_up * total))
-        fall = 0.5 * (1 + math.cos(math.pi * self.taken / total))
-        factor = rise * (fall if how.schedule == "cosine" else 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["base_rate"] * factor
 
     def _batch_rows(self, step: int) -> np.ndarray:
         """Return the rows of a step of this epoch; the order is the epoch's own."""
@@ -360,10 +341,6 @@ class Training:
         compiled: Callable[..., Any] = self._compiled
         return compiled
 
-    def _depthwise(self) -> AbstractContextManager[object]:
-        slow = self.precision == "bf16" and self.device.type == "cpu" and not self.settings.compile
-        return MixedDepthwise() if slow else nullcontext()
-
     def _no_sums(self) -> torch.Tensor:
         kind = torch.float32 if self.device.type == "mps" else torch.float64
         tasks = 0 if self.tasks is None else len(self.tasks.names)
@@ -372,32 +349,3 @@ class Training:
     def _seed_of(self, what: str, number: int) -> int:
         spread = np.random.SeedSequence((self.seed, number, *what.encode()))
         return int(spread.generate_state(1, np.uint64)[0] >> 1)
-
-
-def _optimizer(
-    groups: list[list[nn.Parameter]], tasks: TaskHeads | None, how: Settings
-) -> torch.optim.Optimizer:
-    made = optimizer_groups(
-        groups,
-        how.learning_rate,
-        how.learning_rate * how.trunk_rate,
-        how.layer_decay,
-        how.weight_decay,
-        flat_decay=how.optimizer != "adamw",
-    )
-    if tasks is not None:
-        made += tasks.groups(how.learning_rate, how.weight_decay)
-    if how.optimizer == "sgd":
-        return torch.optim.SGD(made, lr=how.learning_rate, momentum=how.momentum, fused=True)
-    if how.optimizer == "rmsprop":
-        return torch.optim.RMSprop(made, lr=how.learning_rate)
-    kind = torch.optim.Adam if how.optimizer == "adam" else torch.optim.AdamW
-    return kind(made, lr=how.learning_rate, fused=True)
-
-
-@contextmanager
-def _own_randomness(device: torch.device) -> Iterator[None]:
-    """Leave the global generators as they were."""
-    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        yield
