@@ -32,7 +32,6 @@ NOTE = "engine.json"
 _BATCH = 8
 _FILES = ("model.xml", "model.bin")
 _TOLERANCE = 1e-2
-_PICTURES = 64
 _CHECKS = 16
 _EXACT = 2
 _CLOSE = 0.9995
@@ -227,34 +226,25 @@ def _round(building: Path, backbone: Backbone) -> float:
     """
     import openvino as ov
 
-    from toolkit.features.engines.rounding import (
-        fold,
-        keep_exact,
-        meet,
-        painted_pictures,
-        put_weights,
-        round_weights,
-    )
+    from toolkit.features.engines import rounding
 
     size = backbone.preprocess.size
     path = building / "model.xml"
-    checks = painted_pictures(_CHECKS, size, seed=1)
+    checks = rounding.photographs(_CHECKS, size, seed=1)
     expected = _features(path, backbone, "fp32", checks)
-
-    def folded() -> Any:
-        model = ov.Core().read_model(path)
-        model.reshape([_BATCH, size, size, 3])
-        fold(model)
-        return model
-
-    rounded = round_weights(folded(), meet(folded(), painted_pictures(_PICTURES, size)))
+    model = ov.Core().read_model(path)
+    model.reshape([_BATCH, size, size, 3])
+    rounding.fold(model)
+    layers = rounding.convolutions(model)
+    met = rounding.inputs_met(model, layers, rounding.photographs(rounding.PICTURES, size))
+    for layer, inputs in zip(layers, met, strict=True):
+        layer.put(*rounding.round_layer(layer.weights, layer.bias, inputs))
     cosine = 0.0
-    for exact in (0, _EXACT):
-        model = folded()
-        names = put_weights(model, rounded, exact)
+    for exact in (layers[:0], layers[:_EXACT]):
+        for layer in exact:
+            layer.put(layer.weights, layer.bias)
         ov.save_model(model, building / "rounded.xml", compress_to_fp16=False)
-        del model
-        keep_exact(building / "rounded.xml", names)
+        rounding.keep_exact(building / "rounded.xml", [layer.name for layer in exact])
         given = _features(building / "rounded.xml", backbone, "bf16", checks)
         norms = np.linalg.norm(given, axis=1) * np.linalg.norm(expected, axis=1)
         cosine = float(((given * expected).sum(axis=1) / np.maximum(norms, 1e-12)).min())
