@@ -3,8 +3,8 @@
     python bench/rounding.py FOLDER_OF_IMAGES [--backbones efficientnet_lite0 ...] [--out FILE]
 
 For each scheme: the smallest, lowest thousandth and median cosine over the images, and images a
-second of the bare engine, all schemes in turn, several rounds, medians. ``nearest`` is what OpenVINO
-does by itself; ``mean`` lets the bias take what rounding does to a channel's mean; ``path`` is
+second of the bare engine, all schemes in turn, several rounds, medians. ``nearest`` is OpenVINO's
+own; ``mean`` lets the bias take what rounding does to a channel's mean; ``path`` is
 toolkit's. ``+ 2`` keeps the first two convolutions in fp32.
 """
 

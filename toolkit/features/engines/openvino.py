@@ -16,7 +16,9 @@ import numpy as np
 
 from toolkit.errors import ArtifactError
 from toolkit.features.backbones import Backbone
+from toolkit.features.engines import rounding
 from toolkit.features.resolve import Loaded
+from toolkit.runtime.processor import cores
 from toolkit.storage.files import (
     digest_file,
     digest_of,
@@ -73,8 +75,6 @@ class OpenVINOEngine:
     ) -> None:
         import openvino as ov
 
-        from toolkit.runtime.processor import cores
-
         path = _converted(backbone, load, views, precision, folder)
         compiled = _compiled(path, backbone, precision)
         self._queue = ov.AsyncInferQueue(compiled, 2 * cores())
@@ -112,8 +112,6 @@ class OpenVINOEngine:
 def _compiled(path: Path, backbone: Backbone, precision: str) -> Any:
     import openvino as ov
 
-    from toolkit.runtime.processor import cores
-
     size = backbone.preprocess.size
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
@@ -138,7 +136,9 @@ def _converted(
 ) -> Path:
     """Return the converted network's file, made if it is not there whole."""
     facts = backbone.facts() | {"weights": ""}  # a file's name changes nothing
-    key = digest_of(FORMAT, facts, views, precision, importlib.metadata.version("openvino"))[:16]
+    version = importlib.metadata.version("openvino")
+    roundings = [rounding.VERSION] if precision == "bf16" else []
+    key = digest_of(FORMAT, facts, views, precision, version, *roundings)[:16]
     place = folder / f"{backbone.name.replace('/', '-')}-{key}"
     with locked(folder / f".{place.name}.lock"):
         if not _whole(place):
@@ -206,6 +206,7 @@ def _convert(
             "backbone": backbone.facts(),
             "views": list(views),
             "precision": precision,
+            "rounding": rounding.VERSION if precision == "bf16" else None,
             "smallest_cosine_to_fp32": cosine,
             "digests": {name: digest_file(building / name).hex() for name in _FILES},
         }
@@ -225,8 +226,6 @@ def _round(building: Path, backbone: Backbone) -> float:
     them magnify it.
     """
     import openvino as ov
-
-    from toolkit.features.engines import rounding
 
     size = backbone.preprocess.size
     path = building / "model.xml"
