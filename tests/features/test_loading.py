@@ -230,9 +230,8 @@ def rows(engine: Engine, pixels: np.ndarray, dim: int) -> np.ndarray:
 
 
 def test_embeddings_are_those_of_timm_s_own_transform_and_forward_pass(
-    lite0: tuple[Backbone, Any, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lite0: tuple[Backbone, Any, Path], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("toolkit.features.engines.openvino._PICTURES", 16)  # for time's sake
     import timm
     from timm.data.config import resolve_data_config
     from timm.data.transforms_factory import create_transform

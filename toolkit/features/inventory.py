@@ -15,6 +15,7 @@ import numpy as np
 from toolkit.data.dataset_store import list_datasets, load_dataset
 from toolkit.errors import ArtifactError, ToolkitError, UsageError, listed
 from toolkit.features.cache import EmbeddingCache
+from toolkit.features.engines.rounding import VERSION as ROUNDING
 from toolkit.features.key import CacheKey, OtherFormatError, read_key
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.contents import among
@@ -69,7 +70,7 @@ class EngineFacts:
     Attributes:
         name: of its folder under ``artifacts/embeddings/engines``.
         bytes: on disk.
-        stale: it is incomplete, of another OpenVINO, or of a backbone without a store.
+        stale: it is incomplete, of another OpenVINO or rounding, or of a backbone without a store.
     """
 
     name: str
@@ -255,7 +256,9 @@ def _engine_facts(folder: Path, stores: list[StoreFacts]) -> EngineFacts:
     backbones = [store.key["backbone"]["digest"] for store in stores if store.key]
     try:
         note = read_json(folder / ENGINE_NOTE, "the note on a converted network")
-        fresh = note["openvino"] == importlib.metadata.version("openvino")
+        rounding = ROUNDING if note["precision"] == "bf16" else None
+        version = importlib.metadata.version("openvino")
+        fresh = (note["openvino"], note.get("rounding")) == (version, rounding)
         stale = not fresh or note["backbone"]["digest"] not in backbones
     except (ArtifactError, KeyError, TypeError):
         stale = True

@@ -25,7 +25,9 @@ _SUBJECTS: dict[str, list[tuple[tuple[str, ...], float, float, int, bool]]] = {
 }
 _FACES = {"male": people.MAN, "female": people.WOMAN, "baby": people.BABY}
 _PEOPLE = {*_FACES, "people", "portrait"}
-_STONE = dict.fromkeys("skin hair cloth trousers lips iris white".split(), (172, 168, 160))
+_STONE = dict.fromkeys(
+    ["skin", "hair", "cloth", "trousers", "lips", "iris", "white"], (172, 168, 160)
+)
 _SHADOW = dict.fromkeys(_STONE, (34, 32, 40))
 
 
