@@ -33,7 +33,7 @@ from toolkit.features.fill import fill_store
 from toolkit.features.key import CacheKey
 from toolkit.features.matrix import gather
 from toolkit.features.resolve import resolve
-from toolkit.images.hashes import Survey, survey
+from toolkit.images.hashes import ImageHashes, hash_images
 from toolkit.images.sources import Images
 from toolkit.paper.results import IMAGES, POSITIVES
 from toolkit.runtime.device import choose_precision
@@ -45,11 +45,11 @@ SHARES = {label: count / IMAGES for label, count in POSITIVES.items()}
 
 
 class Pictures(NamedTuple):
-    """Painted images with their embeddings and looks; the last ones are altered copies."""
+    """Painted images with their embeddings and hashes; the last ones are altered copies."""
 
     dataset: Dataset
     X: np.ndarray
-    looks: Survey
+    hashes: ImageHashes
     originals: int
     copied: np.ndarray
 
@@ -70,12 +70,14 @@ def paint(folder: Path, images: int, copies: int) -> Pictures:
     fill_store(Images(dataset.ids, dataset.paths, dataset.digests), key, load, folder)
     matrix = gather(dataset.digests, [key], folder)
     assert len(matrix.rows) == len(dataset)
-    return Pictures(dataset, matrix.X, survey(dataset.paths), images, copied)
+    return Pictures(dataset, matrix.X, hash_images(dataset.paths), images, copied)
 
 
-def draw(pictures: Pictures, rows: np.ndarray, labels_of: np.ndarray) -> tuple[Dataset, Survey]:
+def draw(
+    pictures: Pictures, rows: np.ndarray, labels_of: np.ndarray
+) -> tuple[Dataset, ImageHashes]:
     """Return some rows as a data set of its own, files numbered from 1."""
-    whole, looks = pictures.dataset, pictures.looks
+    whole, hashes = pictures.dataset, pictures.hashes
     names = tuple(f"im{number}" for number in range(1, len(rows) + 1))
     dataset = replace(
         whole,
@@ -87,8 +89,10 @@ def draw(pictures: Pictures, rows: np.ndarray, labels_of: np.ndarray) -> tuple[D
         shapes=whole.shapes[rows],
         modes=tuple(whole.modes[row] for row in rows.tolist()),
     )
-    problem = tuple(looks.problem[row] for row in rows.tolist())
-    return dataset, Survey(looks.difference[rows], looks.frequency[rows], looks.flat[rows], problem)
+    problem = tuple(hashes.problem[row] for row in rows.tolist())
+    return dataset, ImageHashes(
+        hashes.difference[rows], hashes.frequency[rows], hashes.flat[rows], problem
+    )
 
 
 class Trial:
@@ -97,7 +101,7 @@ class Trial:
     def __init__(self, pictures: Pictures, rows: int, seed: int) -> None:
         self.pictures, self.random = pictures, np.random.default_rng(1000 + seed)
         self.rows = np.sort(self.random.choice(pictures.originals, rows, replace=False))
-        self.dataset, self.looks = draw(pictures, self.rows, self.rows)
+        self.dataset, self.hashes = draw(pictures, self.rows, self.rows)
         self.X, self.Y = pictures.X[self.rows], self.dataset.Y
         self.split = paper_split(self.dataset.ids)
 
@@ -169,8 +173,8 @@ class Trial:
         rows = self.rows.copy()
         places = self.random.choice(test, COPIES, replace=False)
         rows[places] = [row for row, _ in pairs]
-        dataset, looks = draw(there, rows, self.rows)
-        found = find_duplicates(dataset.digests, there.X[rows], looks)
+        dataset, hashes = draw(there, rows, self.rows)
+        found = find_duplicates(dataset.digests, there.X[rows], hashes)
         across = {(pair.first, pair.second) for pair in found.across(self.split.part)}
         wanted = {tuple(sorted((p, row))) for p, (_, row) in zip(places, pairs, strict=True)}
         return {
@@ -181,7 +185,7 @@ class Trial:
     def sound(self) -> dict[str, float]:
         found = self.audit(self.Y)
         alarms = [each.kind for each in found.findings if each.severity == "critical"]
-        pairs = find_duplicates(self.dataset.digests, self.X, self.looks).pairs
+        pairs = find_duplicates(self.dataset.digests, self.X, self.hashes).pairs
         return {"false_alarms": float(bool(alarms)), "pairs_not_planted": float(len(pairs))}
 
 

@@ -10,7 +10,8 @@ import pytest
 from toolkit.auditing.alignment import alignment, step_down
 from toolkit.auditing.alignment import testable as enough_of_both
 from toolkit.auditing.groups import group_alignment, repeated_labels
-from toolkit.auditing.probe import Probe, principal_components
+from toolkit.auditing.linear_probe import LinearProbe, principal_components
+from toolkit.auditing.verdicts import alignment_findings
 from toolkit.errors import DataError
 from toolkit.statistics.intervals import holm
 
@@ -21,7 +22,7 @@ def test_a_shuffled_label_is_named_among_sound_ones(scenes: Make) -> None:
     X, Y, labels, _ = scenes(0)
     Y = Y.copy()
     Y[:, 3] = np.random.default_rng(0).permutation(Y[:, 3])
-    found = alignment(Probe(principal_components(X)), Y, labels, permutations=199)
+    found = alignment(LinearProbe(principal_components(X)), Y, labels, permutations=199)
     assert found.verdict == "some labels do not describe the images"
     assert [x.label for x in found.labels if x.state == "does not describe"] == ["lake"]
     json.dumps(found.facts(), allow_nan=False)
@@ -32,7 +33,7 @@ def test_p_values_of_unrelated_labels_are_uniform() -> None:
     overall, single, family = [], [], []
     for seed in range(100):
         X, Y = random.normal(size=(120, 8)), random.random((120, 4)) < [0.1, 0.2, 0.3, 0.5]
-        found = alignment(Probe(X), Y, "abcd", permutations=99, seed=seed)
+        found = alignment(LinearProbe(X), Y, "abcd", permutations=99, seed=seed)
         overall.append(found.p)
         single += [label.p or 0.0 for label in found.labels]
         family.append(min(label.p_adjusted or 0.0 for label in found.labels))
@@ -62,7 +63,7 @@ def test_too_few_positives_are_not_called_a_fault(scenes: Make) -> None:
     X, Y, labels, _ = scenes(1)
     rare = Y.copy()
     rare[np.flatnonzero(rare[:, 2])[4:], 2] = 0
-    found = alignment(Probe(principal_components(X)), rare, labels, permutations=199)
+    found = alignment(LinearProbe(principal_components(X)), rare, labels, permutations=199)
     assert found.verdict == "labels describe the images"
     assert found.labels[2].state == "cannot be told"
     assert found.labels[2].p is None
@@ -71,7 +72,7 @@ def test_too_few_positives_are_not_called_a_fault(scenes: Make) -> None:
 
 def test_nothing_to_test_and_wrong_shapes_are_errors(scenes: Make) -> None:
     X, Y, labels, _ = scenes(2, n=60)
-    probe = Probe(principal_components(X))
+    probe = LinearProbe(principal_components(X))
     with pytest.raises(DataError, match="nothing to audit"):
         alignment(probe, np.zeros_like(Y), labels)
     with pytest.raises(DataError, match="60 images"):
@@ -84,7 +85,7 @@ def test_a_fault_in_one_group_is_found_there_and_only_there(scenes: Make) -> Non
         part = np.random.default_rng(seed).permutation(np.arange(len(Y)) % 10)
         groups = {"a": np.flatnonzero(part > 1), "b": np.flatnonzero(part == 1)}
         groups["c"] = np.flatnonzero(part == 0)
-        probe = Probe(principal_components(X))
+        probe = LinearProbe(principal_components(X))
         sound = group_alignment(probe.scores(Y), Y, groups)
         assert [g.misaligned() for g in sound] == [False, False, False]
         broken = Y.copy()
@@ -100,3 +101,18 @@ def test_a_list_that_starts_again_is_seen_in_the_labels_alone(scenes: Make) -> N
     again = Y.copy()
     again[500:] = Y[:200]
     assert repeated_labels(again, groups) == ["test"]
+
+
+def test_weak_but_right_labels_are_no_critical_fault() -> None:
+    random = np.random.default_rng(0)
+    Y = (random.random((1500, 14)) < np.linspace(0.05, 0.4, 14)).astype(np.uint8)
+    directions = random.normal(size=(14, 32))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    verdicts = []
+    for strength in (0.3, 0.45, 0.6):
+        X = random.normal(size=(1500, 32)) + strength * Y @ directions
+        found = alignment(LinearProbe(X), Y, [str(j) for j in range(14)], permutations=199)
+        assert found.mean_auroc < 0.7
+        assert alignment_findings(found)[0].severity != "critical"
+        verdicts.append(found.verdict)
+    assert verdicts[0] == "labels hardly describe the images"

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.auditing.scenes import Scenes, dataset_of
 from toolkit.auditing.duplicates import Duplicates, find_duplicates
 from toolkit.auditing.verdicts import duplicate_findings
-from toolkit.data.split import stratified_split
+from toolkit.data.split import Split, stratified_split
 from toolkit.errors import DataError
-from toolkit.images.hashes import Survey, difference_hash, frequency_hash, survey
+from toolkit.images.hashes import ImageHashes, difference_hash, frequency_hash, hash_images
 from toolkit.storage.files import digest_bytes
 
 
@@ -29,9 +30,9 @@ def pictures(random: np.random.Generator, n: int, side: int = 32) -> np.ndarray:
     return np.asarray(np.clip(128 + 45 * smooth, 0, 255))
 
 
-def looks_of(images: np.ndarray) -> Survey:
+def hashes_of(images: np.ndarray) -> ImageHashes:
     rows = [np.asarray(Image.fromarray(x.astype(np.uint8)).resize((9, 8))) for x in images]
-    return Survey(
+    return ImageHashes(
         difference=np.array([difference_hash(x.astype(int)) for x in rows], np.uint64),
         frequency=np.array([frequency_hash(x) for x in images], np.uint64),
         flat=np.zeros(len(images), bool),
@@ -50,7 +51,7 @@ def planted(seed: int, copies: int = 50) -> tuple[Duplicates, np.ndarray, np.nda
     X += 0.25 * X.std() * random.normal(size=X.shape)
     digests = random.integers(256, size=(len(images), 16), dtype=np.uint8)
     part = np.r_[np.zeros(300, int), np.full(copies, 2)]
-    return find_duplicates(digests, X, looks_of(images), seed=seed), part, images
+    return find_duplicates(digests, X, hashes_of(images), seed=seed), part, images
 
 
 def test_planted_near_duplicates_are_found_and_nothing_else() -> None:
@@ -69,6 +70,22 @@ def test_planted_near_duplicates_are_found_and_nothing_else() -> None:
 
 def test_without_duplicates_there_are_none() -> None:
     assert sum(len(planted(seed, copies=0)[0].pairs) for seed in range(20)) <= 1
+
+
+def test_hashes_that_are_all_but_equal_need_only_related_embeddings() -> None:
+    random = np.random.default_rng(0)
+    first = pictures(random, 300)
+    images = np.concatenate([first, first[:20]])
+    digests = random.integers(256, size=(320, 16), dtype=np.uint8)
+    X = random.normal(size=(320, 64))
+    wanted = {(i, 300 + i) for i in range(20)}
+    for share, expected in ((0.0, 2), (0.6, 20)):
+        again = X.copy()
+        again[300:] = share * X[:20] + (1 - share**2) ** 0.5 * X[300:]
+        found = find_duplicates(digests, again, hashes_of(images))
+        pairs = {(pair.first, pair.second) for pair in found.pairs}
+        assert pairs <= wanted
+        assert abs(len(pairs) - expected) <= 2
 
 
 def test_groups_keep_duplicates_on_one_side_of_a_split() -> None:
@@ -90,7 +107,7 @@ def test_exact_copies_are_found_by_content_and_conflicts_by_label() -> None:
     digests = random.integers(256, size=(40, 16), dtype=np.uint8)
     digests[[7, 30]] = digests[3]
     images[[7, 30]] = images[3]
-    found = find_duplicates(digests, images.reshape(40, -1), looks_of(images))
+    found = find_duplicates(digests, images.reshape(40, -1), hashes_of(images))
     exact = [(p.first, p.second, p.kind, p.bits) for p in found.pairs]
     assert exact == [(3, 7, "exact", 0), (3, 30, "exact", 0)]
     assert found.groups[3] == found.groups[7] == found.groups[30]
@@ -99,8 +116,14 @@ def test_exact_copies_are_found_by_content_and_conflicts_by_label() -> None:
     assert [(p.first, p.second) for p in found.conflicting(Y)] == [(3, 30)]
     part = np.zeros(40, int)
     part[7] = 1
-    findings = duplicate_findings(found, [f"{i}.jpg" for i in range(40)], ["a", "b"], Y, part)
+    files = [f"im{i}.jpg" for i in range(40)]
+    dataset, _ = dataset_of(Scenes(np.eye(40, dtype=np.float32), Y, ("a", "b"), files))
+    split = Split("file", dataset.ids, part)
+    findings = duplicate_findings(found, dataset, split)
     by_kind = {f.kind: f.sentence for f in findings}
+    assert [f.figures for f in findings if f.kind == "leakage"] == [
+        "im3.jpg and im7.jpg (the same bytes)"
+    ]
     assert by_kind["duplicates"] == "2 exact and 0 near duplicates among 40 images"
     assert by_kind["leakage"].startswith("1 pair ")
     assert by_kind["conflicting labels"].startswith("1 pair ")
@@ -110,10 +133,10 @@ def test_exact_copies_are_found_by_content_and_conflicts_by_label() -> None:
 def test_arrays_must_fit_and_few_images_are_no_error() -> None:
     images = pictures(np.random.default_rng(0), 5)
     digests = np.arange(80, dtype=np.uint8).reshape(5, 16)
-    found = find_duplicates(digests, images.reshape(5, -1), looks_of(images))
+    found = find_duplicates(digests, images.reshape(5, -1), hashes_of(images))
     assert (found.pairs, found.calibration) == ((), None)
-    with pytest.raises(DataError, match="one of each"):
-        find_duplicates(digests[:4], images.reshape(5, -1), looks_of(images))
+    with pytest.raises(DataError, match="expected one digest"):
+        find_duplicates(digests[:4], images.reshape(5, -1), hashes_of(images))
 
 
 def test_hashes_survive_encoding_size_and_brightness(tmp_path: Path) -> None:
@@ -131,13 +154,13 @@ def test_hashes_survive_encoding_size_and_brightness(tmp_path: Path) -> None:
             version.save(paths[-1])
             kinds.append(i)
     seen: list[int] = []
-    looks = survey(paths, seen.append)
+    hashes = hash_images(paths, seen.append)
     assert sum(seen) == len(paths)
-    assert looks.usable.all()
+    assert hashes.usable.all()
     for a in range(len(paths)):
         for b in range(a):
-            bits = int(looks.difference[a] ^ looks.difference[b]).bit_count()
-            bits += int(looks.frequency[a] ^ looks.frequency[b]).bit_count()
+            bits = int(hashes.difference[a] ^ hashes.difference[b]).bit_count()
+            bits += int(hashes.frequency[a] ^ hashes.frequency[b]).bit_count()
             assert bits <= 16 if kinds[a] == kinds[b] else bits >= 25
 
 
@@ -150,13 +173,13 @@ def test_what_cannot_be_hashed_is_said_and_left_out(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_bytes(b"no picture")
     Image.new("RGB", (64, 64), "grey").save(tmp_path / "flat.png")
     names = ["good.jpg", "cut.jpg", "empty.jpg", "text.jpg", "gone.jpg", "flat.png"]
-    looks = survey([tmp_path / name for name in names])
-    told = dict(zip(names, looks.problem, strict=True))
+    hashes = hash_images([tmp_path / name for name in names])
+    told = dict(zip(names, hashes.problem, strict=True))
     assert told["good.jpg"] == told["flat.png"] == ""
     assert told["cut.jpg"].startswith("is truncated or damaged")
     assert told["empty.jpg"] == "is empty"
     assert told["text.jpg"].startswith("is no image")
     assert told["gone.jpg"].startswith("cannot be read")
-    assert looks.usable.tolist() == [True, False, False, False, False, False]
+    assert hashes.usable.tolist() == [True, False, False, False, False, False]
     digests = np.array([list(digest_bytes(name.encode())) for name in names], np.uint8)
-    assert find_duplicates(digests, np.eye(6), looks).pairs == ()
+    assert find_duplicates(digests, np.eye(6), hashes).pairs == ()

@@ -11,7 +11,7 @@ from toolkit.auditing.drift import drift_findings, drift_p_values
 from toolkit.auditing.health import file_health, label_health
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.images.hashes import survey
+from toolkit.images.hashes import hash_images
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_every_kind_of_bad_file_is_found_and_no_good_one(folder: Path) -> None:
     dataset = Dataset.read(folder, "bad")
-    found = {f.kind: f for f in file_health(dataset, survey(dataset.paths))}
+    found = {f.kind: f for f in file_health(dataset, hash_images(dataset.paths))}
     assert set(found["unreadable"].evidence["images"]) == {"im31.jpg", "im32.jpg"}
     assert found["tiny"].evidence["images"] == ["im33.jpg"]
     assert found["single-channel"].evidence["images"] == ["im34.jpg"]

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from toolkit.auditing.alignment import enough_permutations
-from toolkit.auditing.evidence import evidence_text
 from toolkit.auditing.findings import Finding
 from toolkit.auditing.html import published_page
 from toolkit.images.thumbnails import Thumbnails
@@ -51,14 +50,3 @@ def test_permutations_are_enough_for_holm() -> None:
         B = enough_permutations(1000, L)
         assert holm(np.full(L, 1 / (1 + B))).max() <= 0.001
     assert enough_permutations(10**7, 100) == 1999
-
-
-def test_evidence_names_the_first_few() -> None:
-    pair = {"first": "a.jpg", "second": "b.jpg", "kind": "near", "bits": 3, "cosine": 0.9}
-    likely = {"image": "im1", "label": "dog", "kind": "wrong", "probability": 0.1, "score": 0.98}
-    for evidence, text in (
-        ({"pairs": [pair] * 5}, "a.jpg and b.jpg (3 of 128 hash bits apart) and 4 more"),
-        ({"likeliest": [likely] * 2}, "im1 wrong dog (0.98) and 1 more"),
-        ({"images": 3}, ""),
-    ):
-        assert evidence_text(Finding("note", "x", "", evidence=evidence), shown=1) == text

@@ -11,11 +11,11 @@ import pytest
 from toolkit.auditing.alignment import alignment
 from toolkit.auditing.breaks import find_break
 from toolkit.auditing.column_blocks import swapped_blocks
-from toolkit.auditing.columns import swaps_by_labels
+from toolkit.auditing.columns import swaps_by_scores
 from toolkit.auditing.label_errors import out_of_fold_probabilities, suspects
+from toolkit.auditing.linear_probe import LinearProbe, principal_components
 from toolkit.auditing.orders import pairings
 from toolkit.auditing.pairing import explain
-from toolkit.auditing.probe import Probe, principal_components
 from toolkit.data.importer import published_order
 
 Make = Callable[..., Any]
@@ -25,7 +25,7 @@ PERMUTATIONS = 199
 
 def audit(scene: Any, Y: np.ndarray, alpha: float = 0.01) -> tuple[str, str | None]:
     """Return the verdict on labels ``Y`` and the explanation found, if any."""
-    probe = Probe(principal_components(scene.X))
+    probe = LinearProbe(principal_components(scene.X))
     found = alignment(probe, Y, scene.labels, permutations=PERMUTATIONS, alpha=alpha)
     candidates = pairings(scene.files)
     whole = explain(probe, Y, scene.labels, found, candidates, alpha=alpha)
@@ -58,8 +58,8 @@ def test_lexicographic_order_is_found_and_named(scenes: Make) -> None:
 
 
 def test_two_swapped_columns_are_found_and_named(scenes: Make) -> None:
-    # in a quarter to a third of the rows against the rest; everywhere against other labels. Labels
-    # of 12 % or more: fewer than a handful of positives in the block decide nothing
+    # in a quarter to a third of the rows against the rest; everywhere against scores that know the
+    # names. Labels of 12 % or more: fewer than a handful of positives in the block decide nothing
     for seed in SEEDS:
         scene = scenes(seed, rarest=0.12)
         random = np.random.default_rng(200 + seed)
@@ -69,12 +69,13 @@ def test_two_swapped_columns_are_found_and_named(scenes: Make) -> None:
         given = scene.Y.copy()
         given[rows, a], given[rows, b] = scene.Y[rows, b], scene.Y[rows, a]
         names = {scene.labels[a], scene.labels[b]}
-        probe = Probe(principal_components(scene.X))
+        probe = LinearProbe(principal_components(scene.X))
         found = swapped_blocks(probe, given, scene.labels, scene.files, {})
         assert [set(swap.columns) for swap in found] == [names]
         everywhere = scene.Y.copy()
         everywhere[:, [a, b]] = scene.Y[:, [b, a]]
-        (swap,) = swaps_by_labels(scene.Y, everywhere, scene.labels, "a reference")
+        scores = probe.scores(scene.Y)
+        (swap,) = swaps_by_scores(scores, everywhere, scene.labels)
         assert set(swap.columns) == names
 
 
@@ -101,7 +102,7 @@ def test_sound_data_raises_few_alarms_at_level_0_05(scenes: Make) -> None:
     alarms = 0
     for seed in SEEDS:
         scene = scenes(seed, separation=1.2)
-        probe = Probe(principal_components(scene.X))
+        probe = LinearProbe(principal_components(scene.X))
         swaps = swapped_blocks(probe, scene.Y, scene.labels, scene.files, {}, alpha=0.05)
         verdict, why = audit(scene, scene.Y, alpha=0.05)
         alarms += verdict != "labels describe the images" or why is not None or bool(swaps)

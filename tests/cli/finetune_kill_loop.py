@@ -16,6 +16,7 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from toolkit.cli import main as toolkit
 from toolkit.data import split_store as shelf
 from toolkit.data import stratify
 from toolkit.finetuning import fitting
-from toolkit.finetuning.trainer import Trainer
+from toolkit.finetuning.trainer import Callbacks, Trainer
 from toolkit.heads import registry as heads
 from toolkit.members import member, predictions
 from toolkit.storage.files import digest_file
@@ -45,9 +46,11 @@ TIMED = ("seconds", "images_per_second")
 run_training = Trainer.run
 
 
-def run_saving_often(self: Trainer, checkpoint: Path | None = None, **options: Any) -> nn.Module:
+def run_saving_often(
+    self: Trainer, checkpoint: Path | None = None, callbacks: Callbacks | None = None
+) -> nn.Module:
     """Save within epochs too, not every three minutes only."""
-    return run_training(self, checkpoint, **(options | {"save_every": 0.02}))
+    return run_training(self, checkpoint, replace(callbacks or Callbacks(), save_every=0.02))
 
 
 def start(name: str) -> int:

@@ -119,7 +119,7 @@ def test_the_paper_is_audited_without_any_data(toolkit: Drive, tmp_path: Path) -
     for row in done.document["rows"]:
         assert row["key"].replace("table", "T") in shown
         assert row["name"] in Page(tmp_path / "page.html").text
-    assert "not told" in shown
+    assert "like chance" in shown
     assert not (tmp_path / "artifacts" / "datasets").exists()
 
 

@@ -36,7 +36,7 @@ def test_a_multi_task_member_is_an_ordinary_member(toolkit: Drive, course: Path)
     assert "up to date" in again.err
     wrong = toolkit("multitask", *SMALL, "--aux", "colours")
     assert wrong.code == 2
-    assert "--aux is one or more of" in wrong.err
+    assert "aux: expected one or more of" in wrong.err
 
 
 def test_the_ablation_tells_each_task_s_effect(toolkit: Drive, course: Path) -> None:

@@ -1,9 +1,9 @@
 """The painted data set: reproducible, true to the paper's prevalences, and readable back."""
 
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from toolkit.data import synth
 from toolkit.data.dataset import Dataset
-from toolkit.data.synth import paint, scenes, synthesise
+from toolkit.data.synth import corpus, paint, scenes, synthesise
 from toolkit.errors import DataError, UsageError
 from toolkit.paper.results import IMAGES, LABELS, POSITIVES
 
@@ -89,11 +88,18 @@ def test_twenty_thousand_pictures_have_the_papers_counts() -> None:
     assert kinds.count(()) / IMAGES == pytest.approx(0.491, abs=0.001)
 
 
+def pair_counts(kinds: list[tuple[str, ...]]) -> Counter[tuple[str, str]]:
+    return Counter(pair for kind in kinds for pair in combinations(kind, 2))
+
+
 @pytest.mark.parametrize("images", [1000, 2000, 3333])
-def test_prevalences_hold_to_within_two_pictures(images: int) -> None:
-    counts = label_counts(scenes(images))
+def test_prevalences_and_company_hold_to_within_a_few_pictures(images: int) -> None:
+    kinds, share = scenes(images), images / IMAGES
+    counts, pairs = label_counts(kinds), pair_counts(kinds)
     for label in LABELS:
-        assert abs(counts[label] - POSITIVES[label] * images / IMAGES) < 2, label
+        assert abs(counts[label] - POSITIVES[label] * share) < 3, label
+    for pair, count in pair_counts(scenes(IMAGES)).items():
+        assert abs(pairs[pair] - count * share) < 4, pair
 
 
 @settings(max_examples=40)
@@ -138,9 +144,28 @@ def test_night_is_dark(subject: str) -> None:
     assert mean_light(f"{subject} night") < 0.65 * mean_light(subject)
 
 
-def test_a_label_changes_the_picture_that_is_painted_from_the_same_dice() -> None:
-    pictures = {paint(frozenset({label}), np.random.default_rng(1)).tobytes() for label in LABELS}
-    assert len(pictures) == len(LABELS)
+def test_every_label_changes_the_picture_that_is_painted_from_the_same_dice() -> None:
+    pictures = {paint(frozenset(kind), np.random.default_rng(1)).tobytes() for kind in alone()}
+    assert len(pictures) == len(LABELS) + 1
+
+
+def alone() -> Iterator[tuple[str, ...]]:
+    yield ()
+    for label in LABELS:
+        yield (label,)
+
+
+def test_a_picture_is_the_same_whatever_was_painted_before() -> None:
+    first = [paint(frozenset(kind), np.random.default_rng(2)).tobytes() for kind in alone()]
+    again = [
+        paint(frozenset(kind), np.random.default_rng(2)).tobytes() for kind in [*alone()][::-1]
+    ]
+    assert again[::-1] == first
+
+
+def test_a_grey_picture_is_the_coloured_one_in_grey() -> None:
+    coloured, grey = (paint(frozenset({"dog"}), np.random.default_rng(3), g) for g in (False, True))
+    assert coloured.convert("L").tobytes() == grey.tobytes()
 
 
 def test_progress_counts_every_picture_once(tmp_path: Path) -> None:
@@ -154,16 +179,11 @@ class BrokenPool:
     """A pool whose second piece of work finds the workers gone."""
 
     def __init__(self, *args: object) -> None:
-        self.submitted = 0
+        pass
 
-    def submit(self, work: Callable[..., int], *args: object) -> Future[int]:
-        future: Future[int] = Future()
-        if self.submitted:
-            future.set_exception(BrokenProcessPool("a worker was killed"))
-        else:
-            future.set_result(work(*args))
-        self.submitted += 1
-        return future
+    def map(self, work: Callable[..., int], pieces: list[object]) -> Iterator[int]:
+        yield work(pieces[0])
+        raise BrokenProcessPool("a worker was killed")
 
     def shutdown(self, cancel_futures: bool) -> None:
         assert cancel_futures
@@ -173,7 +193,7 @@ def test_a_pool_that_breaks_costs_time_but_no_picture(
     painted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[int] = []
-    monkeypatch.setattr(synth, "ProcessPoolExecutor", BrokenPool)
+    monkeypatch.setattr(corpus, "ProcessPoolExecutor", BrokenPool)
     synthesise(tmp_path, N, seed=3, workers=2, on_progress=steps.append)
     assert content(tmp_path) == content(painted)
     assert sum(steps) == N

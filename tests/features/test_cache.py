@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as arrays
 from tests.features.feature_fakes import BACKBONE, KEY, key_of
 from toolkit.errors import ArtifactError, UsageError
 from toolkit.features.cache import EmbeddingCache
-from toolkit.features.key import CacheKey, store_folder
+from toolkit.features.key import CacheKey, OtherFormatError, read_key, store_folder
 from toolkit.storage.row_files import ENTRY, intact
 
 DIM = 3
@@ -175,12 +175,33 @@ def test_the_key_covers_the_format(monkeypatch: pytest.MonkeyPatch) -> None:
     assert KEY.hex != before
 
 
+def test_bf16_rows_of_another_rounding_of_weights_are_not_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bf16 = key_of(DIM, precision="bf16")
+    made = fill(store_folder(tmp_path, bf16), bf16)
+    assert read_key(made.folder) == bf16
+    exact, before = KEY.hex, bf16.hex
+    monkeypatch.setattr("toolkit.features.key.ROUNDING", 99)
+    assert (KEY.hex, bf16.hex == before) == (exact, False)
+    assert len(EmbeddingCache(store_folder(tmp_path, bf16), bf16)) == 0
+    with pytest.raises(OtherFormatError, match="another rounding of weights"):
+        read_key(made.folder)
+
+
+def test_stores_of_fp32_rows_stay_valid() -> None:
+    """Their key may change with what rows mean, and then the format does: not by accident."""
+    assert KEY.facts()["format"] == 2
+    assert KEY.hex[:12] == "a813cc886dd8"
+
+
 def test_the_key_is_over_nothing_else() -> None:
     """Every fact of a key is covered by the tests above, but for the weights file's name."""
     facts = KEY.facts()
     backbone = facts.pop("backbone")
     preprocess = backbone.pop("preprocess")
     assert set(facts) == {"format", "views", "precision", "store"}
+    assert set(replace(KEY, precision="bf16").facts()) - set(KEY.facts()) == {"rounding"}
     assert set(backbone) == {"name", "weights", "digest", "pooling", "dim"}
     assert set(preprocess) == {"size", "resize", "interpolation", "mean", "std", "squash"}
     assert replace(KEY, backbone=replace(BACKBONE, weights="renamed.pth")).hex == KEY.hex
@@ -303,5 +324,5 @@ def test_damaged_rows_are_named(tmp_path: Path) -> None:
     rows.write_bytes(bytes(data))
     assert intact(cache.folder, SMALL.row_bytes).tolist() == [True, True, True, False, True]
     assert (cache.read(np.array([0, 4])) == X[[0, 4]]).all()
-    with pytest.raises(ArtifactError, match=r"rows 3.*cache prune --damaged"):
+    with pytest.raises(ArtifactError, match=r"damaged row .3.*cache prune --damaged"):
         cache.read(np.arange(ROWS))

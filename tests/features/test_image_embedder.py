@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image as Pillow
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import estimator_checks as checks
 
 from tests.features.feature_fakes import picture
 from toolkit.errors import DataError, UsageError
@@ -74,7 +76,7 @@ def test_an_image_that_cannot_be_decoded_is_named(pictures: list[str], tmp_path:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
     made = embedder(tmp_path).fit(pictures)
-    with pytest.raises(DataError, match=r"1 images cannot be decoded .*broken\.png"):
+    with pytest.raises(DataError, match=r"1 image cannot be decoded .*broken\.png"):
         made.transform([pictures[0], broken])
     with pytest.raises(DataError, match="cannot be read"):
         made.transform([tmp_path / "absent.png"])
@@ -102,6 +104,33 @@ def test_it_goes_through_a_pipeline_folds_and_a_search(pictures: list[str], tmp_
         scoring="average_precision",
     ).fit(pictures, Y)
     assert search.best_estimator_.predict_proba(pictures).shape == (24, 2)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        checks.check_do_not_raise_errors_in_init_or_set_params,
+        checks.check_estimator_repr,
+        checks.check_estimator_tags_renamed,
+        checks.check_get_params_invariance,
+        checks.check_mixin_order,
+        checks.check_no_attributes_set_in_init,
+        checks.check_parameters_default_constructible,
+        checks.check_set_params,
+        checks.check_valid_tag_types,
+    ],
+)
+def test_what_scikit_learn_asks_of_those_that_take_no_numbers(check: Any) -> None:
+    check("ImageEmbedder", embedder(None))
+
+
+def test_a_calibrator_of_scikit_learn_says_that_it_takes_one_label(
+    pictures: list[str], tmp_path: Path
+) -> None:
+    pipe = make_pipeline(embedder(tmp_path), LinearHead(Cs=[1.0]))
+    for labels in (Y, Y[:, 0]):
+        with pytest.raises(ValueError, match=r"y should be a 1d array|y: expected shape"):
+            CalibratedClassifierCV(pipe, cv=2).fit(pictures, labels)
 
 
 def test_it_is_cloned_named_and_kept_without_its_network(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.dataset_store import dataset_file, save_dataset
 from toolkit.errors import ArtifactError, UsageError
 from toolkit.features.cache import EmbeddingCache
+from toolkit.features.engines.rounding import VERSION
 from toolkit.features.inventory import StoreFacts, list_cache, prune_cache, verify_cache
 from toolkit.features.key import CacheKey, store_folder
 from toolkit.storage.row_files import intact, rewrite
@@ -205,11 +207,18 @@ def test_stale_engines_and_what_killed_runs_left_are_removed(tmp_path: Path) -> 
     fill(tmp_path, USED, range(3))
     dataset(tmp_path, "a", [0])
     engines = tmp_path / "embeddings" / "engines"
-    now = importlib.metadata.version("openvino")
+    good: dict[str, Any] = {
+        "openvino": importlib.metadata.version("openvino"),
+        "backbone": {"digest": USED.backbone.digest},
+        "precision": "fp32",
+        "rounding": None,
+    }
     notes = {
-        "good": {"openvino": now, "backbone": {"digest": USED.backbone.digest}},
-        "old": {"openvino": "2020.1", "backbone": {"digest": USED.backbone.digest}},
-        "idle": {"openvino": now, "backbone": {"digest": "1" * 64}},
+        "good": good,
+        "old": good | {"openvino": "2020.1"},
+        "idle": good | {"backbone": {"digest": "1" * 64}},
+        "rounded": good | {"precision": "bf16", "rounding": VERSION},
+        "otherwise": good | {"precision": "bf16"},
         "torn": {},
     }
     for name, note in notes.items():
@@ -220,11 +229,11 @@ def test_stale_engines_and_what_killed_runs_left_are_removed(tmp_path: Path) -> 
     left = engines / ".tmp-999999999-ab-good"
     left.mkdir()
     stale = {each.name: each.stale for each in list_cache(artifacts=tmp_path).engines}
-    assert stale == {"good": False, "old": True, "idle": True, "torn": True}
+    assert {name for name in stale if not stale[name]} == {"good", "rounded"}
     done = prune_cache(artifacts=tmp_path, engines=True)
-    assert done.engines == ["idle", "old", "torn"]
-    assert done.bytes >= 3000
-    assert [each.name for each in list_cache(artifacts=tmp_path).engines] == ["good"]
+    assert done.engines == ["idle", "old", "otherwise", "torn"]
+    assert done.bytes >= 4000
+    assert [each.name for each in list_cache(artifacts=tmp_path).engines] == ["good", "rounded"]
     assert not left.exists()
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -12,18 +13,21 @@ from hypothesis import strategies as st
 from torch import nn
 
 from toolkit.features.engines.rounding import (
+    PICTURES,
+    VERSION,
+    convolutions,
     fold,
+    inputs_met,
     keep_exact,
-    meet,
-    painted_pictures,
-    put_weights,
-    round_jointly,
+    photographs,
     round_layer,
-    round_weights,
     to_bf16,
 )
+from toolkit.storage.files import digest_of
 
 BATCH = 4
+SIZE = 32
+ROUNDED = {1: "1c6b351193f02cda14ba10bfd10f68dd"}
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1))
@@ -33,61 +37,54 @@ def test_the_grid_is_torch_s(values: list[float]) -> None:
     np.testing.assert_array_equal(to_bf16(given_), expected)
 
 
-def met_by_a_layer(random: np.random.Generator, groups: int, width: int) -> np.ndarray:
-    """Inputs as after a ReLU: positive, and alike at all places."""
-    common = random.exponential(size=(400, groups, 1))
-    return (0.7 * common + random.exponential(size=(400, groups, width))).astype(np.float32)
+def met_by_a_layer(random: np.random.Generator, channels: int) -> np.ndarray:
+    """Inputs as after a ReLU: positive, and alike in all channels."""
+    common = random.exponential(size=(400, 1))
+    return (0.7 * common + random.exponential(size=(400, channels))).astype(np.float32)
 
 
-@pytest.mark.parametrize(("groups", "out", "width"), [(1, 24, 40), (16, 1, 9), (2, 6, 30)])
+@pytest.mark.parametrize("shape", [(1, 24, 40, 1), (16, 1, 1, 9), (2, 6, 10, 4), (1, 3, 1800, 1)])
 @pytest.mark.parametrize("biased", [True, False])
-def test_joint_rounding_moves_outputs_less_than_rounding_to_nearest(
-    groups: int, out: int, width: int, biased: bool
+def test_outputs_move_less_than_with_rounding_to_nearest(
+    shape: tuple[int, int, int, int], biased: bool
 ) -> None:
     random = np.random.default_rng(0)
-    weights = random.normal(size=(groups, out, width)).astype(np.float32)
+    groups, out, channels, _ = shape
+    weights = random.normal(size=shape).astype(np.float32)
     bias = random.normal(size=(groups, out)).astype(np.float32) * 5 if biased else None
-    inputs = met_by_a_layer(random, groups, width)
-    others = met_by_a_layer(random, groups, width)
+    inputs, others = (met_by_a_layer(random, groups * channels) for _ in range(2))
+    fed = others.reshape(-1, groups, channels)
 
     def outputs(w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
-        exact: np.ndarray = np.einsum("gow,sgw->sgo", w.astype(np.float64), others)
+        exact: np.ndarray = np.einsum("goik,sgi->sgo", w.astype(np.float64), fed)
         return exact if b is None else np.add(exact, b)
 
     exact = outputs(weights, bias)
     nearest = outputs(to_bf16(weights), None if bias is None else to_bf16(bias))
     rounded, rounded_bias = round_layer(weights, bias, inputs)
     np.testing.assert_array_equal(rounded, to_bf16(rounded))
+    assert (rounded_bias is None) == (bias is None)
     if rounded_bias is not None:
         np.testing.assert_array_equal(rounded_bias, to_bf16(rounded_bias))
-    joint = outputs(rounded, rounded_bias)
-    assert np.square(joint - exact).mean() < 0.5 * np.square(nearest - exact).mean()
+    along = outputs(rounded, rounded_bias)
+    assert np.square(along - exact).mean() < 0.6 * np.square(nearest - exact).mean()
     # a weight goes to a neighbour on the grid or near it, not astray
-    assert np.abs(rounded - weights).max() < 0.05 * np.abs(weights).max()
+    assert (np.abs(rounded - weights) <= 0.03 * np.abs(weights)).all()
 
 
 def test_numbers_of_the_grid_stay() -> None:
     random = np.random.default_rng(1)
-    weights = to_bf16(random.normal(size=(2, 3, 8)).astype(np.float32)).astype(np.float64)
-    moments = np.eye(8)[None].repeat(2, axis=0)
-    np.testing.assert_array_equal(round_jointly(weights, moments), weights.astype(np.float32))
+    weights = to_bf16(random.normal(size=(2, 3, 8, 1)).astype(np.float32))
+    rounded, _ = round_layer(weights, None, met_by_a_layer(random, 16))
+    np.testing.assert_array_equal(rounded, weights)
 
 
-def test_a_very_wide_layer_keeps_its_mean() -> None:
+def test_a_channel_that_is_never_fed_is_rounded_to_nearest() -> None:
     random = np.random.default_rng(2)
-    weights = random.normal(size=(1, 4, 1700)).astype(np.float32)
-    bias = np.full((1, 4), 0.01, np.float32)
-    inputs = met_by_a_layer(random, 1, 1700)
-    rounded, rounded_bias = round_layer(weights, bias, inputs)
-    assert rounded_bias is not None
-    mean = inputs.astype(np.float64).mean(axis=0)
-
-    def shift(w: np.ndarray, b: np.ndarray) -> float:
-        exact = np.einsum("gow,gw->go", weights.astype(np.float64), mean) + bias
-        given_ = np.einsum("gow,gw->go", w.astype(np.float64), mean) + b
-        return float(np.abs(given_ - exact).max())
-
-    assert shift(rounded, rounded_bias) < 0.1 * shift(to_bf16(weights), to_bf16(bias))
+    weights = random.normal(size=(1, 4, 6, 1)).astype(np.float32)
+    inputs = met_by_a_layer(random, 6) * (np.arange(6) != 3)
+    rounded, _ = round_layer(weights, None, inputs)
+    np.testing.assert_array_equal(rounded[:, :, 3], to_bf16(weights[:, :, 3]))
 
 
 class Net(nn.Module):
@@ -116,52 +113,104 @@ class Net(nn.Module):
         return features
 
 
-def test_a_network_rounded_is_nearer_to_itself_than_rounded_to_nearest(tmp_path: Path) -> None:
-    net = Net().eval()
-    pictures = painted_pictures(8, 32)
-    held = painted_pictures(8, 32, seed=1)
+def converted(net: nn.Module, size: int) -> Any:
+    """Return a network as OpenVINO's model, folded."""
+    example = torch.zeros((BATCH, size, size, 3), dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch would rather export
-        traced = torch.jit.trace(net, torch.from_numpy(pictures[:BATCH]))  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(net, example)  # type: ignore[no-untyped-call]
+    model = ov.convert_model(traced, example_input=example)
+    model.reshape([BATCH, size, size, 3])
+    fold(model)
+    return model
 
-    def converted() -> ov.Model:
-        model = ov.convert_model(traced, example_input=torch.from_numpy(pictures[:BATCH]))
-        model.reshape([BATCH, 32, 32, 3])
-        fold(model)
-        return model
 
-    def run(model: ov.Model) -> np.ndarray:
-        compiled = ov.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        return np.concatenate([compiled(held[at : at + BATCH])[0] for at in (0, BATCH)])
+def run(model: Any, pictures: np.ndarray) -> np.ndarray:
+    compiled = ov.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    parts = [compiled(pictures[at : at + BATCH])[0] for at in range(0, len(pictures), BATCH)]
+    return np.concatenate(parts)
 
+
+def test_layers_are_fed_what_torch_feeds_them() -> None:
+    net = Net().eval()
+    pictures = photographs(8, SIZE)
+    model = converted(net, SIZE)
+    met = inputs_met(model, convolutions(model), pictures)
+    x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+    for inputs, module in zip(met, (0, 3, 6, 8, 10), strict=True):
+        with torch.inference_mode():
+            fed = net.layers[:module](x).permute(0, 2, 3, 1)
+        every = fed.reshape(len(pictures), -1, fed.shape[-1])
+        drawn = torch.from_numpy(inputs).reshape(len(pictures), -1, inputs.shape[1])
+        assert torch.cdist(drawn, every).min(dim=2).values.max() < 1e-2
+
+
+def test_a_network_is_nearer_to_itself_than_rounded_to_nearest(tmp_path: Path) -> None:
+    net = Net().eval()
+    held = photographs(8, SIZE, seed=1)
     with torch.inference_mode():
         exact = net(torch.from_numpy(held)).numpy()
-    model = converted()
-    met = meet(model, pictures)
-    assert [inputs.shape[1:] for inputs in met] == [(1, 27), (16, 9), (1, 16), (4, 72), (1, 288)]
-    for layer, module, kernel in ((1, 3, {"padding": 2, "dilation": 2}), (3, 8, {"padding": 1})):
-        with torch.inference_mode():
-            scaled = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-            places = nn.functional.unfold(net.layers[:module](scaled), 3, **kernel)
-        every = places.transpose(1, 2).reshape(-1, places.shape[1])
-        drawn = torch.from_numpy(met[layer].reshape(len(met[layer]), -1))
-        assert torch.cdist(drawn, every).min(dim=1).values.max() < 1e-2
-    names = put_weights(model, round_weights(model, met), exact=2)
-    jointly = run(model)
-    nearest = converted()
-    for node in nearest.get_ordered_ops():
-        if node.get_type_name() in ("Convolution", "GroupConvolution") and (
-            node.get_friendly_name() not in names
-        ):
-            weights = node.input_value(1).get_node()
-            constant = ov.opset13.constant(to_bf16(weights.data).copy())
-            node.input(1).replace_source_output(constant.output(0))
-    assert len(names) == 2
-    off = np.square(jointly - exact).sum()
-    assert 0 < off < 0.5 * np.square(run(nearest) - exact).sum()
+    model, nearest = converted(net, SIZE), converted(net, SIZE)
+    layers = convolutions(model)
+    assert [layer.weights.shape for layer in layers] == [
+        (1, 16, 3, 9),
+        (16, 1, 1, 9),
+        (1, 32, 16, 1),
+        (4, 8, 8, 9),
+        (1, 64, 32, 9),
+    ]
+    met = inputs_met(model, layers, photographs(8, SIZE))
+    for layer, inputs in list(zip(layers, met, strict=True))[2:]:
+        layer.put(*round_layer(layer.weights, layer.bias, inputs))
+    for layer in convolutions(nearest)[2:]:
+        layer.put(to_bf16(layer.weights), None if layer.bias is None else to_bf16(layer.bias))
+    along = run(model, held)
+    off = np.square(along - exact).sum()
+    assert 0 < off < 0.5 * np.square(run(nearest, held) - exact).sum()
 
     ov.save_model(model, tmp_path / "model.xml", compress_to_fp16=False)
-    keep_exact(tmp_path / "model.xml", names)
+    keep_exact(tmp_path / "model.xml", [layer.name for layer in layers[:2]])
     assert (tmp_path / "model.xml").read_text().count('name="precise"') == 2
-    again = run(ov.Core().read_model(tmp_path / "model.xml"))
-    np.testing.assert_allclose(again, jointly, rtol=1e-4, atol=1e-6)
+    again = run(ov.Core().read_model(tmp_path / "model.xml"), held)
+    np.testing.assert_allclose(again, along, rtol=1e-4, atol=1e-6)
+    for layer in layers:
+        layer.put(layer.weights, layer.bias)
+    np.testing.assert_allclose(run(model, held), exact, rtol=1e-4, atol=1e-4)
+
+
+class Whole(nn.Module):
+    """Its first two layers compute in whole numbers, so that no processor sums them otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        random = np.random.default_rng(0)
+        sizes = [(3, 8, 1, 1), (8, 8, 3, 8), (8, 6, 1, 1)]
+        self.layers = nn.ModuleList(
+            nn.Conv2d(given_, out, side, groups=groups) for given_, out, side, groups in sizes
+        )
+        for layer, whole in zip(self.layers, (True, True, False), strict=True):
+            for each in layer.parameters():
+                values = random.normal(size=tuple(each.shape)) * 3
+                values = values.round() if whole else values
+                each.data = torch.from_numpy(values.astype(np.float32))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        x = pixels.permute(0, 3, 1, 2).float()
+        for layer in self.layers:
+            x = torch.relu(layer(x))
+        return x.mean((2, 3))
+
+
+def test_rounded_weights_change_only_with_the_version() -> None:
+    """The version enters the key of stores of bf16 rows: who changes weights counts it up."""
+    model = converted(Whole(), 12)
+    layers = convolutions(model)
+    met = inputs_met(model, layers, photographs(PICTURES, 12))
+    random = np.random.default_rng(1)
+    parts = []
+    for layer, inputs in zip(layers, met, strict=True):
+        weights = layer.weights + random.normal(size=layer.weights.shape).astype(np.float32)
+        rounded, bias = round_layer(weights, layer.bias, inputs)
+        assert bias is not None
+        parts += [rounded.tobytes().hex(), bias.tobytes().hex()]
+    assert digest_of(*parts) == ROUNDED[VERSION]

@@ -22,13 +22,14 @@ import torch
 
 from tests.finetuning.finetune_fakes import QUICK, training, weights
 from toolkit.finetuning.checkpoint import load_checkpoint
+from toolkit.finetuning.trainer import Callbacks
 
 LONG = replace(QUICK, epochs=16)
 
 
 def digest(checkpoint: Path | None) -> str:
     """Train to the end, from a checkpoint if there is one, and digest the weights."""
-    network = training(LONG).run(checkpoint, save_every=0.0)
+    network = training(LONG).run(checkpoint, Callbacks(save_every=0.0))
     return hashlib.sha256(weights(network)).hexdigest()
 
 

@@ -153,3 +153,9 @@ def test_a_setting_outside_its_range_is_refused(wrong: dict[str, object]) -> Non
 def test_an_old_name_is_answered_with_the_new_one(old: str, new: str) -> None:
     with pytest.raises(UsageError, match=f"{old} is now called {new}"):
         Settings().changed({old: 1})
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Settings)])
+def test_no_setting_goes_unchecked(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name}: expected"):
+        Settings().changed({name: object()})

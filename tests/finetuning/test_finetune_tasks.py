@@ -21,7 +21,7 @@ from toolkit.errors import StoppedError, UsageError
 from toolkit.finetuning.fitting import Fitted, SplitRows, fit
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary, TaskHeads
-from toolkit.finetuning.trainer import Trainer
+from toolkit.finetuning.trainer import Callbacks, Trainer
 from toolkit.heads.auxiliary import ROTATION, check_tasks
 
 __all__ = ["one_thread"]
@@ -29,7 +29,7 @@ NAMES = ("cardinality", "any", "colour", "single-channel", "teacher:x", "rotatio
 
 
 def auxiliary(count: int = 60, tasks: tuple[str, ...] = NAMES, **options: object) -> Auxiliary:
-    """Return all tasks, with a teacher that sees the labels' source and noise beside it."""
+    """Return all tasks, with a teacher that sees the labels' source and noise."""
     X, Y = pictures(count)
     random = np.random.default_rng(5)
     material = {
@@ -51,8 +51,9 @@ def test_a_run_with_tasks_stopped_anywhere_ends_as_an_undisturbed_one(tmp_path: 
     for stopped in (0, 4, 9):
         file = tmp_path / f"{stopped}.pt"
         left = iter(range(stopped))
+        stop = Callbacks(stop=lambda left=left: next(left, None) is None)  # type: ignore[misc]
         with pytest.raises(StoppedError):
-            training(auxiliary=auxiliary()).run(file, stop=lambda: next(left, None) is None)  # noqa: B023
+            training(auxiliary=auxiliary()).run(file, stop)
         torch.manual_seed(stopped)
         again = training(auxiliary=auxiliary())
         assert weights(again.run(file)) == undisturbed, stopped
@@ -112,8 +113,8 @@ def test_tasks_of_no_weight_change_nothing_but_the_normalisation_of_turned_pictu
     how = auxiliary(tasks=NAMES[:-1], weighting="fixed", weight=0.0)
     one, other = training(settings), training(settings, auxiliary=how)
     pairs = zip(one.run().parameters(), other.run().parameters(), strict=True)
-    for plain, beside in pairs:
-        torch.testing.assert_close(plain, beside, atol=1e-4, rtol=1e-3)
+    for plain, other_one in pairs:
+        torch.testing.assert_close(plain, other_one, atol=1e-4, rtol=1e-3)
     assert heads(other).log_variance.tolist() == [0.0] * 6
 
 
@@ -133,7 +134,7 @@ def test_the_heads_learn_and_easy_tasks_come_to_weigh_more() -> None:
     assert last["validation_map"] > 0.85
 
 
-def test_turned_pictures_are_turned_and_their_turns_told() -> None:
+def test_turned_pictures_are_turned_and_their_turns_known() -> None:
     run = training(auxiliary=auxiliary(tasks=("rotation",)))
     batch = torch.rand(8, 3, 6, 6)
     generator = torch.Generator().manual_seed(0)
@@ -149,7 +150,7 @@ def test_turned_pictures_are_turned_and_their_turns_told() -> None:
 
 
 def test_a_network_learns_to_tell_turns() -> None:
-    """Pictures brighter at the top, so that their turns can be told from a network's features."""
+    """Pictures brighter at the top, so that a network's features can show their turns."""
     _, Y = pictures(64)
     ramp = np.linspace(220, 30, 8).astype(np.uint8)
     X = np.broadcast_to(ramp[None, :, None, None], (64, 8, 8, 3))

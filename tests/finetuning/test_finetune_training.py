@@ -29,7 +29,7 @@ from toolkit.finetuning.journal import Journal, read_journal
 from toolkit.finetuning.networks import FrozenClassifier
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
-from toolkit.finetuning.trainer import Trainer
+from toolkit.finetuning.trainer import Callbacks, Trainer
 from toolkit.statistics.metrics import mean_average_precision
 
 __all__ = ["one_thread"]
@@ -53,7 +53,7 @@ def test_a_run_stopped_anywhere_ends_as_an_undisturbed_one(
     for killed in (0, 3, 4, 5, steps - 2):  # within epochs and at the end of one
         file = tmp_path / f"{killed}.pt"
         with pytest.raises(StoppedError):
-            training(settings).run(file, stop=stop_after(killed))
+            training(settings).run(file, Callbacks(stop=stop_after(killed)))
         torch.manual_seed(killed)  # whatever else used the generators meanwhile
         assert weights(training(settings).run(file)) == undisturbed, killed
 
@@ -108,7 +108,7 @@ def test_a_last_image_alone_is_no_batch(mode: str) -> None:
     train, validation = np.arange(17), np.arange(17, 17 + 257)
     seen: list[int] = []
     run = Trainer(network, Source.of_features(X), Y, train, validation, settings)
-    run.run(on_step=seen.append)
+    run.run(callbacks=Callbacks(on_step=seen.append))
     assert seen == [8, 9] * settings.epochs
 
 
@@ -152,7 +152,8 @@ def test_the_weights_kept_are_those_of_the_best_epoch(keep: str, metric: str) ->
     settings = replace(plain, keep=keep, epochs=6, learning_rate=0.2)
     run = training(settings)
     each: list[bytes] = []
-    end = run.run(on_epoch=lambda metrics: each.append(weights(run.network)))
+    after = Callbacks(on_epoch=lambda metrics: each.append(weights(run.network)))
+    end = run.run(callbacks=after)
     values = [line[metric] for line in run.history]
     assert len(set(values)) > 1
     assert weights(end) == each[int(np.argmax(values))]
@@ -228,7 +229,7 @@ def test_patience_ends_a_run_early(tmp_path: Path) -> None:
     assert again.taken == run.taken
 
 
-def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "run.pt"
     file.write_bytes(b"no checkpoint")
     with pytest.raises(ArtifactError, match="delete it"):
@@ -246,7 +247,7 @@ def test_a_journal_holds_each_epoch_once(tmp_path: Path) -> None:
     assert json.loads(book.file.read_text().splitlines()[-1])["loss"] == 0.25
 
 
-def test_tensorboard_that_is_missing_is_told_only_where_it_was_asked_for(
+def test_tensorboard_that_is_missing_is_an_error_only_where_it_was_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journals, "tensorboard_there", lambda: False)

@@ -12,11 +12,12 @@ import torch
 from tests.finetuning.finetune_fakes import LABELS, QUICK, SIDE, Tiny, one_thread, pictures
 from toolkit.errors import StoppedError
 from toolkit.finetuning import fitting
-from toolkit.finetuning.fitting import Callbacks, Fitted, SplitRows, fit
+from toolkit.finetuning.fitting import Fitted, SplitRows, fit
 from toolkit.finetuning.linear_probe import probe
 from toolkit.finetuning.networks import Classifier, seeded
 from toolkit.finetuning.protocols import settings_for
 from toolkit.finetuning.source import Source
+from toolkit.finetuning.trainer import Callbacks
 from toolkit.heads.linear import LinearHead
 from toolkit.images.preprocess import Preprocess
 
@@ -50,7 +51,7 @@ def test_the_network_scores_as_a_linear_head_on_its_trunk() -> None:
     assert np.ptp(scores[REST, 0]) > 0.5
 
 
-def test_positives_weigh_as_they_are_told_to() -> None:
+def test_positives_weigh_as_they_are_set_to() -> None:
     _, plain = outputs(started(Y))
     _, weighted = outputs(started(Y, pos_weight=np.array([4.0, 1.0])))
     assert weighted[:, 0].mean() > plain[:, 0].mean() + 0.02

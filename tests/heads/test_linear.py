@@ -141,7 +141,7 @@ def test_random_labels_give_chance_out_of_fold() -> None:
     assert np.mean(gaps) < 3 * np.std(gaps) / np.sqrt(len(gaps))
 
 
-def test_a_label_with_one_class_is_constant_and_told(problem: Arrays) -> None:
+def test_a_label_with_one_class_is_constant_and_named(problem: Arrays) -> None:
     X, Y = problem
     Y = np.column_stack([Y[:, 0], np.zeros(len(X)), np.ones(len(X))]).astype(np.uint8)
     with pytest.warns(OneClassWarning, match="labels '1', '2'"):

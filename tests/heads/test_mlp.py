@@ -14,7 +14,7 @@ from sklearn.base import clone
 from toolkit.heads.head import OneClassWarning
 from toolkit.heads.losses import binary_cross_entropy, focal
 from toolkit.heads.mlp import MLPHead
-from toolkit.heads.mlp_training import BestEpoch, Validation, initial_weights, train
+from toolkit.heads.mlp_training import BestEpoch, Validation, initial_weights, logits_of, train
 from toolkit.heads.optimizing import batches, rate_factor, steps_per_epoch
 from toolkit.members.cross_fit import Checkpoints, cross_fit
 from toolkit.statistics.metrics import average_precision
@@ -95,7 +95,7 @@ def test_all_labels_at_once_are_one_after_another(standard: Arrays) -> None:
     weight = np.random.default_rng(1).uniform(0.5, 2.0, Y.shape).astype(np.float32)
     weights, epoch = train(X, Y, weight, partial(focal, gamma=1.0), HOW, (5,))
     alone = np.column_stack([trained_singly(X, Y[:, j], weight[:, j], HOW) for j in range(3)])
-    np.testing.assert_allclose(weights.logits(X), alone, atol=2e-3)
+    np.testing.assert_allclose(logits_of(weights, X), alone, atol=2e-3)
     assert np.ptp(alone, axis=0).min() > 1
     assert epoch.tolist() == [4, 4, 4]
 
@@ -200,8 +200,8 @@ def test_seeds_average_logits(problem: Arrays) -> None:
     X, Y = problem
     head = small(seeds=2).fit(X, Y)
     one = small(seeds=1).fit(X, Y)
-    assert one.networks_[0].first.tobytes() == head.networks_[0].first.tobytes()
-    assert head.networks_[1].first.tobytes() != head.networks_[0].first.tobytes()
+    assert one.networks_[0]["first"].tobytes() == head.networks_[0]["first"].tobytes()
+    assert head.networks_[1]["first"].tobytes() != head.networks_[0]["first"].tobytes()
     other = clone(one).restore(one.state())
     other.networks_ = [head.networks_[1]]
     parts = [np.log(p / (1 - p)) for p in (one.predict_proba(X), other.predict_proba(X))]
@@ -279,13 +279,13 @@ def test_a_label_keeps_the_weights_of_its_best_epoch(standard: Arrays) -> None:
         out: np.ndarray = (np.logaddexp(0, logits) - Y[held] * logits).mean(0)
         return out
 
-    at_best, at_last = loss(best.logits(X[held])), loss(last.logits(X[held]))
+    at_best, at_last = (loss(logits_of(each, X[held])) for each in (best, last))
     assert (epoch[1:] < 12).all()
     assert (at_best[1:] < at_last[1:]).all()
     assert (at_best <= at_last + 1e-5).all()
     for j in range(3):  # the weights are the ones of that epoch: others had a higher loss
-        own = best.first.reshape(len(best.first), 3, -1)[:, j]
-        final = last.first.reshape(len(last.first), 3, -1)[:, j]
+        own = best["first"].reshape(len(best["first"]), 3, -1)[:, j]
+        final = last["first"].reshape(len(last["first"]), 3, -1)[:, j]
         assert np.array_equal(own, final) == (epoch[j] == 12)
 
 
@@ -308,7 +308,7 @@ def test_the_average_of_weights_lags_behind_them(standard: Arrays) -> None:
     X, Y = standard
     weight = np.ones(Y.shape, np.float32)
     spread = [
-        np.std(train(X, Y, weight, focal, HOW, (0,), ema_decay=a)[0].logits(X))
+        np.std(logits_of(train(X, Y, weight, focal, HOW, (0,), ema_decay=a)[0], X))
         for a in (None, 0.5, 0.999)
     ]
     assert spread[0] > spread[2]

@@ -1,4 +1,4 @@
-"""The multi-task head: an ordinary head to all others, with tasks that learn beside the labels."""
+"""The multi-task head: an ordinary head to all others, with tasks that learn with the labels."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_damage_is_found(tmp_path: Path) -> None:
     data[8 * 8 * 3 + 5] ^= 1
     rows.write_bytes(data)
     store.read(np.array([0]))
-    with pytest.raises(ArtifactError, match="has 1 damaged rows"):
+    with pytest.raises(ArtifactError, match="has 1 damaged row"):
         store.read(np.array([1]))
     rows.write_bytes(data[:-1])
     with pytest.raises(ArtifactError, match="has 4 index entries but only 3 rows: delete"):

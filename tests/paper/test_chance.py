@@ -94,15 +94,15 @@ def test_the_analysis_covers_the_21_rows_and_tells_none_from_chance() -> None:
         assert row.holm_low >= row.p_low
         assert row.holm_high >= row.p_high
         assert row.blind.accuracy == pytest.approx(paper.RESULTS[row.key].accuracy, abs=1e-9)
-        assert row.verdict() != "told"
+        assert row.verdict() != "above chance"
     # only if its 0.08 was printed for 0.085 would the chosen model stand out
     assert [row.key for row in found if row.verdict() == "hidden by rounding"] == ["table3/6"]
-    assert [row.verdict(alpha=0.001) for row in found] == ["not told"] * 21
+    assert [row.verdict(alpha=0.001) for row in found] == ["like chance"] * 21
 
 
 @pytest.mark.parametrize(
     ("holm_low", "holm_high", "verdict"),
-    [(0.01, 0.04, "told"), (0.01, 0.2, "hidden by rounding"), (0.3, 0.9, "not told")],
+    [(0.01, 0.04, "above chance"), (0.01, 0.2, "hidden by rounding"), (0.3, 0.9, "like chance")],
 )
 def test_a_verdict_needs_both_ends_of_the_rounding(
     holm_low: float, holm_high: float, verdict: str

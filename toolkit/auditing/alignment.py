@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from math import erfc, sqrt
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.auditing.probe import Floats, Probe
+from toolkit.auditing.linear_probe import Floats, LinearProbe
 from toolkit.errors import DataError
 from toolkit.statistics.intervals import holm
 from toolkit.statistics.metrics import auroc, defined_mean
@@ -25,13 +26,16 @@ PERMUTATIONS = 1999
 FINEST = 0.001
 FEWEST = 5
 _CELLS = 5e9
-# a label whose probe cannot, at 95 %, be better than this says nothing of use about its images
+_BY_FAR = 3.7
+_FIGURES = ("auroc", "correlation", "z", "p", "p_holm", "p_adjusted")
+# a linear probe that cannot, at 95 %, be better than this is of no use
 NO_USE = 0.65
 
 State = Literal["describes", "hardly describes", "does not describe", "cannot be told"]
 Verdict = Literal[
     "labels describe the images",
     "some labels do not describe the images",
+    "labels hardly describe the images",
     "labels do not describe the images",
     "cannot be told",
 ]
@@ -109,8 +113,7 @@ def testable(Y: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 def enough_permutations(n: int, L: int) -> int:
     """Return how many permutations let L labels of n images all reach p = 0.001 after Holm.
 
-    The smallest p of B permutations is 1 / (1 + B), and Holm's first step multiplies it by L. No
-    more than about 5e9 label cells are dealt out, though (on two cores a quarter of a minute), and
+    But no more than about 5e9 label cells are dealt out (on two cores a quarter of a minute), and
     no fewer than 1,999 permutations made: beyond that only ``p_adjusted`` gets so small.
 
     >>> enough_permutations(18_000, 14), enough_permutations(18_000, 100)
@@ -120,7 +123,7 @@ def enough_permutations(n: int, L: int) -> int:
 
 
 def alignment(
-    probe: Probe,
+    probe: LinearProbe,
     Y: npt.ArrayLike,
     labels: Sequence[str],
     *,
@@ -132,14 +135,16 @@ def alignment(
 
     Being no accident and being of use are two things. A label that passes the test *describes* the
     images unless its AUROC is below 0.65 with 95 % confidence: then it *hardly describes* them. A
-    label that fails the test *does not describe* the images if its AUROC is below 0.65 with 95 %
-    confidence; else it has too few positives and *cannot be told*. Single labels are believed only
-    if all together pass too, so that one lucky label does not excuse a shuffle. The verdict on all
-    labels is negative if none describes the images and the mean AUROC is below 0.65 with 95 %
-    confidence.
+    label *does not describe* the images if nothing speaks for it, its own p above ``alpha``
+    included, and its AUROC is below 0.65, and nearer to chance than to the mean of the labels that
+    describe, with 95 % confidence; else it *cannot be told*. Single labels are believed only if all
+    together pass too, so that one lucky label does not excuse a shuffle. Where none describes the
+    images and the mean AUROC is below 0.65 with 95 % confidence, labels *hardly describe* the
+    images if all together pass by far (z of 3.7, which a shuffle reaches once in 10,000 times), and
+    do not describe them if not.
 
     Args:
-        probe: probe of the n images' embeddings.
+        probe: of the n images' embeddings.
         Y: 0/1 ``(n, L)``.
         labels: L names.
         permutations: at least 999 give p-values down to 0.001.
@@ -152,77 +157,75 @@ def alignment(
     Y = np.asarray(Y)
     if Y.shape != (len(probe), len(labels)):
         raise DataError(
-            f"labels have shape {Y.shape}: {len(probe)} images and {len(labels)} names are given"
+            f"labels: expected one row for each of {len(probe)} images and one column for each of "
+            f"{len(labels)} names, found the shape {Y.shape}"
         )
-    tested = testable(Y)
-    if not tested.any():
+    at = np.flatnonzero(testable(Y))
+    if not len(at):
         raise DataError(
-            f"no label has {FEWEST} positives and {FEWEST} negatives: there is nothing to audit"
+            f"labels: expected one with {FEWEST} positives and {FEWEST} negatives or more, found "
+            "none: there is nothing to audit"
         )
-    n, at = len(Y), np.flatnonzero(tested)
-    observed = probe.correlations(Y[:, at])
-    null = probe.permuted(Y[:, at], permutations, seed)
+    n, tested = len(Y), Y[:, at]
+    observed, null = probe.correlations(tested), probe.permuted(tested, permutations, seed)
     centre, spread = null.mean(axis=0), np.maximum(null.std(axis=0), 1e-12)
-    z, z_null = (observed - centre) / spread, (null - centre) / spread
+    z = (observed - centre) / spread
     p = (1 + (null >= observed).sum(axis=0)) / (1 + permutations)
-    adjusted, p_holm = step_down(z, z_null), holm(p)
-    areas = auroc(Y[:, at], probe.scores(Y[:, at]))
+    adjusted = step_down(z, (null - centre) / spread)
+    areas = auroc(tested, probe.scores(tested))
     # an out-of-fold score varies more than one from elsewhere: scale Mann-Whitney's deviation
-    positives = Y.sum(axis=0, dtype=np.int64)
-    ones = positives[at].astype(np.float64)
+    ones = tested.sum(axis=0, dtype=np.float64)
     deviation = np.sqrt((n + 1) / (12 * ones * (n - ones))) * np.maximum(1.0, spread * np.sqrt(n))
-    useless = areas + 1.645 * deviation < NO_USE
+    highest = areas + 1.645 * deviation
     overall, overall_null = float(observed.mean()), null.mean(axis=1)
     p_overall = float((1 + (overall_null >= overall).sum()) / (1 + permutations))
     passes = (adjusted <= alpha) & (p_overall <= alpha)
-    column = {int(j): i for i, j in enumerate(at)}
-    found = []
-    for j, name in enumerate(labels):
-        if j not in column:
-            nothing = (None,) * 6
-            found.append(LabelAlignment(name, int(positives[j]), *nothing, "cannot be told"))
-            continue
-        i = column[j]
-        found.append(
-            LabelAlignment(
-                label=name,
-                positives=int(positives[j]),
-                auroc=float(areas[i]),
-                correlation=float(observed[i]),
-                z=float(z[i]),
-                p=float(p[i]),
-                p_holm=float(p_holm[i]),
-                p_adjusted=float(adjusted[i]),
-                state=_state(bool(passes[i]), bool(useless[i])),
-            )
+    describes = passes & (highest >= NO_USE)
+    # where the others are weak too, a label must look worse to be called unlike them
+    like_chance = min(NO_USE, (0.5 + areas[describes].mean()) / 2) if describes.any() else NO_USE
+    states: list[State] = [
+        ("describes" if of_use else "hardly describes")
+        if passed
+        else ("does not describe" if at_most < like_chance and own > alpha else "cannot be told")
+        for of_use, passed, at_most, own in zip(describes, passes, highest, p, strict=True)
+    ]
+    figures: npt.NDArray[Any] = np.full((len(labels), 6), None, object)
+    figures[at] = np.stack([areas, observed, z, p, holm(p), adjusted], axis=1)
+    state = dict(zip(at.tolist(), states, strict=True))
+    counts = Y.sum(axis=0, dtype=np.int64)
+    entries = [
+        LabelAlignment(
+            label=name,
+            positives=int(counts[j]),
+            state=state.get(j, "cannot be told"),
+            **dict(zip(_FIGURES, figures[j], strict=True)),
         )
+        for j, name in enumerate(labels)
+    ]
+    z_overall = float((overall - overall_null.mean()) / max(overall_null.std(), 1e-12))
     mean_area = float(defined_mean(areas))
     # were labels independent; dependence only widens it
     widest = mean_area + 1.645 * float(deviation.mean()) / np.sqrt(len(at))
     return Alignment(
-        verdict=_verdict([label.state for label in found], widest < NO_USE),
+        verdict=_verdict(states, widest < NO_USE, p_overall <= alpha and z_overall >= _BY_FAR),
         statistic=overall,
-        z=float((overall - overall_null.mean()) / max(overall_null.std(), 1e-12)),
+        z=z_overall,
         p=p_overall,
         mean_auroc=mean_area,
-        labels=tuple(found),
+        labels=tuple(entries),
         permutations=permutations,
         null=overall_null,
     )
 
 
-def _state(passes: bool, useless: bool) -> State:
-    if passes:
-        return "hardly describes" if useless else "describes"
-    return "does not describe" if useless else "cannot be told"
-
-
-def _verdict(states: Sequence[State], all_useless: bool) -> Verdict:
+def _verdict(states: Sequence[State], useless: bool, no_accident: bool) -> Verdict:
     if "describes" in states:
         if "does not describe" in states:
             return "some labels do not describe the images"
         return "labels describe the images"
-    return NOT_AT_ALL if all_useless else "cannot be told"
+    if not useless:
+        return "cannot be told"
+    return "labels hardly describe the images" if no_accident else NOT_AT_ALL
 
 
 def step_down(z: Floats, z_null: Floats) -> Floats:
@@ -245,6 +248,4 @@ def normal_tail(z: float) -> float:
     >>> round(normal_tail(1.645), 3)
     0.05
     """
-    from math import erfc, sqrt
-
     return 0.5 * erfc(z / sqrt(2))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.auditing.alignment import enough_permutations, testable
 from toolkit.auditing.examine import Examination, examine
 from toolkit.auditing.findings import Finding, ranked, worst
 from toolkit.auditing.html import audit_page, published_page
@@ -21,7 +20,8 @@ from toolkit.data.split import Split
 from toolkit.data.split_store import get_folds, get_split, keep_grouped_split
 from toolkit.errors import UsageError
 from toolkit.features.spec import FeatureSpec, features_of
-from toolkit.images.hashes import survey
+from toolkit.images.hashes import hash_images
+from toolkit.images.thumbnails import BUDGET
 from toolkit.pages.page import write_page
 from toolkit.pages.tables import html_table
 from toolkit.paper.results import IMAGES, POSITIVES
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _STAGES = 6
+_NOTEBOOK = 900_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,8 +63,8 @@ class Findings:
         """Return the document of ``toolkit audit --json``."""
         return {"findings": [each.facts() for each in self.ranked]}
 
-    def page(self) -> str:
-        """Return a page with pictures that needs nothing else."""
+    def page(self, budget: int = BUDGET) -> str:
+        """Return a page that needs nothing else, with pictures of ``budget`` characters at most."""
         raise NotImplementedError
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
@@ -75,8 +76,16 @@ class Findings:
         return "\n".join(f"{each.severity:8} {each.sentence}" for each in self.ranked)
 
     def _repr_html_(self) -> str:
+        from markupsafe import escape
+
         rows = [(each.severity, each.sentence, each.advice) for each in self.ranked]
-        return html_table(["severity", "finding", "what to do"], rows)
+        table = html_table(["severity", "finding", "what to do"], rows)
+        # a frame keeps the page's style to itself
+        page = escape(self.page(_NOTEBOOK // 2))
+        if len(table) + len(page) > _NOTEBOOK:
+            return table
+        frame = f'<iframe srcdoc="{page}" style="width:100%;height:40em;border:0"></iframe>'
+        return f"{table}<details><summary>figures and pictures</summary>{frame}</details>"
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,7 +102,7 @@ class PaperAudit(Findings):
         """Return the document of ``toolkit audit --paper --json``."""
         return super().facts() | {"rows": list(self.rows)}
 
-    def page(self) -> str:
+    def page(self, budget: int = BUDGET) -> str:
         """Return the page of the published scores."""
         return published_page(self.ranked, self.rows)
 
@@ -124,23 +133,24 @@ class Audit(Findings):
 
     @property
     def label_errors(self) -> pd.DataFrame:
-        """The likeliest label errors: ``image``, ``label``, ``given``, ``probability``."""
+        """The likeliest errors: ``image``, ``label``, ``kind``, ``probability`` and ``score``."""
         import pandas as pd
 
-        frame = pd.DataFrame([vars(each) for each in self.examined.suspects])
-        if len(frame):
-            frame.insert(0, "image", [self.dataset.ids[row] for row in frame.pop("row")])
-        return frame
+        ids = self.dataset.ids
+        rows = [vars(each) | {"image": ids[each.row]} for each in self.examined.suspects]
+        return pd.DataFrame(rows, columns=["image", "label", "kind", "probability", "score"])
 
     @property
     def duplicates(self) -> pd.DataFrame:
-        """Pairs of images that show the same picture; empty where files were not looked at."""
+        """Pairs of one picture: ``first``, ``second``, ``kind``, ``bits`` and ``cosine``."""
         import pandas as pd
 
-        pairs = [] if self.examined.duplicates is None else self.examined.duplicates.pairs
-        ids = self.dataset.ids
-        named = ({"first": ids[pair.first], "second": ids[pair.second]} for pair in pairs)
-        return pd.DataFrame([vars(pair) | each for pair, each in zip(pairs, named, strict=True)])
+        found, ids = self.examined.duplicates, self.dataset.ids
+        rows = [
+            vars(pair) | {"first": ids[pair.first], "second": ids[pair.second]}
+            for pair in ([] if found is None else found.pairs)
+        ]
+        return pd.DataFrame(rows, columns=["first", "second", "kind", "bits", "cosine"])
 
     @property
     def about(self) -> dict[str, Any]:
@@ -163,9 +173,9 @@ class Audit(Findings):
             **self.examined.facts(),
         }
 
-    def page(self) -> str:
+    def page(self, budget: int = BUDGET) -> str:
         """Return the page: findings, tables and contact sheets."""
-        return audit_page(self.examined, self.dataset, self.split, self.about)
+        return audit_page(self.examined, self.dataset, self.split, self.about, budget)
 
 
 def audit(
@@ -193,7 +203,7 @@ def audit(
 
     Args:
         data: a data set, or the name of one.
-        features: backbones, set side by side.
+        features: backbones, whose features are joined.
         paper: examine the paper's printed rows in place of data.
         html: a file for the page with pictures.
         group_duplicates: keep a split named ``grouped`` that tears no duplicates apart, nor do its
@@ -214,19 +224,11 @@ def audit(
         found: Audit | PaperAudit = PaperAudit(ranked(published_findings(rows)), rows)
     else:
         if group_duplicates and skip_files:
-            raise UsageError("group_duplicates looks at the files: leave skip_files out")
+            raise UsageError("group_duplicates decodes the files: leave skip_files out")
         if permutations is not None and permutations < 99:
             raise UsageError(f"permutations: expected 99 or more, found {permutations}")
-        spec = FeatureSpec.parse(
-            features,
-            weights=weights,
-            views=views,
-            pooling=pooling,
-            crop=crop,
-            device=device,
-            precision=precision,
-            seed=seed,
-        )
+        chosen = {"device": device, "precision": precision, "seed": seed, "weights": weights}
+        spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **chosen)
         told, folder = choose_progress(progress), artifacts_folder(artifacts)
         dataset = open_dataset(data, folder, told)
         part = get_split(dataset, split, folder)
@@ -236,19 +238,19 @@ def audit(
         hashes = None
         if not skip_files:
             with told.task("decoding", len(dataset)) as task:
-                hashes = survey(dataset.paths, task.advance)
-        testing = int(testable(dataset.Y).sum())
+                hashes = hash_images(dataset.paths, task.advance)
         with told.task("auditing", _STAGES) as task:
             examined = examine(
                 dataset,
                 X,
                 part,
                 folds=get_folds(dataset, part, folder),
-                looks=hashes,
+                hashes=hashes,
                 prevalence=_published_shares(dataset),
-                permutations=permutations or enough_permutations(len(dataset), max(1, testing)),
+                permutations=permutations,
                 top=top,
-                each=_each(len(dataset.labels)),
+                # as many pictures of each label as a page of bounded size has room for
+                each=max(2, min(12, 400 // len(dataset.labels))),
                 seed=seed,
                 device="cuda" if choose_device(device) == "cuda" else "cpu",
                 on_stage=lambda stage: task.advance(),
@@ -270,8 +272,3 @@ def _published_shares(dataset: Dataset) -> dict[str, float] | None:
     if set(dataset.labels) != set(POSITIVES):
         return None
     return {label: count / IMAGES for label, count in POSITIVES.items()}
-
-
-def _each(labels: int) -> int:
-    """Return how many pictures of each label a page of bounded size has room for."""
-    return max(2, min(12, 400 // labels))

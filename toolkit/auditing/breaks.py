@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.auditing.alignment import NO_USE, normal_tail, testable
-from toolkit.auditing.orders import SHIFTS, Ints, Pairing
+from toolkit.auditing.linear_probe import LinearProbe, standardized
+from toolkit.auditing.orders import SHIFTS, Pairing, late
 from toolkit.auditing.pairing import Explanation, explained
-from toolkit.auditing.probe import Floats, Probe
 from toolkit.statistics.metrics import auroc, defined_mean
 
 _LEAST = 20
 
 
 def find_break(
-    probe: Probe,
+    probe: LinearProbe,
     Y: npt.ArrayLike,
     labels: Sequence[str],
     files: Sequence[str],
@@ -26,7 +26,7 @@ def find_break(
 ) -> Explanation | None:
     """Find the image from which on labels are one to three rows off: a line was lost or doubled.
 
-    With out-of-fold scores s and labels y, both standardised, ``s_i . y_(i + k) - s_i . y_i`` says
+    With out-of-fold scores s and labels y, both standardized, ``s_i . y_(i + k) - s_i . y_i`` says
     how much better row i fits the labels k rows on. Its sum from row m to the end is largest at the
     break. Were neither better than the other, the sums would be a random walk, whose maximum over n
     steps of deviation sigma exceeds x with probability ``2 P(Z >= x / (sigma sqrt(n)))`` at most
@@ -35,37 +35,31 @@ def find_break(
     second one, fitted on the labels as then rearranged, places the break.
 
     Args:
-        probe: probe of the n images' embeddings.
+        probe: of the n images' embeddings.
         Y: 0/1 ``(n, L)``.
         labels: L names.
         files: n names, in the order of rows; one of them goes into the sentence.
         alpha: level after correction.
     """
     Y = np.asarray(Y)
-    at = np.flatnonzero(testable(Y))
-    if not len(at):
+    n, tested = len(Y), Y[:, testable(Y)]
+    if not tested.shape[1]:
         return None
-    tested = Y[:, at]
     scores = probe.scores(tested)
     walks = {by: _walk(scores, tested, by) for by in SHIFTS}
     by = max(walks, key=lambda shift: walks[shift][1])
     first, height = walks[by]
-    rows = _from_row(len(Y), first, by)
     p = min(1.0, 2 * normal_tail(height) * len(SHIFTS))
-    if p > alpha or not _LEAST <= first <= len(Y) - _LEAST:
+    if p > alpha or not _LEAST <= first <= n - _LEAST:
         return None
-    known = rows >= 0
-    again = probe.scores(np.where(known[:, None], tested[np.maximum(rows, 0)], 0))
+    again = probe.scores(_from_row(n, first, by).repaired(tested))
     first, _ = _walk(again, tested, by)
-    rows = _from_row(len(Y), first, by)
-    count = "one row" if abs(by) == 1 else f"{abs(by)} rows"
     sentence = (
-        f"from {files[first]} on (row {first + 1:,} of {len(Y):,}, or close by) labels come "
-        f"{count} too {'late' if by > 0 else 'early'}: "
+        f"from {files[first]} on (row {first + 1:,} of {n:,}, or close by) labels come {late(by)}: "
         f"{'a line was put in' if by > 0 else 'a line was lost'}"
     )
     before = float(defined_mean(auroc(tested, scores)))
-    pairing = Pairing("break", sentence, rows)
+    pairing = _from_row(n, first, by, sentence)
     found = explained(probe, Y, labels, pairing, before, (p, p), len(SHIFTS))
     # where few rows are off, the mean over all rows hardly moves: the walk decides, unless the
     # labels describe nothing either way
@@ -74,7 +68,7 @@ def find_break(
 
 def _walk(scores: npt.ArrayLike, Y: npt.ArrayLike, by: int) -> tuple[int, float]:
     """Return the row where the sum to the end is largest, and that sum in deviations of a walk."""
-    s, y = (_standardised(array) for array in (scores, Y))
+    s, y = standardized(scores), standardized(Y)
     gain = np.zeros(len(y))
     inside = slice(max(0, -by), len(y) - max(0, by))
     gain[inside] = (s[inside] * (np.roll(y, -by, axis=0)[inside] - y[inside])).sum(axis=1)
@@ -83,16 +77,10 @@ def _walk(scores: npt.ArrayLike, Y: npt.ArrayLike, by: int) -> tuple[int, float]
     return first, float(sums[first] / max(np.sqrt((gain**2).sum()), 1e-12))
 
 
-def _standardised(values: npt.ArrayLike) -> Floats:
-    array = np.asarray(values, np.float64)
-    scaled: Floats = (array - array.mean(axis=0)) / np.maximum(array.std(axis=0), 1e-12)
-    return scaled
-
-
-def _from_row(n: int, first: int, by: int) -> Ints:
+def _from_row(n: int, first: int, by: int, sentence: str = "") -> Pairing:
     rows = np.arange(n)
     rows[first:] += by
     rows[rows >= n] = -1
     if by < 0:  # the rows before the break keep labels of their own
         rows[first : first - by] = -1
-    return rows
+    return Pairing("break", sentence, rows)

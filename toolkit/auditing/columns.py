@@ -2,27 +2,23 @@
 
 What can be known: exchanging two columns everywhere is renaming them, and no data set shows by
 itself which column deserves which name. So a swap is found against something that knows the names:
-
-- the other rows: columns that are swapped in one block of rows only (a part of the split, a folder,
-  a run of files), where the smaller side is called wrong;
-- other labels of the same images (joined by file name, say, instead of position);
-- scores from outside, such as a member trained on another data set;
-- published counts of positives.
+the other rows, where columns are swapped in one block of rows only (the smaller side is called
+wrong; see :mod:`toolkit.auditing.column_blocks`), or published counts of positives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from toolkit.auditing.alignment import normal_tail
+from toolkit.auditing.linear_probe import Floats
 from toolkit.auditing.orders import Ints
-from toolkit.auditing.probe import Floats
-from toolkit.statistics.metrics import ratio
+from toolkit.statistics.metrics import auroc
 
 FEWEST = 3
 _ALLOWED = 1.645
@@ -49,8 +45,8 @@ class ColumnSwap:
     rows: int
     against: str
     p: float
-    auroc_before: dict[str, float]
-    auroc_after: dict[str, float]
+    auroc_before: dict[str, float] = field(default_factory=dict)
+    auroc_after: dict[str, float] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
@@ -61,7 +57,7 @@ class ColumnSwap:
         else:
             what = "; ".join(f"the column {a} holds the labels of {b}" for a, b in pairs)
         place = "" if self.where == "everywhere" else f" in {self.where} ({self.rows:,} rows)"
-        return f"{what}{place}, judged by {self.against}"
+        return f"{what}{place}, according to {self.against}"
 
     def facts(self) -> dict[str, Any]:
         """Return all fields, JSON-able."""
@@ -74,19 +70,18 @@ def swaps_by_scores(
     labels: Sequence[str],
     *,
     where: str = "everywhere",
-    against: str = "the reference scores",
+    against: str = "scores from outside",
     places: int = 1,
     alpha: float = 0.01,
 ) -> list[ColumnSwap]:
     """Find columns of ``Y`` that another name's scores predict better than their own name's.
 
-    For every column b and every other name a, DeLong's test compares the AUROC of both names'
-    scores on column b. Moves that pass at the 0.05 level are allowed, and the best assignment of
-    names to columns under allowed moves is taken. It falls into cycles; the z-values of a cycle's
-    moves are combined (Stouffer), and its p-value corrected by Bonferroni for all ordered pairs of
-    labels and all places. So a cycle must look right in each of its columns and sure as a whole,
-    which related labels (people, portrait) do not: one may predict the other's column well, but not
-    better than that column's own scores, both ways round.
+    A column b may move to name a if scores a predict it better at the 0.05 level, and the best
+    assignment of names to columns under allowed moves is taken. It falls into cycles; the z-values
+    of a cycle's moves are combined (Stouffer), and its p-value corrected by Bonferroni for all
+    ordered pairs of labels and all places. So a cycle must look right in each of its columns and
+    sure as a whole, which related labels (people, portrait) do not: one may predict the other's
+    column well, but not better than that column's own scores, both ways round.
 
     Args:
         S: ``(n, L)`` scores whose names are known; not fitted on these rows.
@@ -99,91 +94,73 @@ def swaps_by_scores(
     """
     truth, scores = np.asarray(Y), np.asarray(S)
     L = len(labels)
-    areas = cross_auroc(scores, truth)
-    z = better_by(scores, truth, areas)
+    gain, z = better_by(scores, truth)
     swaps = []
-    for cycle in _cycles(_assignment(areas, z >= _ALLOWED)):
-        names = {labels[b]: labels[a] for b, a in cycle.items()}
+    for cycle in _cycles(_assignment(gain, z >= _ALLOWED)):
         joint = sum(z[a, b] for b, a in cycle.items()) / np.sqrt(len(cycle))
         p = normal_tail(float(joint)) * places * L * (L - 1)
-        if p > alpha:
-            continue
-        swaps.append(
-            ColumnSwap(
-                columns=names,
-                where=where,
-                rows=len(truth),
-                against=against,
-                p=max(p, 1e-16),
-                auroc_before={labels[b]: float(areas[b, b]) for b in cycle},
-                auroc_after={labels[b]: float(areas[a, b]) for b, a in cycle.items()},
+        if p <= alpha:
+            before = dict(zip(cycle, auroc(truth[:, [*cycle]], scores[:, [*cycle]]), strict=True))
+            swaps.append(
+                ColumnSwap(
+                    columns={labels[b]: labels[a] for b, a in cycle.items()},
+                    where=where,
+                    rows=len(truth),
+                    against=against,
+                    p=max(p, 1e-16),
+                    auroc_before={labels[b]: float(before[b]) for b in cycle},
+                    auroc_after={
+                        labels[b]: float(before[b] + gain[a, b]) for b, a in cycle.items()
+                    },
+                )
             )
-        )
     return swaps
 
 
-def cross_auroc(S: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
-    """Return ``(L, L)``: AUROC of scores a on column b; NaN where a column has one class only.
+def better_by(S: npt.ArrayLike, Y: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Return by how much scores a predict a column b better than b's own do, and z of it.
 
-    All from one ranking of each score: AUROC is the positives' mean rank, shifted and scaled.
-    """
-    truth = np.asarray(Y).astype(np.float64)
-    ranks = np.stack([_midranks(column) for column in np.asarray(S).T], axis=1)
-    ones = truth.sum(axis=0)
-    wins = ranks.T @ truth - ones * (ones + 1) / 2
-    return ratio(wins, ones * (len(truth) - ones))
-
-
-def better_by(S: npt.ArrayLike, Y: npt.ArrayLike, areas: Floats) -> Floats:
-    """Return ``(L, L)``: by how many standard errors scores a predict column b better than b's do.
-
-    DeLong, DeLong & Clarke-Pearson (1988), for the difference of two AUROCs on the same rows.
-    Minus infinity where they do not predict it better at all, on the diagonal, and for columns with
-    fewer than 3 rows of either class.
+    The difference of two AUROCs on the same rows and its standard error by DeLong, DeLong &
+    Clarke-Pearson (1988). z is minus infinity where there is no gain, and for columns with fewer
+    than 3 rows of either class.
 
     Args:
         S: ``(n, L)`` scores.
         Y: 0/1 ``(n, L)``.
-        areas: :func:`cross_auroc` of them.
+
+    Returns:
+        The gain in AUROC and z, each ``(L, L)``, with a in rows and b in columns.
     """
+    from scipy.stats import rankdata
+
     scores, truth = np.asarray(S, np.float64), np.asarray(Y).astype(bool)
-    z = np.full(areas.shape, -np.inf)
-    for b in range(truth.shape[1]):
-        yes = truth[:, b]
-        ones, zeros = int(yes.sum()), int((~yes).sum())
-        better = np.flatnonzero(areas[:, b] > areas[b, b])
-        if min(ones, zeros) < FEWEST or not len(better):
-            continue
-        own, *others = (_placements(column, yes) for column in (scores[:, b], *scores[:, better].T))
-        for a, other in zip(better.tolist(), others, strict=True):
-            above, below = other[0] - own[0], other[1] - own[1]
-            variance = above.var(ddof=1) / ones + below.var(ddof=1) / zeros
-            z[a, b] = above.mean() / np.sqrt(variance) if variance > 0 else -np.inf
-    return z
-
-
-def _placements(column: Floats, yes: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Return the share of the other class that each positive, and each negative, beats."""
-    ranked = _midranks(column)
-    above = (ranked[yes] - _midranks(column[yes])) / (~yes).sum()
-    below = 1 - (ranked[~yes] - _midranks(column[~yes])) / yes.sum()
-    return above, below
-
-
-def _midranks(column: npt.NDArray[Any]) -> Floats:
-    """Return ranks from 1, tied values sharing their mean rank."""
-    _, place, count = np.unique(column, return_inverse=True, return_counts=True)
-    ranks: Floats = (np.cumsum(count) - (count - 1) / 2)[place]
-    return ranks
+    ranks = rankdata(scores, axis=0)
+    ones = truth.sum(axis=0)
+    wins = ranks.T @ truth - ones * (ones + 1) / 2
+    areas = wins / np.maximum(ones * (len(truth) - ones), 1)
+    gain = areas - np.diag(areas)
+    z = np.full(gain.shape, -np.inf)
+    for b in np.flatnonzero(np.minimum(ones, len(truth) - ones) >= FEWEST):
+        better = np.flatnonzero(gain[:, b] > 0)
+        columns = np.append(better, b)
+        variance = np.zeros(len(better))
+        for own in (truth[:, b], ~truth[:, b]):
+            # the share of the other class that each row beats
+            beaten = ranks[np.ix_(own, columns)] - rankdata(scores[np.ix_(own, columns)], axis=0)
+            beaten /= (~own).sum()
+            variance += (beaten[:, :-1] - beaten[:, -1:]).var(axis=0, ddof=1) / own.sum()
+        known = variance > 0
+        z[better[known], b] = gain[better[known], b] / np.sqrt(variance[known])
+    return gain, z
 
 
 def _assignment(value: Floats, allowed: npt.NDArray[np.bool_]) -> Ints:
     """Return, for each column, the name of the best assignment by ``value`` (name, column)."""
-    if not (allowed & ~np.eye(len(value), dtype=bool)).any():
+    own = np.eye(len(value), dtype=bool)
+    if not (allowed & ~own).any():
         return np.arange(len(value))
     from scipy.optimize import linear_sum_assignment
 
-    own = np.eye(len(value), dtype=bool)
     gain = np.where(allowed | own, np.nan_to_num(value - np.diag(value)), -len(value) - 1.0)
     names, columns = linear_sum_assignment(gain, maximize=True)
     held = np.empty(len(value), np.int64)
@@ -205,44 +182,6 @@ def _cycles(held: Ints) -> list[dict[int, int]]:
     return cycles
 
 
-def swaps_by_labels(
-    reference: npt.ArrayLike, Y: npt.ArrayLike, labels: Sequence[str], against: str
-) -> list[ColumnSwap]:
-    """Find columns of ``Y`` that equal another name's column of ``reference``, both 0/1 (n, L).
-
-    A column has moved if it agrees with another name's reference on more rows than with its own,
-    both ways round in each cycle; p is McNemar's, on the rows where the two references differ.
-    """
-    held, truth = np.asarray(reference).astype(np.int8), np.asarray(Y).astype(np.int8)
-    L = len(labels)
-    agree = np.array([[(held[:, a] == truth[:, b]).mean() for b in range(L)] for a in range(L)])
-    p = np.ones((L, L))
-    for a in range(L):
-        for b in range(L):
-            differ = held[:, a] != held[:, b]
-            wins = int((held[differ, a] == truth[differ, b]).sum())
-            if a != b and differ.any():
-                p[a, b] = _sign_tail(wins, int(differ.sum())) * L * (L - 1)
-    return [
-        ColumnSwap(
-            columns={labels[b]: labels[a] for b, a in cycle.items()},
-            where="everywhere",
-            rows=len(truth),
-            against=against,
-            p=float(np.clip(max(p[a, b] for b, a in cycle.items()), 1e-16, 1.0)),
-            auroc_before={},
-            auroc_after={},
-        )
-        for cycle in _cycles(_assignment(agree, p <= 0.01))
-    ]
-
-
-def _sign_tail(wins: int, trials: int) -> float:
-    from scipy.special import bdtrc
-
-    return float(bdtrc(wins - 1, trials, 0.5)) if wins else 1.0
-
-
 def swaps_by_counts(
     Y: npt.ArrayLike, labels: Sequence[str], prevalence: Mapping[str, float], against: str
 ) -> list[ColumnSwap]:
@@ -258,6 +197,8 @@ def swaps_by_counts(
         prevalence: published share of positives by name; names that are missing are left out.
         against: what to call its origin.
     """
+    from scipy.special import ndtr
+
     truth = np.asarray(Y)
     at = [j for j, name in enumerate(labels) if 0 < prevalence.get(name, 0) < 1]
     if len(at) < 2:
@@ -266,7 +207,7 @@ def swaps_by_counts(
     count, n = truth[:, at].sum(axis=0, dtype=np.float64), len(truth)
     fit = count * np.log(share)[:, None] + (n - count) * np.log1p(-share)[:, None]
     z = (count - n * share[:, None]) / np.sqrt(n * share * (1 - share))[:, None]
-    each = np.array([[2 * normal_tail(abs(value)) for value in row] for row in z])
+    each = 2 * ndtr(-np.abs(z))
     p = np.diag(each) * len(at)
     wrong, fits = p <= _SURE, each > _SURE
     held = _assignment(fit - fit.max(), fits & wrong & wrong[:, None])
@@ -279,8 +220,6 @@ def swaps_by_counts(
             rows=n,
             against=against,
             p=float(np.clip(max(p[b] for b in cycle), 1e-16, 1.0)),
-            auroc_before={},
-            auroc_after={},
         )
         for cycle in _cycles(held)
     ]

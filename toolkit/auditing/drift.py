@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.auditing.findings import Finding
-from toolkit.auditing.probe import Floats
+from toolkit.auditing.findings import Finding, counted
+from toolkit.auditing.linear_probe import Floats
 from toolkit.data.split import Split
 from toolkit.errors import listed
 from toolkit.statistics.intervals import holm
 
 DRAWS = 9999
+# splits that took no care of the labels' shares
+UNBALANCED = ("paper", "file")
 
 
 def drift_p_values(
@@ -61,27 +63,26 @@ def drift_findings(Y: npt.NDArray[Any], names: Sequence[str], split: Split) -> l
         name: {where: float(Y[rows, j].mean()) for where, rows in parts.items() if len(rows)}
         for j, name in enumerate(names)
     }
-    drifting = [j for j in range(len(names)) if adjusted[j] <= 0.05]
     evidence = {
-        names[j]: {"p": float(p[j]), "p_holm": float(adjusted[j]), **shares[names[j]]}
-        for j in range(len(names))
-        if not np.isnan(p[j])
+        "labels": {
+            name: {"p": float(p[j]), "p_holm": float(adjusted[j]), **shares[name]}
+            for j, name in enumerate(names)
+            if not np.isnan(p[j])
+        }
     }
+    drifting = [j for j in range(len(names)) if adjusted[j] <= 0.05]
     if not drifting:
         text = f"every label is about as frequent in each part of the {split.name} split"
-        return [Finding("passed", "prevalence drift", text, evidence={"labels": evidence})]
+        return [Finding("passed", "prevalence drift", text, evidence=evidence)]
     first = min(drifting, key=lambda j: adjusted[j])
-    count = "1 label is" if len(drifting) == 1 else f"{len(drifting)} labels are"
     share = ", ".join(f"{value:.1%} of {where}" for where, value in shares[names[first]].items())
-    return [
-        Finding(
-            "warning",
-            "prevalence drift",
-            f"{count} on unlike shares of the parts of the {split.name} split: "
-            f"{listed([names[j] for j in drifting])} ({names[first]}: {share}; "
-            f"p = {adjusted[first]:.2g} after Holm)",
-            "use the stratified split, unless the parts are meant to differ",
-            {"labels": evidence},
-            weight=len(drifting),
-        )
-    ]
+    text = (
+        f"{counted(len(drifting), 'label is', 'labels are')} on unlike shares of the parts of the "
+        f"{split.name} split: {listed([names[j] for j in drifting])} ({names[first]}: {share}; "
+        f"p = {adjusted[first]:.2g} after Holm)"
+    )
+    advice = "use the stratified split, unless the parts are meant to differ"
+    if split.name not in UNBALANCED:
+        advice = "compare these labels between parts with care"
+    weight = len(drifting)
+    return [Finding("warning", "prevalence drift", text, advice, evidence, weight=weight)]

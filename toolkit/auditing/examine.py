@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,25 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from toolkit.auditing.alignment import NOT_AT_ALL, PERMUTATIONS, Alignment, alignment, testable
+from toolkit.auditing.alignment import (
+    NOT_AT_ALL,
+    Alignment,
+    alignment,
+    enough_permutations,
+    testable,
+)
 from toolkit.auditing.breaks import find_break
 from toolkit.auditing.column_blocks import swapped_blocks
-from toolkit.auditing.columns import ColumnSwap, swaps_by_counts, swaps_by_labels
+from toolkit.auditing.columns import ColumnSwap, swaps_by_counts
 from toolkit.auditing.duplicates import Duplicates, find_duplicates
 from toolkit.auditing.findings import Finding, ranked
-from toolkit.auditing.groups import group_alignment, repeated_labels
+from toolkit.auditing.groups import GroupAlignment, group_alignment, repeated_labels
 from toolkit.auditing.health import file_health, label_health
 from toolkit.auditing.label_errors import Suspect, out_of_fold_probabilities, suspects
+from toolkit.auditing.linear_probe import LinearProbe, principal_components
 from toolkit.auditing.noise import LabelNoise, label_noise
 from toolkit.auditing.orders import Groups, directory_listing, pairings
 from toolkit.auditing.pairing import Explanation, explain
-from toolkit.auditing.probe import Probe, principal_components
 from toolkit.auditing.verdicts import (
     alignment_findings,
     column_findings,
@@ -36,7 +43,7 @@ from toolkit.auditing.verdicts import (
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Folds, Split, make_folds
 from toolkit.errors import DataError
-from toolkit.images.hashes import Survey
+from toolkit.images.hashes import ImageHashes
 
 Stage = Callable[[str], None]
 _MOST_FOLDERS = 12
@@ -54,7 +61,7 @@ class Examination:
         swaps: columns swapped.
         duplicates: None if files were not decoded.
         noise: of each label; empty where labels describe nothing.
-        suspects: the likeliest label errors over all labels.
+        suspects: the likeliest label errors over all labels that describe the images.
         by_label: the same of each label, for a look at all of them.
         seconds: by stage.
     """
@@ -80,10 +87,9 @@ def examine(
     split: Split,
     *,
     folds: Folds | None = None,
-    looks: Survey | None = None,
+    hashes: ImageHashes | None = None,
     prevalence: Mapping[str, float] | None = None,
-    reference: npt.ArrayLike | None = None,
-    permutations: int = PERMUTATIONS,
+    permutations: int | None = None,
     top: int = 50,
     each: int = 12,
     seed: int = 0,
@@ -100,86 +106,87 @@ def examine(
         X: ``float (n, d)`` embeddings of its images in order; NaN rows for images without.
         split: its split; the parts are searched for faults of their own.
         folds: over the development rows; made from ``split`` if not given.
-        looks: :func:`~toolkit.images.hashes.survey` of its paths; None leaves out near duplicates
-            and damaged files.
+        hashes: of its images; None leaves out duplicates and damaged files.
         prevalence: published share of positives by label name, if the data is a sample of such.
-        reference: 0/1 ``(n, L)``, the same labels of the same images had in another way, to name
-            swapped columns by.
-        permutations: of the alignment test.
+        permutations: of the alignment test; None for as many as its resolution asks for.
         top: how many label errors to list over all labels.
         each: how many of each label.
         seed: of everything random.
         device: ``cpu`` or ``cuda``, for label errors.
-        on_stage: called with each stage's name as it begins.
+        on_stage: called with each stage's name when it is done.
 
     Raises:
         DataError: embeddings and data set differ in length, or there are fewer than 10 images.
     """
-    clock = _Clock(on_stage)
     X, Y, names = np.asarray(X, np.float32), dataset.Y, dataset.labels
     if len(X) != len(dataset):
-        raise DataError(f"{len(X)} embeddings for {len(dataset)} images: embed the data set again")
+        raise DataError(
+            f"embeddings: expected {len(dataset)} rows, one for each image, found {len(X)}: embed "
+            "the data set again"
+        )
     X = _filled(X)
     groupings = _groupings(dataset, split)
     blocks = {name: rows for groups in groupings for name, rows in groups.items()}
     swaps = swaps_by_counts(Y, names, prevalence, "published counts") if prevalence else []
-    if reference is not None:
-        swaps += swaps_by_labels(reference, Y, names, "the reference labels")
-    findings: list[Finding] = []
-    explanation, noise = None, list[LabelNoise]()
-    worst, by_label = list[Suspect](), list[Suspect]()
+    found = explanation = duplicates = None
+    by_group, repeated = list[GroupAlignment](), list[str]()
+    noise, likeliest, by_label = list[LabelNoise](), list[Suspect](), list[Suspect]()
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        seconds[name] = round(time.perf_counter() - began, 3)
+        if on_stage is not None:
+            on_stage(name)
 
     # probes are many small products, on which threads wait for each other more than they compute
     with threadpool_limits(1, "blas"):
-        clock.begin("alignment")
-        found = None
         if testable(Y).any():
-            probe = Probe(principal_components(X), seed=seed)
-            found = alignment(probe, Y, names, permutations=permutations, seed=seed)
-        findings += alignment_findings(found)
-        if found is not None:
-            clock.begin("pairing")
-            explanation = explained(probe, dataset, found, groupings)
-            findings += explanation_findings(
-                explanation, str(dataset.provenance.get("pairing", ""))
-            )
+            with stage("alignment"):
+                probe = LinearProbe(principal_components(X), seed=seed)
+                count = permutations or enough_permutations(len(Y), int(testable(Y).sum()))
+                found = alignment(probe, Y, names, permutations=count, seed=seed)
+            with stage("pairing"):
+                explanation = explained(probe, dataset, found, groupings)
         if found is not None and (explanation is not None or found.verdict != NOT_AT_ALL):
-            clock.begin("columns")
-            rebuilt = Y if explanation is None else explanation.repaired(Y)
-            by_group = group_alignment(probe.scores(rebuilt), rebuilt, blocks, seed=seed)
-            findings += group_findings(by_group, repeated_labels(Y, blocks))
-            swaps += swapped_blocks(probe, rebuilt, names, dataset.files, blocks, seed=seed)
-            if explanation is None:
-                clock.begin("label errors")
-                folds = make_folds(split, Y, seed=seed) if folds is None else folds
-                P = out_of_fold_probabilities(X, Y, folds.fold, device=device)
-                noise, worst = label_noise(P, Y, names, seed=seed), suspects(P, Y, names, top)
-                by_label = suspects(P, Y, names, each=each)
-                findings += label_error_findings(noise, worst, dataset.ids, split.part)
-    findings += column_findings(swaps)
-
-    duplicates = None
-    if looks is not None:
-        clock.begin("duplicates")
-        duplicates = find_duplicates(dataset.digests, X, looks, seed=seed)
-        findings += duplicate_findings(duplicates, dataset.files, names, Y, split.part)
-    clock.begin("health")
-    findings += file_health(dataset, looks) + label_health(dataset, split)
+            with stage("columns"):
+                rebuilt = Y if explanation is None else explanation.pairing.repaired(Y)
+                by_group = group_alignment(probe.scores(rebuilt), rebuilt, blocks, seed=seed)
+                repeated = repeated_labels(Y, blocks)
+                swaps += swapped_blocks(probe, rebuilt, names, dataset.files, blocks)
+        if found is not None and explanation is None:
+            described = [label.state == "describes" for label in found.labels]
+            if any(described):
+                with stage("label errors"):
+                    folds = make_folds(split, Y, seed=seed) if folds is None else folds
+                    P = out_of_fold_probabilities(X, Y, folds.fold, device=device)
+                    P[:, ~np.array(described)] = np.nan
+                    noise, likeliest = label_noise(P, Y, names), suspects(P, Y, names, top)
+                    by_label = suspects(P, Y, names, each=each)
+    if hashes is not None:
+        with stage("duplicates"):
+            duplicates = find_duplicates(dataset.digests, X, hashes, seed=seed)
+    with stage("health"):
+        health = file_health(dataset, hashes) + label_health(dataset, split)
+    findings = [
+        *alignment_findings(found),
+        *explanation_findings(explanation, str(dataset.provenance.get("pairing", ""))),
+        *group_findings(by_group, repeated),
+        *label_error_findings(noise, likeliest, dataset.ids, split.part),
+        *column_findings(swaps),
+        *([] if duplicates is None else duplicate_findings(duplicates, dataset, split)),
+        *health,
+    ]
     return Examination(
-        findings=ranked(findings),
-        alignment=found,
-        explanation=explanation,
-        swaps=swaps,
-        duplicates=duplicates,
-        noise=noise,
-        suspects=worst,
-        by_label=by_label,
-        seconds=clock.stop(),
+        *(ranked(findings), found, explanation, swaps, duplicates, noise, likeliest, by_label),
+        seconds=seconds,
     )
 
 
 def explained(
-    probe: Probe, dataset: Dataset, found: Alignment, groupings: Sequence[Groups]
+    probe: LinearProbe, dataset: Dataset, found: Alignment, groupings: Sequence[Groups]
 ) -> Explanation | None:
     """Return the best explanation of a misalignment: a pairing of the whole, or a break.
 
@@ -212,26 +219,7 @@ def _filled(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Give images without an embedding the mean of the others, which no probe learns from."""
     known = np.asarray(np.isfinite(X).all(axis=1))
     if not known.any():
-        raise DataError("no image has an embedding: run 'toolkit embed' first")
+        raise DataError("embeddings: expected one of some image, found none: embed them first")
     filled = X.copy()
     filled[~known] = X[known].mean(axis=0)
     return filled
-
-
-class _Clock:
-    def __init__(self, on_stage: Stage | None) -> None:
-        self._on_stage = on_stage
-        self._seconds: dict[str, float] = {}
-        self._stage, self._since = "", 0.0
-
-    def begin(self, stage: str) -> None:
-        self.stop()
-        self._stage, self._since = stage, time.perf_counter()
-        if self._on_stage is not None:
-            self._on_stage(stage)
-
-    def stop(self) -> dict[str, float]:
-        if self._stage:
-            self._seconds[self._stage] = round(time.perf_counter() - self._since, 3)
-            self._stage = ""
-        return dict(self._seconds)

@@ -1,4 +1,4 @@
-"""Groups: a part of a split, a folder, or a run of rows whose labels alone are at fault."""
+"""Groups: a part of a split, or a folder, whose labels alone are at fault."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.auditing.alignment import normal_tail, testable
+from toolkit.auditing.linear_probe import standardized
 from toolkit.auditing.orders import Groups
 from toolkit.statistics.metrics import auroc, defined_mean
 
@@ -51,29 +52,23 @@ def group_alignment(
     """Test each group of rows alone, with out-of-fold scores ``S`` of labels ``Y``, both (n, L).
 
     A fault of one split, folder or batch of files hides in a test over all rows. The statistic is
-    the sum over labels of score times label, both standardised over all rows; p-values are adjusted
+    the sum over labels of score times label, both standardized over all rows; p-values are adjusted
     by Bonferroni over the groups. Groups of all rows or of fewer than 20 are left out.
     """
-    scores, labels = np.asarray(S, np.float64), np.asarray(Y)
-    keep = testable(labels)
-    y = labels[:, keep].astype(np.float64)
-    s = scores[:, keep]
-    y = (y - y.mean(axis=0)) / np.maximum(y.std(axis=0), 1e-12)
-    s = (s - s.mean(axis=0)) / np.maximum(s.std(axis=0), 1e-12)
+    keep = testable(Y)
+    labels, scores = np.asarray(Y)[:, keep], np.asarray(S)[:, keep]
+    s, y = standardized(scores), standardized(labels)
     each = (s * y).sum(axis=1)
     random = np.random.default_rng(seed)
     found = []
     used = {name: rows for name, rows in groups.items() if _LEAST <= len(rows) < len(y)}
     for name, rows in used.items():
         others = np.setdiff1d(np.arange(len(y)), rows)
-        mean = each[rows].mean()
         a, b = s[rows] - s[rows].mean(axis=0), y[rows]
-        dealt = np.array(
-            [np.vdot(a, b[random.permutation(len(rows))]) for _ in range(permutations)]
-        )
-        reached = int((dealt >= np.vdot(a, b) - 1e-9).sum())
+        dealt = [np.vdot(a, random.permutation(b)) for _ in range(permutations)]
+        reached = int((np.array(dealt) >= np.vdot(a, b) - 1e-9).sum())
         error = np.sqrt(each[rows].var() / len(rows) + each[others].var() / len(others))
-        worse = normal_tail((each[others].mean() - mean) / max(float(error), 1e-12))
+        fall = (each[others].mean() - each[rows].mean()) / max(float(error), 1e-12)
         inside, outside = (defined_mean(auroc(labels[r], scores[r])) for r in (rows, others))
         found.append(
             GroupAlignment(
@@ -81,8 +76,8 @@ def group_alignment(
                 rows=len(rows),
                 mean_auroc=None if np.isnan(inside) else float(inside),
                 outside=None if np.isnan(outside) else float(outside),
-                p=min(1.0, (1 + reached) / (1 + permutations)),
-                p_worse=min(1.0, worse * len(used)),
+                p=(1 + reached) / (1 + permutations),
+                p_worse=min(1.0, normal_tail(fall) * len(used)),
             )
         )
     return found

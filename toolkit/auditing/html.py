@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.auditing.duplicates import Pair
-from toolkit.auditing.evidence import evidence_text
 from toolkit.auditing.examine import Examination
 from toolkit.auditing.findings import Finding, worst
-from toolkit.auditing.label_errors import Suspect
-from toolkit.auditing.verdicts import p_text
+from toolkit.auditing.verdicts import PART_NAMES
 from toolkit.data.dataset import Dataset
-from toolkit.data.split import PARTS, Split
-from toolkit.images.thumbnails import Thumbnails
+from toolkit.data.split import Split
+from toolkit.images.thumbnails import BUDGET, Thumbnails
 from toolkit.pages.page import page_environment
 
 TEMPLATES = Path(__file__).parent
 FIRST = 50
 _PAIRS = 40
-_PART = {code: name for name, code in PARTS.items() if name != "val"}
 
 
 def audit_page(
-    examined: Examination, dataset: Dataset, split: Split, facts: Mapping[str, Any]
+    examined: Examination,
+    dataset: Dataset,
+    split: Split,
+    facts: Mapping[str, Any],
+    budget: int = BUDGET,
 ) -> str:
     """Return the page of an examination.
 
@@ -33,28 +33,29 @@ def audit_page(
         dataset: the data set, whose files the contact sheets show.
         split: its split.
         facts: name to value, shown in the head; such as features, permutations, seconds.
+        budget: of characters for pictures.
     """
-    picture = Thumbnails(dataset.paths)
-    carried = _Carried(dataset)
+    picture = Thumbnails(dataset.paths, budget=budget)
+
+    def image(row: int) -> dict[str, str]:
+        given = zip(dataset.labels, dataset.Y[row], strict=True)
+        return {
+            "image": dataset.ids[row],
+            "part": PART_NAMES[int(split.part[row])],
+            "carries": ", ".join(name for name, value in given if value == 1) or "no label",
+            "picture": picture(row),
+        }
+
+    # the budget is spent in this order
+    first = [vars(each) | image(each.row) for each in examined.suspects[:FIRST]]
+    found = [] if examined.duplicates is None else examined.duplicates.pairs
+    pairs = [
+        {"likeness": pair.likeness, "sides": [image(pair.first), image(pair.second)]}
+        for pair in found[:_PAIRS]
+    ]
     by_label: dict[str, list[dict[str, Any]]] = {}
-
-    def cells(suspects: Iterable[Suspect]) -> list[dict[str, Any]]:
-        return [
-            vars(suspect)
-            | {
-                "image": dataset.ids[suspect.row],
-                "carries": carried(suspect.row),
-                "part": _PART[int(split.part[suspect.row])],
-                "picture": picture(suspect.row),
-            }
-            for suspect in suspects
-        ]
-
-    first = cells(examined.suspects[:FIRST])
-    pairs = [] if examined.duplicates is None else examined.duplicates.pairs[:_PAIRS]
-    beside = [_beside(pair, dataset, split, carried, picture) for pair in pairs]
-    for cell in cells(examined.by_label):
-        by_label.setdefault(cell["label"], []).append(cell)
+    for each in examined.by_label:
+        by_label.setdefault(each.label, []).append(vars(each) | image(each.row))
     return _render(
         title=f"Audit of {dataset.name}",
         findings=examined.findings,
@@ -63,8 +64,8 @@ def audit_page(
         noise=examined.noise,
         first=first,
         by_label=dict(sorted(by_label.items())),
-        pairs=beside,
-        all_pairs=0 if examined.duplicates is None else len(examined.duplicates.pairs),
+        pairs=pairs,
+        all_pairs=len(found),
     )
 
 
@@ -76,39 +77,7 @@ def published_page(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]
 
 
 def _render(*, title: str, findings: Sequence[Finding], **parts: Any) -> str:
-    found = page_environment(TEMPLATES)
-    found.filters |= {"p": p_text, "evidence": evidence_text}
     nothing = dict.fromkeys(("alignment", "noise", "first", "by_label", "pairs", "published"))
-    return found.get_template("page.html.j2").render(
+    return page_environment(TEMPLATES).get_template("page.html.j2").render(
         title=title, findings=findings, worst=worst(findings), **(nothing | parts)
-    )
-
-
-class _Carried:
-    """The labels of an image, in words."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-
-    def __call__(self, row: int) -> str:
-        given = zip(self._dataset.labels, self._dataset.Y[row], strict=True)
-        return ", ".join(name for name, yes in given if yes) or "no label"
-
-
-def _beside(
-    pair: Pair, dataset: Dataset, split: Split, carried: _Carried, picture: Thumbnails
-) -> dict[str, Any]:
-    sides = [
-        {
-            "image": dataset.ids[row],
-            "part": _PART[int(split.part[row])],
-            "carries": carried(row),
-            "picture": picture(row),
-        }
-        for row in (pair.first, pair.second)
-    ]
-    return vars(pair) | {
-        "sides": sides,
-        "apart": sides[0]["part"] != sides[1]["part"],
-        "differ": sides[0]["carries"] != sides[1]["carries"],
-    }
+    )  # fmt: skip

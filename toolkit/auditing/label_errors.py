@@ -1,7 +1,7 @@
 """Label errors: which labels are likely missing or wrong, by out-of-fold probabilities.
 
-The ranking follows confident learning (Northcutt, Jiang & Chuang 2021), one label at a time as in
-its multi-label use.
+A given label is doubted as far as the out-of-fold probability and the label's rate of errors say
+together. Against cleanlab's rankings see ``docs/decisions/0010-audit.md``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.auditing.alignment import testable
-from toolkit.auditing.noise import confident, mislabelled
-from toolkit.auditing.probe import Floats, principal_components
+from toolkit.auditing.linear_probe import Floats, principal_components
+from toolkit.auditing.noise import mislabelled
 from toolkit.errors import DataError
+from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import log_loss
 
 COMPONENTS = 256
@@ -52,9 +53,10 @@ def out_of_fold_probabilities(
     from toolkit.heads.logistic import solve
 
     labels, folds = np.asarray(Y, np.uint8), np.asarray(fold)
-    if folds.shape != (len(labels),) or folds.max() < 1:
+    if folds.shape != (len(labels),) or folds.max(initial=-1) < 1:
         raise DataError(
-            "out-of-fold probabilities need a fold number for each row, 0 and 1 or more"
+            f"fold: expected a number for each of {len(labels)} rows, two folds or more, found the "
+            f"shape {folds.shape} and the largest number {folds.max(initial=-1)}"
         )
     Z = principal_components(X, components)
     at = np.flatnonzero(testable(labels))
@@ -66,7 +68,7 @@ def out_of_fold_probabilities(
         return out
     weight = np.ones((len(labels), len(at)), np.float32)
     found = solve(Z, labels[:, at], weight, folds, strengths, tol=1e-3, device=device)
-    P = 1 / (1 + np.exp(-found.logits.astype(np.float64)))
+    P = sigmoid(found.logits)
     learned = folds >= 0
     loss = np.stack([log_loss(labels[learned][:, at], p[learned]) for p in P])
     best = loss.argmin(axis=0)
@@ -99,20 +101,18 @@ def suspicion(P: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
     With m the share of positives given as 0 and w that of negatives given as 1, a given 0 is an
     error with probability ``p m / (p m + (1 - p) (1 - w))`` and a given 1 with
     ``(1 - p) w / ((1 - p) w + p (1 - m))``. Within a label and a kind this only follows p; m and w
-    put labels and kinds on one scale. Both are confident learning's counts, but w is at most the
-    mixture estimate (:func:`~toolkit.auditing.noise.mislabelled`). For a rare label most confident
-    disagreements on positives are not wrong but hard (a small dog, a baby held by a guitarist),
-    and that estimate knows it, because hard positives get rarer towards the bottom of the scores,
-    and wrong ones do not. 0 where p is unknown.
+    put labels and kinds on one scale. They are mixture estimates, see
+    :func:`~toolkit.auditing.noise.mislabelled`: for a rare label most confident disagreements on
+    positives are not wrong but hard (a small dog, a baby held by a guitarist), and the estimate
+    knows it, because hard positives get rarer towards the bottom of the scores, and wrong ones do
+    not. 0 where p is unknown.
     """
     given = np.asarray(Y).astype(bool)
     p = np.asarray(P, np.float64)
-    missing, wrong = (cells.sum(axis=0) for cells in confident(p, given))
-    ones, zeros = given.sum(axis=0), (~given).sum(axis=0)
-    m = np.clip(missing / np.maximum(ones + missing - wrong, 1), *_RATES)
-    _, mixed = mislabelled(p, given, spare=0.5)
-    w = np.minimum(wrong / np.maximum(zeros - missing + wrong, 1), mixed / np.maximum(zeros, 1))
-    w = np.clip(w, *_RATES)
+    missing, wrong = mislabelled(p, given, spare=0.5)[:, 0]
+    ones = given.sum(axis=0)
+    m = np.clip(missing / np.maximum(ones, 1), *_RATES)
+    w = np.clip(wrong / np.maximum(len(given) - ones, 1), *_RATES)
     q = np.clip(p, _EDGE, 1 - _EDGE)
     absent = q * m / (q * m + (1 - q) * (1 - w))
     false = (1 - q) * w / ((1 - q) * w + q * (1 - m))

@@ -1,4 +1,4 @@
-"""Orders: the ways in which a list of labels and a list of files can have been set side by side."""
+"""Orders: the ways in which a list of labels and a list of files can have been paired by place."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ Groups = Mapping[str, Ints]
 NUMERIC = "numeric"
 SHIFTS = (-1, 1, -2, 2, -3, 3)
 _MOST_GROUPS = 4
-_LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)")
+_NUMBERED = re.compile(r"(.*\D|)(\d+)\D*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,12 @@ class Pairing:
     kind: str
     sentence: str
     rows: Ints
+
+    def repaired(self, Y: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Return the labels ``Y`` (n, L) as they should stand; images without any get zeros."""
+        given = np.asarray(Y)
+        rows: npt.NDArray[Any] = np.where(self.rows[:, None] >= 0, given[self.rows], 0)
+        return rows.astype(given.dtype)
 
 
 def directory_listing(root: Path, files: Sequence[str]) -> Ints:
@@ -61,19 +68,16 @@ def listings(files: Sequence[str], directory: Ints | None = None) -> dict[str, I
     >>> {name: rows.tolist() for name, rows in listings(["a2", "B1", "a10"]).items()}
     {'numeric': [0, 1, 2], 'lexicographic': [1, 2, 0], 'lexicographic, case ignored': [2, 0, 1]}
     """
-    n = len(files)
+    every = range(len(files))
     found = {
-        NUMERIC: np.arange(n),
-        "lexicographic": np.array(sorted(range(n), key=lambda i: files[i])),
-        "lexicographic, case ignored": np.array(sorted(range(n), key=lambda i: files[i].lower())),
+        NUMERIC: list(every),
+        "lexicographic": sorted(every, key=lambda i: files[i]),
+        "lexicographic, case ignored": sorted(every, key=lambda i: files[i].lower()),
     }
     if directory is not None:
-        found["directory"] = np.asarray(directory)
-    distinct: dict[str, Ints] = {}
-    for name, rows in found.items():
-        if not any(np.array_equal(rows, other) for other in distinct.values()):
-            distinct[name] = rows.astype(np.int64)
-    return distinct
+        found["directory"] = list(map(int, directory))
+    distinct = {tuple(rows): name for name, rows in reversed(found.items())}
+    return {name: np.array(rows, np.int64) for rows, name in reversed(distinct.items())}
 
 
 def pairings(
@@ -81,13 +85,12 @@ def pairings(
 ) -> list[Pairing]:
     """Return the plausible pairings, each once, the one that was given left out.
 
-    Two orders: labels in one, files in the other, alone and one row off. One order: off by one to
-    three, by file number instead of row where numbers have gaps, reversed. For each of
-    ``groupings`` (the parts of a split, the folders; name to rows, ascending): the same inside each
-    group, files listed group by group, and a list of labels that starts again with each group.
+    Labels in one order and files in another or the same, alone and one row off; reversed; off by
+    one in the file's number, where numbers have gaps. For each of ``groupings`` (the parts of a
+    split, the folders; name to rows, ascending): the same inside each group, files listed group by
+    group, and a list of labels that starts again with each group.
     """
-    n = len(files)
-    seen = {np.arange(n).tobytes()}
+    seen = {np.arange(len(files)).tobytes()}
     found = []
     for pairing in _candidates(files, listings(files, directory), groupings):
         key = pairing.rows.tobytes()
@@ -99,112 +102,87 @@ def pairings(
     return found
 
 
+def late(by: int) -> str:
+    """Say by how many rows labels come too late (too early if negative).
+
+    >>> late(1), late(-1200)
+    ('one row too late', '1,200 rows too early')
+    """
+    count = "one row" if abs(by) == 1 else f"{abs(by):,} rows"
+    return f"{count} too {'late' if by > 0 else 'early'}"
+
+
 def shifted(n: int, by: int) -> Pairing:
     """Return the pairing in which labels come ``by`` rows too late (too early if negative)."""
     rows = np.arange(n) + by
     rows[(rows < 0) | (rows >= n)] = -1
-    count = "one row" if abs(by) == 1 else f"{abs(by):,} rows"
-    when = "late" if by > 0 else "early"
-    return Pairing("shift", f"labels come {count} too {when}", rows)
+    return Pairing("shift", f"labels come {late(by)}", rows)
 
 
 def _candidates(
     files: Sequence[str], orders: Mapping[str, Ints], groupings: Sequence[Groups]
 ) -> Iterator[Pairing]:
     n = len(files)
-    whole = {"": np.arange(n)}
-    yield from _order_pairs(orders, whole, "")
-    for by in SHIFTS:
-        yield shifted(n, by)
+    several = [groups for groups in groupings if len(groups) > 1]
+    yield from _inside({"": np.arange(n)}, orders, "")
     yield from _by_number(files)
-    yield Pairing("reversed", "labels are in the reverse order of the files", np.arange(n)[::-1])
-    for first, second in itertools.permutations(orders, 2):
-        for by in (-1, 1):
-            rows = _between(orders[first], np.roll(orders[second], -by))
-            rows[orders[first][-1 if by > 0 else 0]] = -1
-            late = f"{_sides(first, second)}, and labels come one row too {_when(by)}"
-            yield Pairing("order and shift", late, rows)
-    for groups in groupings:
-        if len(groups) > 1:
-            yield from _order_pairs(orders, groups, " within each of " + ", ".join(groups))
-            yield from _inside(groups, n)
-            yield from _by_group(groups, orders[NUMERIC])
+    for groups in several:
+        yield from _inside(groups, orders, " within each of " + ", ".join(groups))
+        yield from _by_group(groups, orders[NUMERIC])
 
 
-def _when(by: int) -> str:
-    return "late" if by > 0 else "early"
-
-
-def _sides(labels: str, files: str) -> str:
-    return f"labels are in {labels} order, files in {files} order"
-
-
-def _between(labels: Ints, files: Ints) -> Ints:
-    """Row of each image's labels if the k-th label was set beside the k-th file."""
-    rows = np.full(len(labels), -1, np.int64)
-    rows[labels] = files
-    return rows
-
-
-def _order_pairs(orders: Mapping[str, Ints], groups: Groups, where: str) -> Iterator[Pairing]:
-    n = len(orders[NUMERIC])
-    for first, second in itertools.permutations(orders, 2):
-        rows = np.arange(n)
-        for members in groups.values():
-            inside = np.zeros(n, bool)
-            inside[members] = True
-            a, b = (orders[name][inside[orders[name]]] for name in (first, second))
-            rows[a] = b
-        yield Pairing("order", _sides(first, second) + where, rows)
+def _inside(groups: Groups, orders: Mapping[str, Ints], where: str) -> Iterator[Pairing]:
+    """Orders and shifts, the same inside each group, and each group reversed."""
+    for first, second in itertools.product(orders, orders):
+        for by in (0, 1, -1):
+            rows = orders[NUMERIC].copy()
+            for members in groups.values():
+                inside = np.zeros(len(rows), bool)
+                inside[members] = True
+                a, b = (orders[name][inside[orders[name]]] for name in (first, second))
+                rows[a] = np.roll(b, -by)
+                if by:
+                    rows[a[-1 if by > 0 else 0]] = -1
+            said = {}
+            if first != second:
+                said["order"] = f"labels are in {first} order, files in {second} order"
+            if by:
+                said["shift"] = f"labels come {late(by)}"
+                if first == second != NUMERIC:
+                    said["shift"] += f" in {first} order"
+            yield Pairing(" and ".join(said), ", and ".join(said.values()) + where, rows)
+    rows = orders[NUMERIC].copy()
+    for members in groups.values():
+        rows[members] = members[::-1]
+    of = where or " of the files"
+    yield Pairing("reversed", f"labels are in the reverse order{of}", rows)
 
 
 def _by_number(files: Sequence[str]) -> Iterator[Pairing]:
     """Off by one in the file's number, which is another row where numbers have gaps."""
-    found = [_LAST_NUMBER.search(Path(file).stem) for file in files]
-    place: dict[tuple[str, int], int] = {}
-    keys = []
-    for i, (file, match) in enumerate(zip(files, found, strict=True)):
-        if match is None:
-            return
-        stem = Path(file).stem
-        key = (str(Path(file).parent) + stem[: match.start()], int(match.group()))
-        place[key] = i
-        keys.append(key)
-    for by in (-1, 1):
+    found = [_NUMBERED.fullmatch(os.path.splitext(file)[0]) for file in files]
+    keys = [(each[1], int(each[2])) for each in found if each]
+    place = {key: i for i, key in enumerate(keys)}
+    for by in (-1, 1) if all(found) else ():
         rows = np.array([place.get((text, number + by), -1) for text, number in keys], np.int64)
         what = f"label numbers are one too {'high' if by > 0 else 'low'} for the files' numbers"
         yield Pairing("number", what, rows)
 
 
-def _inside(groups: Groups, n: int) -> Iterator[Pairing]:
-    names = ", ".join(groups)
-    for by in (-1, 1):
-        rows = np.arange(n)
-        for members in groups.values():
-            rows[members] = np.roll(members, -by)
-            rows[members[-1 if by > 0 else 0]] = -1
-        what = f"labels come one row too {_when(by)} within each of {names}"
-        yield Pairing("shift", what, rows)
-    rows = np.arange(n)
-    for members in groups.values():
-        rows[members] = members[::-1]
-    yield Pairing("reversed", f"labels are in the reverse order within each of {names}", rows)
-    largest = max(groups, key=lambda name: len(groups[name]))
-    rows = np.full(n, -1, np.int64)
-    rows[: len(groups[largest])] = groups[largest]
-    what = f"the list of labels starts again from the first image with each of {names}"
-    yield Pairing("restart", what, rows)
-
-
 def _by_group(groups: Groups, numeric: Ints) -> Iterator[Pairing]:
+    """Files or labels listed group by group, and a list of labels that starts again."""
+    largest = max(groups.values(), key=len)
+    rows = np.full(len(numeric), -1, np.int64)
+    rows[: len(largest)] = largest
+    what = f"the list of labels starts again from the first image with each of {', '.join(groups)}"
+    yield Pairing("restart", what, rows)
+    if sum(map(len, groups.values())) != len(numeric):
+        return
     sequences = list(itertools.permutations(groups)) if len(groups) <= _MOST_GROUPS else []
     for names in sequences or [tuple(groups), tuple(sorted(groups))]:
         listed = np.concatenate([groups[name] for name in names])
-        if len(listed) != len(numeric):
-            return
+        back = np.argsort(listed)
         one_by_one = ", then ".join(names)
-        for what, a, b in (
-            (f"labels are in numeric order, files listed {one_by_one}", numeric, listed),
-            (f"labels are listed {one_by_one}, files in numeric order", listed, numeric),
-        ):
-            yield Pairing("groups", what, _between(a, b))
+        what = f"labels are in numeric order, files listed {one_by_one}"
+        yield Pairing("groups", what, listed)
+        yield Pairing("groups", f"labels are listed {one_by_one}, files in numeric order", back)

@@ -12,11 +12,13 @@ import numpy.typing as npt
 from toolkit.auditing.alignment import Alignment
 from toolkit.auditing.columns import ColumnSwap
 from toolkit.auditing.duplicates import Duplicates, Pair
-from toolkit.auditing.findings import Finding, Severity
+from toolkit.auditing.findings import Finding, Severity, counted, p_text
 from toolkit.auditing.groups import GroupAlignment
 from toolkit.auditing.label_errors import Suspect
 from toolkit.auditing.noise import LabelNoise
 from toolkit.auditing.pairing import Explanation
+from toolkit.data.dataset import Dataset
+from toolkit.data.split import Split
 from toolkit.errors import listed
 
 _REMEDIES = {
@@ -24,54 +26,62 @@ _REMEDIES = {
     "number": "moved back",
     "order and shift": "joined by id and moved back",
     "reversed": "turned round",
-    "break": "put right from there",
+    "break": "corrected from there on",
 }
 _SHOWN = 20
+_NAMED = 3
+_CLEAN = 0.005
+PART_NAMES = ("train", "validation", "test")
 
 
 def alignment_findings(found: Alignment | None) -> list[Finding]:
     """Return the verdict on all labels, and notes on single ones; None if none can be tested."""
+    again = "add images or labels, then audit again"
     if found is None:
         text = "whether labels describe the images cannot be told: no label has enough of both"
-        return [Finding("warning", "alignment", text, "add images or labels, then audit again")]
+        return [Finding("warning", "alignment", text, again)]
     by_state: dict[str, list[str]] = {}
     for label in found.labels:
         by_state.setdefault(label.state, []).append(label.label)
-    figures = f"mean AUROC {found.mean_auroc:.2f}, {p_text(found.p)} against permuted labels"
-    describing, tested = by_state.get("describes", []), sum(x.p is not None for x in found.labels)
+    describing, bad = (by_state.get(state, []) for state in ("describes", "does not describe"))
+    tested = sum(label.p is not None for label in found.labels)
+    text = f"mean AUROC {found.mean_auroc:.2f}, {p_text(found.p)} against permuted labels"
     verdicts: dict[str, tuple[Severity, str, str]] = {
         "labels describe the images": (
-            "passed",
-            f"labels describe the images: {len(describing)} of {tested} labels, {figures}",
-            "",
+            "passed", f": {len(describing)} of {tested} labels, {text}", ""
         ),
         "labels do not describe the images": (
-            "critical",
-            f"labels do not describe the images: a probe ranks them like chance ({figures})",
+            "critical", f": a linear probe ranks them like chance ({text})",
             "train nothing on this data; find out how labels were joined to files",
         ),
+        "labels hardly describe the images": (
+            "warning", f", though no accident links them ({text})",
+            "look at some images with their labels, and try other features: either these do not "
+            "show what the labels mean, or many labels belong to other images",
+        ),
         "some labels do not describe the images": (
-            "critical",
-            f"{len(by_state.get('does not describe', []))} of {tested} labels do not describe the "
-            f"images: {listed(by_state.get('does not describe', []))}",
-            "check these labels' files or columns; leave them out until they are mended",
+            "critical", f": {listed(bad)} ({len(bad)} of {tested})",
+            "check these labels' files or columns; leave them out until they are corrected",
         ),
         "cannot be told": (
-            "warning",
-            f"whether labels describe the images cannot be told: too few positives ({figures})",
-            "add images or labels, then audit again",
+            "warning", f"whether labels describe the images cannot be told: too few positives "
+            f"({text})", again,
         ),
-    }
-    severity, sentence, advice = verdicts[found.verdict]
-    findings = [Finding(severity, "alignment", sentence, advice, found.facts(), weight=10)]
-    for state, what, then in (
-        ("hardly describes", "hardly describe", "is no accident but of little use"),
-        ("cannot be told", "have too few positives to tell whether they describe", ""),
+    }  # fmt: skip
+    severity, rest, advice = verdicts[found.verdict]
+    sentence = rest if found.verdict == "cannot be told" else found.verdict + rest
+    figures = (
+        f"mean correlation {found.statistic:.3f}, {found.z:.1f} standard deviations from the mean "
+        f"of {found.permutations:,} permutations"
+    )
+    findings = [Finding(severity, "alignment", sentence, advice, found.facts(), figures, weight=10)]
+    for state, what, advice in (
+        ("hardly describes", "hardly describe", "look at some of their images: the link is weak"),
+        ("cannot be told", "have too few positives to tell whether they describe", "add positives"),
     ):
         names = by_state.get(state, [])
         if names and describing:
-            text = f"{len(names)} labels {what} the images: {listed(names)}"
-            advice = f"the link {then}: look at some of their images" if then else "add positives"
+            text = f"{counted(len(names), 'label')} {what} the images: {listed(names)}"
             findings.append(Finding("note", "alignment", text, advice, {"labels": names}))
     return findings
 
@@ -84,31 +94,30 @@ def explanation_findings(found: Explanation | None, pairing: str = "") -> list[F
     advice = "join labels to images by id, never by position, and import again"
     if pairing == "published":
         advice += " with --pairing by-id (this data set was imported with --pairing published)"
-    sentence = (
-        f"{found.sentence}: {remedy}, mean AUROC {found.auroc_before:.2f} → {found.auroc_after:.2f}"
-    )
-    return [Finding("critical", "pairing", sentence, advice, found.facts(), weight=9)]
+    gain = f"mean AUROC {found.auroc_before:.2f} → {found.auroc_after:.2f}"
+    figures = f"{p_text(found.p)}, corrected for the {found.searched:,} pairings that were searched"
+    sentence = f"{found.sentence}: {remedy}, {gain}"
+    return [Finding("critical", "pairing", sentence, advice, found.facts(), figures, weight=9)]
 
 
 def group_findings(groups: Sequence[GroupAlignment], repeated: Sequence[str]) -> list[Finding]:
     """Return findings on groups of rows whose labels alone are at fault."""
-    findings = [
+    return [
         Finding(
-            "critical",
-            "alignment",
+            *("critical", "alignment"),
             f"labels of {group.group} do not describe its images (mean AUROC "
             f"{group.mean_auroc or 0.5:.2f}, elsewhere {group.outside or 0.5:.2f})",
             f"check how the labels of {group.group} were joined to its files",
             vars(group),
+            f"{counted(group.rows, 'image')}; {p_text(group.p)} of labels dealt at random there, "
+            f"{p_text(group.p_worse)} of being no worse than elsewhere",
             weight=8,
         )
         for group in groups
         if group.misaligned()
-    ]
-    return findings + [
+    ] + [
         Finding(
-            "critical",
-            "pairing",
+            *("critical", "pairing"),
             f"labels of {name} repeat those of the first images: the list was started again, and "
             f"{name}'s own labels are not in this data set",
             "read the label file through once, over all parts, and import again",
@@ -121,132 +130,117 @@ def group_findings(groups: Sequence[GroupAlignment], repeated: Sequence[str]) ->
 
 def column_findings(swaps: Sequence[ColumnSwap]) -> list[Finding]:
     """Return findings on swapped columns."""
+    advice = "give these columns back their names there, and check how columns were named"
     return [
         Finding(
-            "critical",
-            "columns",
-            swap.sentence,
-            "give these columns back their names there, and check how columns were named",
-            swap.facts(),
+            *("critical", "columns", swap.sentence, advice, swap.facts()),
+            ", ".join([p_text(swap.p)] + [
+                f"AUROC of {name} {before:.2f} → {swap.auroc_after[name]:.2f}"
+                for name, before in swap.auroc_before.items()
+            ]),
             weight=7,
         )
         for swap in swaps
-    ]
+    ]  # fmt: skip
 
 
-def duplicate_findings(
-    found: Duplicates,
-    files: Sequence[str],
-    labels: Sequence[str],
-    Y: npt.NDArray[Any],
-    part: npt.NDArray[Any] | None = None,
-) -> list[Finding]:
+def duplicate_findings(found: Duplicates, dataset: Dataset, split: Split) -> list[Finding]:
     """Return findings on duplicates, leaks across the parts of a split, and conflicting labels."""
     if not found.pairs:
         return [Finding("passed", "duplicates", "no image is there twice", evidence=found.facts())]
     kinds = Counter(pair.kind for pair in found.pairs)
-    counts = f"{kinds['exact']} exact and {kinds['near']} near duplicates"
-
-    def shown(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
-        return [
-            vars(pair) | {"first": files[pair.first], "second": files[pair.second]}
-            for pair in pairs[:_SHOWN]
-        ]
-
     findings = [
         Finding(
-            "note",
-            "duplicates",
-            f"{counts} among {len(files):,} images",
+            *("note", "duplicates"),
+            f"{kinds['exact']} exact and {kinds['near']} near duplicates among {len(dataset):,} "
+            "images",
             "look at the pairs; keep one of each, or keep them together in a split",
-            found.facts() | {"pairs": shown(found.pairs)},
+            found.facts() | _shown(found.pairs, dataset),
+            _named(found.pairs, dataset),
         )
     ]
-    leaks = found.across(part) if part is not None else []
+    leaks, conflicts = found.across(split.part), found.conflicting(dataset.Y)
     if leaks:
-        rows = {pair.second for pair in leaks} | {pair.first for pair in leaks}
+        rows = {row for pair in leaks for row in (pair.first, pair.second)}
         findings.append(
             Finding(
-                "warning",
-                "leakage",
-                f"{_pairs(len(leaks))} of duplicates in different parts of the split, so "
+                *("warning", "leakage"),
+                f"{counted(len(leaks), 'pair')} of duplicates in different parts of the split, so "
                 f"{len(rows)} images are learned from and tested on at once",
                 "run 'toolkit audit --group-duplicates', then give every command --split grouped",
-                {"pairs": shown(leaks), "count": len(leaks)},
+                _shown(leaks, dataset) | {"count": len(leaks)},
+                _named(leaks, dataset),
                 weight=len(leaks),
             )
         )
-    conflicts = found.conflicting(Y)
     if conflicts:
-        differ = Counter(
-            labels[j]
-            for pair in conflicts
-            for j in np.flatnonzero(Y[pair.first] != Y[pair.second]).tolist()
-        )
+        Y, labels = dataset.Y, dataset.labels
+        unlike = [np.flatnonzero(Y[pair.first] != Y[pair.second]) for pair in conflicts]
+        differ = Counter(labels[j] for columns in unlike for j in columns.tolist())
         most = listed([f"{name} {count}" for name, count in differ.most_common()])
         findings.append(
             Finding(
-                "warning",
-                "conflicting labels",
-                f"{_pairs(len(conflicts))} of duplicates with different labels: {most}",
+                *("warning", "conflicting labels"),
+                f"{counted(len(conflicts), 'pair')} of duplicates with different labels: {most}",
                 "decide which of the two is right",
-                {"pairs": shown(conflicts), "labels": dict(differ)},
+                _shown(conflicts, dataset) | {"labels": dict(differ)},
+                _named(conflicts, dataset),
                 weight=len(conflicts) / 2,
             )
         )
     return findings
 
 
+def _shown(pairs: Sequence[Pair], dataset: Dataset) -> dict[str, Any]:
+    files = dataset.files
+    shown = [
+        vars(pair) | {"first": files[pair.first], "second": files[pair.second]}
+        for pair in pairs[:_SHOWN]
+    ]
+    return {"pairs": shown}
+
+
+def _named(pairs: Sequence[Pair], dataset: Dataset) -> str:
+    texts = [
+        f"{dataset.files[pair.first]} and {dataset.files[pair.second]} ({pair.likeness})"
+        for pair in pairs
+    ]
+    return listed(texts, _NAMED)
+
+
 def label_error_findings(
     noise: Sequence[LabelNoise],
-    worst: Sequence[Suspect],
+    likeliest: Sequence[Suspect],
     ids: Sequence[str],
-    part: npt.NDArray[Any] | None = None,
-    names: Sequence[str] = ("train", "validation", "test"),
+    part: npt.NDArray[Any],
 ) -> list[Finding]:
     """Return one finding on label errors: the noise of each label and the likeliest errors."""
     if not noise:
         return []
     missing, wrong = sum(x.missing for x in noise), sum(x.wrong for x in noise)
-    noisiest = max(noise, key=lambda label: label.low)
-    clean = noisiest.low < 0.005
-    head = f"at most about {missing:,.0f} labels are missing and {wrong:,.0f} wrong"
+    noisiest = max(noise, key=lambda label: (label.low, label.rate, label.high))
     sentence = (
-        f"{head}; the most in {noisiest.label}: {noisiest.rate:.1%} of images "
-        f"(95 % interval {noisiest.low:.1%} to {noisiest.high:.1%})"
+        f"by estimate {_about(missing)} labels are missing and {_about(wrong)} wrong; the most in "
+        f"{noisiest.label}: {noisiest.rate:.1%} of images (95 % interval {noisiest.low:.1%} to "
+        f"{noisiest.high:.1%})"
     )
     listing = [
-        {
-            "image": ids[suspect.row],
-            "label": suspect.label,
-            "kind": suspect.kind,
-            "probability": suspect.probability,
-            "score": suspect.score,
-        }
-        | ({} if part is None else {"part": names[int(part[suspect.row])]})
-        for suspect in worst
+        {"image": ids[each.row], "part": PART_NAMES[int(part[each.row])]}
+        | {key: value for key, value in vars(each).items() if key != "row"}
+        for each in likeliest
     ]
     return [
         Finding(
-            "note" if clean else "warning",
-            "label errors",
+            *("note" if max(x.low for x in noise) < _CLEAN else "warning", "label errors"),
             sentence,
-            "look through the likeliest errors, the first first; mend training labels, and test "
+            "look through the likeliest errors, the first first; correct training labels, and test "
             "labels only by a rule that does not look at predictions",
             {"labels": [label.facts() for label in noise], "likeliest": listing},
+            listed([f"{ids[x.row]} {x.kind} {x.label} ({x.score:.2f})" for x in likeliest], _NAMED),
             weight=missing + wrong,
         )
     ]
 
 
-def _pairs(count: int) -> str:
-    return "1 pair" if count == 1 else f"{count:,} pairs"
-
-
-def p_text(p: float) -> str:
-    """Write a p-value.
-
-    >>> p_text(0.0005), p_text(1e-16)
-    ('p = 0.0005', 'p < 1e-15')
-    """
-    return "p < 1e-15" if p <= 1e-15 else f"p = {p:.2g}"
+def _about(count: float) -> str:
+    return f"about {count:,.0f}" if count >= 0.5 else "hardly any"

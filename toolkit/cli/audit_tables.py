@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from toolkit.auditing.alignment import Alignment
     from toolkit.auditing.findings import Finding
 
-_NAME = 46
 _STYLES = {"critical": "bold red", "warning": "bold yellow", "note": "bold blue", "passed": "green"}
 
 
@@ -19,8 +18,6 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     """Return each finding: its severity and sentence, what to do, the figures behind it."""
     from rich.table import Table
     from rich.text import Text
-
-    from toolkit.auditing.evidence import evidence_text
 
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
@@ -30,30 +27,22 @@ def findings_table(findings: Sequence[Finding]) -> Table:
         table.add_row(Text(found.severity, style=_STYLES[found.severity]), text)
         if found.advice:
             table.add_row("", Text(f"→ {found.advice}"))
-        if figures := evidence_text(found):
-            table.add_row("", Text(figures, style="dim"))
+        if found.figures:
+            table.add_row("", Text(found.figures, style="dim"))
     table.add_row()
     return table
 
 
 def alignment_table(found: Alignment) -> Table:
-    """Return each label's probe against permuted labels."""
+    """Return each label's linear probe against permuted labels."""
     from rich.text import Text
 
-    table = _table("labels against permuted labels (AUROC 0.5 is chance)", "label")
-    for column in ("positives", "AUROC", "corr.", "z", "p (Holm)", "p (maxT)"):
-        table.add_column(column, justify="right")
-    table.add_column("")
+    figures = ("positives", "AUROC", "z", "p (maxT)")
+    table = _table("labels against permuted labels (AUROC 0.5 is chance)", ["label"], figures)
     for label in found.labels:
-        cells = ["–"] * 5
+        cells = ["–"] * 3
         if label.p is not None:
-            cells = [
-                f"{label.auroc:.3f}",
-                f"{label.correlation:.3f}",
-                f"{label.z:.1f}",
-                f"{label.p_holm:.2g}",
-                f"{label.p_adjusted:.2g}",
-            ]
+            cells = [f"{label.auroc:.3f}", f"{label.z:.1f}", f"{label.p_adjusted:.2g}"]
         table.add_row(Text(label.label), f"{label.positives:,}", *cells, label.state)
     return table
 
@@ -62,15 +51,12 @@ def published_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return the paper's rows next to a predictor that ignores the image."""
     from rich.text import Text
 
-    table = _table(
+    title = (
         "the paper's rows (T: its table). yes %: how often a predictor that ignores the image says "
-        "yes at that accuracy",
-        *("row", "what"),
-        between=1,
+        "yes at that accuracy"
     )
-    table.columns[1].width = _NAME
-    for column in ("acc %", "prec", "rec", "yes %", "p (Holm)", ""):
-        table.add_column(column, justify="right", no_wrap=True)
+    figures = ("acc %", "prec", "rec", "yes %", "p (Holm)")
+    table = _table(title, ["row", "what"], figures, between=1)
     for row in rows:
         low, high = f"{row['holm_low']:.2g}", f"{row['holm_high']:.2g}"
         table.add_row(
@@ -86,7 +72,8 @@ def published_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _table(title: str, *columns: str, between: int = 2) -> Table:
+def _table(title: str, texts: Sequence[str], figures: Sequence[str], between: int = 2) -> Table:
+    """Return a table of texts, which are folded where there is no room, figures and a word."""
     from rich import box
     from rich.table import Table
 
@@ -98,6 +85,8 @@ def _table(title: str, *columns: str, between: int = 2) -> Table:
         pad_edge=False,
         padding=(0, between, 0, 0),
     )
-    for column in columns:
-        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    for text in texts:
+        table.add_column(text, overflow="fold")
+    for figure in (*figures, ""):
+        table.add_column(figure, justify="right" if figure else "left", no_wrap=True)
     return table

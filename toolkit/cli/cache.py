@@ -91,7 +91,9 @@ def _show(run: Run, found: Inventory) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("store", "made with", "used by", "state")
+    table = Table()
+    for column in ("store", "made with", "used by", "state"):
+        table.add_column(column, overflow="fold")  # names must be there whole: they are typed
     for column in ("rows", "size"):
         table.add_column(column, justify="right")
     for store in found.stores:

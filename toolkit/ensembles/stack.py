@@ -11,8 +11,8 @@ from sklearn.base import clone
 from toolkit.ensembles.combiners import Combiner
 from toolkit.ensembles.nesting import Nesting
 from toolkit.ensembles.newton import Small, solve_small
-from toolkit.heads.shrunk_choice import shrunk_choice
 from toolkit.statistics.links import sigmoid
+from toolkit.statistics.shrunk_choice import shrunk_choice
 
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 _BLOCK = 8192

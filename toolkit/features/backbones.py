@@ -88,9 +88,9 @@ class BackboneSpec:
 def without_weights(name: str, reason: str) -> WeightsError:
     """Return the error for weights that cannot be had, with the three ways on."""
     return WeightsError(
-        f"the pretrained weights of {name} cannot be had here ({reason}): give a file with "
-        f"--weights PATH, start from random weights with --weights none, or use a bundled "
-        f"backbone such as {DEFAULT}"
+        f"the pretrained weights of {name} cannot be had here ({reason}): give the path of a file "
+        f"as weights, or weights 'none' for a random start, or use a bundled backbone such as "
+        f"{DEFAULT}"
     )
 
 

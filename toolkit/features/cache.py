@@ -56,6 +56,8 @@ class EmbeddingCache(RowStore):
             )
         super().append(digests, stored)
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Return rows by number as ``float32 (b, dim)``, each checked against its checksum."""
-        return super().read(rows).astype(np.float32, copy=False)
+        return super().read(
+            rows, np.empty((len(rows), self.dim), np.float32) if out is None else out
+        )

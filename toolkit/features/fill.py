@@ -104,15 +104,7 @@ def fill_store(
         if len(missing):
             if on_start is not None:
                 on_start(len(missing))
-            runner = make(
-                key.backbone,
-                load,
-                views=key.views,
-                engine=engine,
-                device=device,
-                precision=key.precision,
-                folder=artifacts / "embeddings" / "engines",
-            )
+            runner = engine_for(key, load, artifacts, engine, device, make)
             name = runner.name
             _fill(cache, images, missing, runner, on_progress, chunk)
     computed = len(cache) - before
@@ -131,6 +123,26 @@ def fill_store(
         images_per_second=round(computed / seconds, 1),
         engine=name,
         precision=key.precision,
+    )
+
+
+def engine_for(
+    key: CacheKey,
+    load: Callable[[], Loaded],
+    artifacts: Path,
+    engine: str,
+    device: str,
+    make: Callable[..., Engine] = make_engine,
+) -> Engine:
+    """Return what computes the rows of a store; its arguments are those of :func:`fill_store`."""
+    return make(
+        key.backbone,
+        load,
+        views=key.views,
+        engine=engine,
+        device=device,
+        precision=key.precision,
+        folder=artifacts / "embeddings" / "engines",
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
@@ -14,15 +16,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from toolkit.errors import DataError, listed
+from toolkit.errors import DataError, counted, listed
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.embed import feature_names
 from toolkit.features.engines.base import Engine
 from toolkit.features.engines.choose import make_engine
 from toolkit.features.fill import fill_store
 from toolkit.features.key import CacheKey, store_folder
-from toolkit.features.resolve import Loaded
-from toolkit.features.spec import FeatureSpec
+from toolkit.features.spec import FeatureSpec, Loader
 from toolkit.images.given import given_images
 from toolkit.runtime.device import choose_device
 from toolkit.runtime.progress import choose_progress
@@ -124,11 +125,10 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 make=partial(_shared_engine, key.hex),
             )
         if filled.skipped:
-            each = filled.skipped[0]
-            names = listed(skipped["image"] for skipped in filled.skipped)
-            raise DataError(
-                f"{len(filled.skipped)} images cannot be decoded ({names}): {each['reason']}"
-            )
+            count = counted(len(filled.skipped), "image")
+            names = listed(each["image"] for each in filled.skipped)
+            reason = filled.skipped[0]["reason"]
+            raise DataError(f"{count} cannot be decoded ({names}): {reason}")
         store = EmbeddingCache(store_folder(folder, key), key)
         return store.read(store.find(images.digests))
 
@@ -149,31 +149,21 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _folder(self) -> Path:
         return _temporary() if self.artifacts is None else artifacts_folder(self.artifacts)
 
-    def _key(self, folder: Path) -> tuple[CacheKey, Callable[[], Loaded]]:
-        spec = FeatureSpec.parse(
-            [self.backbone],
-            weights=self.weights,
-            views=self.views,
-            pooling=self.pooling,
-            crop=[self.crop],
-            device=self.device,
-            precision=self.precision,
-            dtype=self.dtype,
-            engine=self.engine,
-            seed=self.random_state,
+    def _key(self, folder: Path) -> tuple[CacheKey, Loader]:
+        options = self.get_params(deep=False)
+        del options["artifacts"], options["progress"]
+        backbone, crop, seed = (options.pop(name) for name in ("backbone", "crop", "random_state"))
+        ((key, load),) = FeatureSpec.parse([backbone], crop=[crop], seed=seed, **options).keys(
+            folder
         )
-        ((key, load),) = spec.keys(folder)
         return key, load
 
 
 @cache
 def _temporary() -> Path:
-    folder = tempfile.TemporaryDirectory(prefix="toolkit-")
-    _kept.append(folder)
-    return Path(folder.name)
-
-
-_kept: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
+    folder = Path(tempfile.mkdtemp(prefix="toolkit-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _shared_engine(store: str, backbone: Any, load: Any, **options: Any) -> Engine:

@@ -15,6 +15,7 @@ import numpy as np
 from toolkit.data.dataset_store import list_datasets, load_dataset
 from toolkit.errors import ArtifactError, ToolkitError, UsageError, listed
 from toolkit.features.cache import EmbeddingCache
+from toolkit.features.engines.rounding import VERSION as ROUNDING
 from toolkit.features.key import CacheKey, OtherFormatError, read_key
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.contents import among
@@ -69,7 +70,7 @@ class EngineFacts:
     Attributes:
         name: of its folder under ``artifacts/embeddings/engines``.
         bytes: on disk.
-        stale: it is incomplete, of another OpenVINO, or of a backbone without a store.
+        stale: it is incomplete, of another OpenVINO or rounding, or of a backbone without a store.
     """
 
     name: str
@@ -227,29 +228,24 @@ def _wanted(users: dict[str, np.ndarray], digests: np.ndarray) -> np.ndarray:
 
 
 def _store_facts(folder: Path, users: dict[str, np.ndarray], check: bool) -> StoreFacts:
-    size = _size(folder)
+    found = StoreFacts(folder.name, _size(folder), None)
     try:
         key = read_key(folder)
-    except OtherFormatError as error:
-        return StoreFacts(folder.name, size, str(error), other_format=True)
     except ArtifactError as error:
-        return StoreFacts(folder.name, size, str(error))
-    problem, skipped = None, 0
+        other = isinstance(error, OtherFormatError)
+        return replace(found, problem=str(error), other_format=other)
     try:
-        skipped = len(EmbeddingCache(folder, key).skipped())
+        found = replace(found, skipped=len(EmbeddingCache(folder, key).skipped()))
     except ArtifactError as error:
-        problem = str(error)
+        found = replace(found, problem=str(error))
     entries = read_entries(folder)
     good = intact(folder, key.row_bytes) if check else entry_crcs(entries) == entries["entry_crc"]
     digests = digests_of(entries[: len(good)])[good]
     used = {name: int(among(digests, theirs).sum()) for name, theirs in users.items()}
-    return StoreFacts(
-        name=folder.name,
-        bytes=size,
-        problem=problem,
+    return replace(
+        found,
         key=key.facts(),
         rows=len(good),
-        skipped=skipped,
         used_by={name: rows for name, rows in used.items() if rows},
         unused=int((~_wanted(users, digests)).sum()),
         damaged=np.flatnonzero(~good).tolist() if check else None,
@@ -260,7 +256,9 @@ def _engine_facts(folder: Path, stores: list[StoreFacts]) -> EngineFacts:
     backbones = [store.key["backbone"]["digest"] for store in stores if store.key]
     try:
         note = read_json(folder / ENGINE_NOTE, "the note on a converted network")
-        fresh = note["openvino"] == importlib.metadata.version("openvino")
+        rounding = ROUNDING if note["precision"] == "bf16" else None
+        version = importlib.metadata.version("openvino")
+        fresh = (note["openvino"], note.get("rounding")) == (version, rounding)
         stale = not fresh or note["backbone"]["digest"] not in backbones
     except (ArtifactError, KeyError, TypeError):
         stale = True

@@ -10,6 +10,7 @@ import numpy as np
 
 from toolkit.errors import ArtifactError, check_choice
 from toolkit.features.backbones import VIEWS, Backbone
+from toolkit.features.engines.rounding import VERSION as ROUNDING
 from toolkit.storage.files import digest_of, read_json
 
 FORMAT = 2
@@ -27,7 +28,8 @@ class CacheKey:
     Attributes:
         backbone: name, weights digest, preprocessing and pooling.
         views: views averaged, in the order of ``VIEWS``.
-        precision: ``bf16`` or ``fp32``, of the arithmetic.
+        precision: ``bf16`` or ``fp32``, of the arithmetic; with bf16 the version of the rounding
+            of weights enters, which stands for its code and its pictures.
         dtype: ``fp16`` or ``fp32``, of the rows on disk. Half precision keeps 11 significant bits
             (IEEE 754 binary16, rounded to nearest): a relative error of at most 2**-11 for features
             of a size from 2**-14 to 65504, an absolute one of at most 2**-25 for smaller ones.
@@ -47,13 +49,14 @@ class CacheKey:
         check_choice("dtype", self.dtype, tuple(DTYPES))
         check_choice("precision", self.precision, ("bf16", "fp32"))
         check_choice("views", ",".join(self.views), (VIEWS[0], ",".join(VIEWS)))
-        return {
+        facts = {
             "format": FORMAT,
             "backbone": self.backbone.facts(),
             "views": list(self.views),
             "precision": self.precision,
             "store": self.dtype,
         }
+        return facts | {"rounding": ROUNDING} if self.precision == "bf16" else facts
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> CacheKey:
@@ -68,9 +71,7 @@ class CacheKey:
     @property
     def hex(self) -> str:
         """Digest that names the store; the name given to a weights file does not enter it."""
-        facts = self.facts()
-        facts["backbone"] = {k: v for k, v in facts["backbone"].items() if k != "weights"}
-        return digest_of(facts)
+        return _digest(self.facts())
 
     @property
     def row_bytes(self) -> int:
@@ -92,7 +93,7 @@ def read_key(folder: Path) -> CacheKey:
     """Read from a store's folder what it holds embeddings of.
 
     Raises:
-        OtherFormatError: it is of another format version.
+        OtherFormatError: it is of another format, or its weights were rounded otherwise.
         ArtifactError: it does not say so.
     """
     facts = read_json(folder / "store.json", f"the embedding store {folder.name}")
@@ -103,11 +104,23 @@ def read_key(folder: Path) -> CacheKey:
         )
     try:
         key = CacheKey.from_facts(facts)
-        if key.hex == facts["key"]:
+        named = facts.pop("key")
+        if key.hex == named:
             return key
+        sound = _digest(facts) == named
     except Exception:  # any part of damaged facts may be of any kind
-        pass
+        sound = False
+    if sound:
+        raise OtherFormatError(
+            f"the embedding store {folder} holds bf16 rows of another rounding of weights: delete "
+            "that folder and embed again"
+        )
     raise ArtifactError(
         f"the embedding store {folder} does not say what made it (its store.json is damaged): "
         "delete that folder and embed again"
     )
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    backbone = {name: fact for name, fact in facts["backbone"].items() if name != "weights"}
+    return digest_of(facts | {"backbone": backbone})

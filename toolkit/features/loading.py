@@ -6,8 +6,9 @@ import difflib
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -41,53 +42,78 @@ def load(request: BackboneSpec) -> tuple[Backbone, nn.Module, Path | None]:
     # a random start must not depend on what ran before, nor disturb what runs after
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(request.seed)
-        module, preprocess, head, file, weights = _build(request)
+        built = _builder(request.name)(request)
+    module, preprocess = built.network, built.preprocess
+    file, weights = _weights(built, request)
     if request.crop == "full":
         preprocess = replace(preprocess, resize=preprocess.size)
     if request.invert:
         preprocess = replace(preprocess, invert=True)
     module.eval().requires_grad_(False)
     _drop_side_classifiers(module)
-    module = _headless(module, head, request)
+    module = _headless(module, built.head, request)
     # the classifier is off: what embeddings do not depend on must not enter their key
     digest = digest_state(module.state_dict())
     with torch.inference_mode():
         shape = tuple(module(torch.zeros(1, 3, preprocess.size, preprocess.size)).shape)
     if len(shape) != 2:
         raise UsageError(
-            f"{request.name} gives features of shape {shape[1:]}, not one vector an image: "
-            "choose another backbone"
+            f"backbone: expected one vector per image, found features of shape {shape[1:]} "
+            f"({request.name}): choose another"
         )
     backbone = Backbone(request.name, weights, digest, preprocess, request.pooling, shape[1])
     return backbone, module, file
 
 
-Built = tuple[nn.Module, Preprocess, str, Path | None, str]
+class Built(NamedTuple):
+    """A network before the weights that were asked for are in it.
+
+    Attributes:
+        network: from ``float (b, 3, size, size)`` to logits.
+        preprocess: what its weights expect.
+        head: name of its classifier.
+        published: gives the file of the weights that it has by default, None where they are in it
+            already; itself None where nobody published any.
+        origin: what tables should say of those.
+    """
+
+    network: nn.Module
+    preprocess: Preprocess
+    head: str
+    published: Callable[[], Path | None] | None = None
+    origin: str = "pretrained"
 
 
-def _build(request: BackboneSpec) -> Built:
-    name = request.name
+def _builder(name: str) -> Callable[[BackboneSpec], Built]:
     if name in BUNDLED:
-        return _bundled(request)
-    if name in BUILDERS:
-        return BUILDERS[name](request)
-    if name.startswith(_TIMM):
-        return _timm(request)
-    return _torchvision(request)
+        return _bundled
+    return BUILDERS.get(name, _timm if name.startswith(_TIMM) else _torchvision)
+
+
+def _weights(built: Built, request: BackboneSpec) -> tuple[Path | None, str]:
+    """Put the weights that were asked for into a network; return their file and what they are."""
+    if request.weights == "none":
+        return None, "none"
+    if request.weights != "default":
+        file = Path(request.weights).absolute()
+        weights = file.name
+    elif built.published is None:
+        raise without_weights(request.name, "nobody published any")
+    else:
+        found, weights = built.published(), built.origin
+        if found is None:
+            return None, weights
+        file = found
+    fit_state(built.network, read_state(file), built.head, f"the weights in {file}")
+    return file, weights
 
 
 def _bundled(request: BackboneSpec) -> Built:
     import timm
 
     module = timm.create_model(f"tf_{request.name}", pretrained=False)
-    preprocess = _timm_preprocess(module)
-    file, weights = None, "none"
-    if request.weights == "default":
-        file, weights = bundled_file(request.name), "bundled"
-        fit_state(module, read_state(file), "classifier", f"the bundled {request.name} weights")
-    elif request.weights != "none":
-        file, weights = _from_file(module, request, "classifier")
-    return module, preprocess, "classifier", file, weights
+    published = partial(bundled_file, request.name)
+    return Built(module, _timm_preprocess(module), "classifier", published, "bundled")
 
 
 def bundled_file(name: str) -> Path:
@@ -113,14 +139,8 @@ def bundled_file(name: str) -> Path:
 def _basic_cnn(request: BackboneSpec) -> Built:
     from toolkit.features.basic_cnn import BasicCNN
 
-    module = BasicCNN()
     preprocess = imagenet_preprocess(size=224, resize=224, interpolation="bilinear")
-    if request.weights == "default":
-        raise without_weights(request.name, "nobody published any")
-    if request.weights == "none":
-        return module, preprocess, "classifier", None, "none"
-    file, weights = _from_file(module, request, "classifier")
-    return module, preprocess, "classifier", file, weights
+    return Built(BasicCNN(), preprocess, "classifier")
 
 
 # networks of our own; docs/extending.md adds one
@@ -142,11 +162,7 @@ def _timm(request: BackboneSpec) -> Built:
         raise without_weights(request.name, _short(error)) from error
     head = module.default_cfg.get("classifier") or "head"
     head = head if isinstance(head, str) else head[0]
-    preprocess = _timm_preprocess(module)
-    if request.weights in ("default", "none"):
-        return module, preprocess, head, None, "pretrained" if pretrained else "none"
-    file, weights = _from_file(module, request, head)
-    return module, preprocess, head, file, weights
+    return Built(module, _timm_preprocess(module), head, lambda: None)
 
 
 def _torchvision(request: BackboneSpec) -> Built:
@@ -160,7 +176,6 @@ def _torchvision(request: BackboneSpec) -> Built:
     # their own way to draw weights takes half a minute, and torchvision announces its end
     options = {"init_weights": False} if request.name in ("googlenet", "inception_v3") else {}
     module: nn.Module = models.get_model(request.name, weights=None, **options)
-    head = _last_layer(module)
     transform = published.transforms()
     preprocess = Preprocess(
         size=int(transform.crop_size[0]),
@@ -169,30 +184,23 @@ def _torchvision(request: BackboneSpec) -> Built:
         mean=tuple(transform.mean),
         std=tuple(transform.std),
     )
-    if request.weights == "none":
-        return module, preprocess, head, None, "none"
-    if request.weights != "default":
-        file, weights = _from_file(module, request, head)
-        return module, preprocess, head, file, weights
-    file = Path(torch.hub.get_dir()) / "checkpoints" / published.url.rsplit("/", 1)[-1]
-    if not file.is_file():
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(
-                published.url, str(file), hash_prefix=file.stem.rsplit("-", 1)[-1], progress=False
-            )
-        except Exception as error:  # urllib raises errors of many kinds
-            raise without_weights(request.name, _short(error)) from error
-    fit_state(module, read_state(file), head, f"the weights in {file}")
-    if hasattr(module, "transform_input"):  # the Inceptions' weights expect it
-        module.transform_input = True  # type: ignore[assignment]
-    return module, preprocess, head, file, "pretrained"
 
+    def download() -> Path:
+        file = Path(torch.hub.get_dir()) / "checkpoints" / published.url.rsplit("/", 1)[-1]
+        if not file.is_file():
+            prefix = file.stem.rsplit("-", 1)[-1]
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                torch.hub.download_url_to_file(
+                    published.url, str(file), hash_prefix=prefix, progress=False
+                )
+            except Exception as error:  # urllib raises errors of many kinds
+                raise without_weights(request.name, _short(error)) from error
+        if hasattr(module, "transform_input"):  # the Inceptions' weights expect it
+            module.transform_input = True  # type: ignore[assignment]
+        return Path(file)
 
-def _from_file(module: nn.Module, request: BackboneSpec, head: str) -> tuple[Path, str]:
-    file = Path(request.weights).absolute()
-    fit_state(module, read_state(file), head, f"the weights in {file}")
-    return file, file.name
+    return Built(module, preprocess, _last_layer(module), download)
 
 
 def _timm_preprocess(module: nn.Module) -> Preprocess:
@@ -221,11 +229,9 @@ def _timm_preprocess(module: nn.Module) -> Preprocess:
 def _last_layer(module: nn.Module) -> str:
     """Name the classifier: the last linear layer, or the last convolution where there is none."""
     for kind in (nn.Linear, nn.Conv2d):
-        names: list[str] = [
-            name for name, layer in module.named_modules() if isinstance(layer, kind)
-        ]
+        names = [name for name, layer in module.named_modules() if isinstance(layer, kind)]
         if names:
-            return names[-1]
+            return str(names[-1])
     raise WeightsError(f"{type(module).__name__} has no linear layer to take for its classifier")
 
 
@@ -246,13 +252,14 @@ def _headless(module: nn.Module, head: str, request: BackboneSpec) -> nn.Module:
             reset(0, "catavgmax") if request.pooling == "avgmax" else reset(0)
         except Exception as error:
             raise UsageError(
-                f"--pooling {request.pooling} is not for {request.name}: {_short(error)}"
+                f"pooling: expected default for {request.name}, found {request.pooling!r} "
+                f"({_short(error)})"
             ) from error
         return module
     if request.pooling != "default":
         raise UsageError(
-            f"--pooling {request.pooling} is for the bundled and timm backbones, not for "
-            f"{request.name}"
+            f"pooling: expected default for {request.name}, found {request.pooling!r}: it is for "
+            "the bundled and timm backbones"
         )
     parent, _, child = head.rpartition(".")
     setattr(module.get_submodule(parent), child, nn.Identity())

@@ -65,6 +65,6 @@ def gather(digests: np.ndarray, keys: Sequence[CacheKey], artifacts: Path) -> Fe
     X = np.empty((len(rows), sum(cache.dim for cache in caches)), np.float32)
     at = 0
     for cache, place in zip(caches, places, strict=True):
-        X[:, at : at + cache.dim] = cache.read(place[rows])
+        cache.read(place[rows], X[:, at : at + cache.dim])
         at += cache.dim
     return FeatureMatrix(X, rows, tuple(keys))

@@ -13,12 +13,12 @@ from toolkit.errors import ArtifactError
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.engines.base import Engine
 from toolkit.features.engines.choose import make_engine
+from toolkit.features.fill import engine_for
 from toolkit.features.key import CacheKey, store_folder
 from toolkit.features.resolve import Loaded
 from toolkit.images.feed import decode_group, decoding
 from toolkit.images.sources import Image, Images
 
-SAMPLE = 64
 LEAST_COSINE = 0.999
 
 
@@ -65,7 +65,7 @@ def verify_store(
     load: Callable[[], Loaded],
     artifacts: Path,
     *,
-    sample: int = SAMPLE,
+    sample: int = 64,
     seed: int = 0,
     least: float = LEAST_COSINE,
     engine: str = "auto",
@@ -102,27 +102,19 @@ def verify_store(
             "run 'toolkit embed' first"
         )
     draw = np.random.default_rng(seed).choice(there, min(sample, len(there)), replace=False)
-    drawn = np.sort(draw)
-    runner = make(
-        key.backbone,
-        load,
-        views=key.views,
-        engine=engine,
-        device=device,
-        precision=key.precision,
-        folder=artifacts / "embeddings" / "engines",
-    )
-    fresh, reasons = _embedded([images[row] for row in drawn.tolist()], key, runner)
-    cosine = _cosine(cache.read(places[drawn]).astype(np.float64), fresh.astype(np.float64))
+    draw.sort()
+    runner = engine_for(key, load, artifacts, engine, device, make)
+    fresh, reasons = _embedded([images[row] for row in draw.tolist()], key, runner)
+    cosine = _cosine(cache.read(places[draw]).astype(np.float64), fresh.astype(np.float64))
     known = cosine[~np.isnan(cosine)]
-    below = [(c, row) for c, row in zip(cosine.tolist(), drawn.tolist(), strict=True) if c < least]
+    below = [(c, row) for c, row in zip(cosine.tolist(), draw.tolist(), strict=True) if c < least]
     differing = [{"image": images.ids[row], "cosine": round(c, 6)} for c, row in sorted(below)]
     return Verified(
         backbone=key.backbone.name,
         key=key.hex,
         precision=key.precision,
         least=least,
-        sampled=len(drawn),
+        sampled=len(draw),
         smallest_cosine=round(float(known.min()), 6) if len(known) else None,
         median_cosine=round(float(np.median(known)), 6) if len(known) else None,
         differing=differing + reasons,

@@ -93,11 +93,6 @@ def crop_maps(
     return maps
 
 
-def random_resized_crop(batch: Batch, generator: torch.Generator, least: float = 0.35) -> Batch:
-    """Cut a random part out of each picture and resize it to the whole."""
-    return warp(batch, crop_maps(len(batch), generator, least))
-
-
 def flip(batch: Batch, generator: torch.Generator) -> Batch:
     """Mirror half of the pictures, left to right."""
     chosen = (torch.rand(len(batch), generator=generator) < 0.5).to(batch.device)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from toolkit.errors import STOPPED, DataError, StoppedError
+from toolkit.errors import DataError
 from toolkit.finetuning.checkpoint import load_checkpoint, save_checkpoint
 from toolkit.finetuning.journal import Journal
 from toolkit.finetuning.linear_probe import probe
@@ -22,7 +21,7 @@ from toolkit.finetuning.run_folder import CHECKPOINT
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary
-from toolkit.finetuning.trainer import SAVE_EVERY, Metrics, Trainer
+from toolkit.finetuning.trainer import Callbacks, Metrics, Trainer
 from toolkit.statistics.links import sigmoid
 from toolkit.statistics.origins import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
 
@@ -65,35 +64,6 @@ class Fitted:
     origin: np.ndarray
     fold: np.ndarray
     histories: dict[str, list[Metrics]]
-
-
-@dataclass(frozen=True)
-class Callbacks:
-    """Where runs are kept, and who hears of them.
-
-    Attributes:
-        folder: for checkpoints and journals; None keeps nothing.
-        tensorboard: see :class:`~toolkit.finetuning.journal.Journal`.
-        save_every: seconds between checkpoints.
-        stop: asked after each step whether to save and end, and between batches of what goes before
-            and after the steps.
-        on_run: called with the name of each run, its number of epochs and of images in each.
-        on_step: called with the number of images after each step.
-        on_epoch: called with the metrics of each epoch.
-    """
-
-    folder: Path | None = None
-    tensorboard: bool | None = False
-    save_every: float = SAVE_EVERY
-    stop: Callable[[], bool] | None = None
-    on_run: Callable[[str, int, int], None] | None = None
-    on_step: Callable[[int], None] | None = None
-    on_epoch: Callable[[Metrics], None] | None = None
-
-    def check(self) -> None:
-        """Raise StoppedError if the run was asked to end; between steps, where nothing is saved."""
-        if self.stop is not None and self.stop():
-            raise StoppedError(STOPPED)
 
 
 @dataclass(frozen=True)
@@ -220,13 +190,7 @@ def _train_and_score(
             for each in heard:
                 each(metrics)
 
-        model = trainer.run(
-            checkpoint,
-            stop=callbacks.stop,
-            save_every=callbacks.save_every,
-            on_step=callbacks.on_step,
-            on_epoch=on_epoch,
-        )
+        model = trainer.run(checkpoint, replace(callbacks, on_epoch=on_epoch))
     if settings.probes_last and isinstance(model, Classifier):
         probe(model, source.scored, Y, run.train, pos_weight=pos_weight, **passes)
     logits = [torch.zeros(0, Y.shape[1])] * len(run.scored)

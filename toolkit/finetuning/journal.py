@@ -31,7 +31,7 @@ class Journal:
 
     def __init__(self, folder: Path, tensorboard: bool | None = None) -> None:
         if tensorboard and not tensorboard_there():
-            raise UsageError(f"--tensorboard: {EXTRA}")
+            raise UsageError(EXTRA)
         self.file = folder / "metrics.jsonl"
         self._board = folder / "tensorboard"
         self._wanted = tensorboard_there() if tensorboard is None else tensorboard

@@ -88,8 +88,8 @@ def classifier(backbone: Backbone, trunk: nn.Module, labels: int, *sizes: int) -
                 network(torch.zeros(1, 3, size, size))
         except (RuntimeError, AssertionError) as error:
             raise UsageError(
-                f"{backbone.name} takes no pictures of {size} pixels: leave --size out, its own "
-                f"is {backbone.preprocess.size}"
+                f"size: expected one that {backbone.name} takes (its own is "
+                f"{backbone.preprocess.size}), found {size}"
             ) from error
     return network
 

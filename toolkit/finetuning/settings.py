@@ -22,14 +22,16 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "threshold_scale": ("probability", "logit"),
 }
 _RANGES = {
-    "epochs": "int [0, inf)",
-    "batch_size": "int [1, inf)",
-    "patience": "int [0, inf)",
-    "wise_ft_alpha": "[0, 1]",
-    "crop": "(0, 1]",
-    "score_scale": "[1, inf)",
-    **dict.fromkeys(("momentum", "ema_decay", "clip", "label_smoothing"), "[0, 1)"),
+    "int [0, inf)": "epochs patience",
+    "int [1, inf)": "batch_size",
+    "[0, inf)": "learning_rate trunk_rate layer_decay weight_decay warm_up gamma unfreeze "
+    "gradient_norm rotate colour mixup",
+    "[0, 1)": "momentum ema_decay clip label_smoothing",
+    "[0, 1]": "wise_ft_alpha",
+    "(0, 1]": "crop",
+    "[1, inf)": "score_scale",
 }
+_SWITCHES = ("initial_probe", "final_probe", "flip", "trivial", "views", "invert", "compile")
 _RENAMED = {
     "head_start": "initial_probe",
     "head_end": "final_probe",
@@ -130,12 +132,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raise UsageError if a setting is not among its choices or outside its range."""
-        kinds = {each.name: each.type for each in fields(self)}
-        switches = [name for name, kind in kinds.items() if kind == "bool"]
-        numbers = dict.fromkeys((n for n, kind in kinds.items() if kind == "float"), "[0, inf)")
         try:
-            check_choices(self, **CHOICES, **dict.fromkeys(switches, (True, False)))
-            check_ranges(self, **(numbers | _RANGES))
+            check_choices(self, **CHOICES, **dict.fromkeys(_SWITCHES, (True, False)))
+            check_ranges(self, _RANGES)
         except ValueError as error:
             raise UsageError(str(error)) from error
 

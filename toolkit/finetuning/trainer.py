@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,37 @@ from toolkit.heads.optimizing import rate_factor
 from toolkit.statistics.metrics import hamming_accuracy, mean_average_precision
 
 SAVE_EVERY = 180.0
+_POSITION = ("epoch", "step", "taken", "seconds", "history", "best")
 Metrics = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """Where runs are kept, and who hears of them.
+
+    Attributes:
+        folder: for checkpoints and journals; None keeps nothing.
+        tensorboard: see :class:`~toolkit.finetuning.journal.Journal`.
+        save_every: seconds between checkpoints.
+        stop: asked after each step whether to save and end, and between batches of what goes before
+            and after the steps.
+        on_run: called with the name of each run, its number of epochs and of images in each.
+        on_step: called with the number of images after each step.
+        on_epoch: called with the metrics of each epoch.
+    """
+
+    folder: Path | None = None
+    tensorboard: bool | None = False
+    save_every: float = SAVE_EVERY
+    stop: Callable[[], bool] | None = None
+    on_run: Callable[[str, int, int], None] | None = None
+    on_step: Callable[[int], None] | None = None
+    on_epoch: Callable[[Metrics], None] | None = None
+
+    def check(self) -> None:
+        """Raise StoppedError if the run was asked to end; between steps, where nothing is saved."""
+        if self.stop is not None and self.stop():
+            raise StoppedError(STOPPED)
 
 
 class Trainer:
@@ -86,7 +117,10 @@ class Trainer:
         self.groups = depth_groups(self.network)
         self.optimizer = make_optimizer(self.groups, settings, self.tasks)
         self.average = AveragedWeights(self.network, settings.ema_decay, settings.kept_alpha)
-        self._compiled: Any = None
+        forward: Any = self.network
+        if self.tasks is not None:
+            forward = partial(self.tasks.outputs, self.network)
+        self._forward = torch.compile(forward) if settings.compile else forward
         self.starts = batch_starts(len(train), settings.batch_size)
         self.steps = len(self.starts)
         self.epoch, self.step, self.taken = 0, 0, 0
@@ -94,49 +128,38 @@ class Trainer:
         self.history: list[Metrics] = []
         self.best: dict[str, Any] | None = None
 
-    def run(
-        self,
-        checkpoint: Path | None = None,
-        *,
-        stop: Callable[[], bool] | None = None,
-        save_every: float = SAVE_EVERY,
-        on_step: Callable[[int], None] | None = None,
-        on_epoch: Callable[[Metrics], None] | None = None,
-    ) -> nn.Module:
+    def run(self, checkpoint: Path | None = None, callbacks: Callbacks | None = None) -> nn.Module:
         """Train to the end and return the network with the weights that are kept.
 
         Args:
-            checkpoint: file to go on from, and to save to after each epoch and every
-                ``save_every`` seconds.
-            stop: asked after each step; where it says so the run is saved and ended.
-            save_every: seconds.
-            on_step: called with the number of images after each step.
-            on_epoch: called with the metrics of each epoch, also of those done before a resume.
+            checkpoint: file to go on from, and to save to after each epoch and every so often.
+            callbacks: of which ``on_epoch`` hears also of epochs that were done before a resume.
 
         Raises:
-            StoppedError: ``stop`` said so.
+            StoppedError: a callback said so.
             ArtifactError: the checkpoint is damaged.
             UsageError: training diverged.
         """
+        on = callbacks or Callbacks()
+        on_epoch = on.on_epoch or (lambda _: None)
         devices = [torch.cuda.current_device()] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):  # the global generators stay as they were
             if checkpoint is not None and checkpoint.is_file():
                 self.load_state_dict(load_checkpoint(checkpoint))
-            for done in self.history if on_epoch is not None else []:
-                on_epoch(done)  # type: ignore[misc]
+            for done in self.history:
+                on_epoch(done)
             saved = time.monotonic()
             while not self.finished:
                 began = time.perf_counter()
                 self.train_step()
                 self.seconds += time.perf_counter() - began
-                if on_step is not None:
-                    on_step(self._batch_rows(self.step - 1).size)
+                if on.on_step is not None:
+                    on.on_step(self._batch_rows(self.step - 1).size)
                 if self.step == self.steps:
                     self._end_epoch()
-                    if on_epoch is not None:
-                        on_epoch(self.history[-1])
-                asked = stop is not None and stop()
-                due = self.step == 0 or asked or time.monotonic() - saved >= save_every
+                    on_epoch(self.history[-1])
+                asked = on.stop is not None and on.stop()
+                due = self.step == 0 or asked or time.monotonic() - saved >= on.save_every
                 if checkpoint is not None and due:
                     save_checkpoint(self.state_dict(), checkpoint)
                     saved = time.monotonic()
@@ -164,31 +187,24 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the rest of the run depends on."""
-        return {
-            "epoch": self.epoch,
-            "step": self.step,
-            "taken": self.taken,
-            "running": self.running.cpu(),
-            "seconds": self.seconds,
-            "network": self.network.state_dict(),
-            "tasks": None if self.tasks is None else self.tasks.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.state_dict(),
-            "best": self.best,
-            "history": self.history,
-        }
+        state = {name: getattr(self, name) for name in _POSITION} | {"running": self.running.cpu()}
+        return state | {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what :meth:`state_dict` returned."""
-        self.epoch, self.step, self.taken = state["epoch"], state["step"], state["taken"]
+        for name in _POSITION:
+            setattr(self, name, state[name])
         self.running.copy_(state["running"])
-        self.seconds, self.best = state["seconds"], state["best"]
-        self.history = list(state["history"])
-        self.network.load_state_dict(state["network"])
-        if self.tasks is not None:
-            self.tasks.load_state_dict(state["tasks"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.average.load_state_dict(state["average"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        tasks = {} if self.tasks is None else {"tasks": self.tasks}
+        return tasks | {
+            "network": self.network,
+            "optimizer": self.optimizer,
+            "average": self.average,
+        }
 
     def logits(
         self,
@@ -266,11 +282,12 @@ class Trainer:
         depthwise = MixedDepthwise() if slow else nullcontext()
         if self.tasks is None:
             with autocast(self.device, self.precision), depthwise:
-                return self._forward()(batch).float(), []
+                logits: torch.Tensor = self._forward(batch)
+            return logits.float(), []
         count = len(batch)
         batch, turns = self.tasks.turned(batch, generator)
         with autocast(self.device, self.precision), depthwise:
-            logits, *outputs = self._forward()(batch, count)
+            logits, *outputs = self._forward(batch, count)
         return logits.float(), self.tasks.losses(outputs, task_targets, turns)
 
     def _end_epoch(self) -> None:
@@ -332,14 +349,6 @@ class Trainer:
             self._order, self._order_of = random.permutation(self.train), self.epoch
         ends = [*self.starts[1:], len(self.train)]
         return self._order[self.starts[step] : ends[step]]
-
-    def _forward(self) -> Callable[..., Any]:
-        if self._compiled is None:
-            tasks = self.tasks
-            plain = self.network if tasks is None else partial(tasks.outputs, self.network)
-            self._compiled = torch.compile(plain) if self.settings.compile else plain
-        compiled: Callable[..., Any] = self._compiled
-        return compiled
 
     def _no_sums(self) -> torch.Tensor:
         kind = torch.float32 if self.device.type == "mps" else torch.float64

@@ -124,23 +124,17 @@ class LightGBMHead(NormalisedHead):
 
     def check(self) -> None:
         """See :meth:`OneVsRestHead.check`."""
-        check_ranges(
-            self,
-            n_estimators="int [1, inf)",
-            learning_rate="(0, inf)",
-            num_leaves="int [2, inf)",
-            max_bin="int [2, inf)",
-            feature_fraction="(0, 1]",
-            bagging_fraction="(0, 1]",
-            min_child_samples="int [1, inf)",
-            min_child_weight="[0, inf)",
-            reg_lambda="[0, inf)",
-            gamma="[0, inf)",
-            alpha="(0, 1) or None",
-            start_strength="(0, inf)",
-            early_stopping="int [1, inf) or None",
-            validation_fraction="(0, 1)",
-        )
+        ranges = {
+            "int [1, inf)": "n_estimators min_child_samples",
+            "int [2, inf)": "num_leaves max_bin",
+            "int [1, inf) or None": "early_stopping",
+            "(0, inf)": "learning_rate start_strength",
+            "[0, inf)": "min_child_weight reg_lambda gamma",
+            "(0, 1]": "feature_fraction bagging_fraction",
+            "(0, 1)": "validation_fraction",
+            "(0, 1) or None": "alpha",
+        }
+        check_ranges(self, ranges)
         check_choices(
             self,
             objective=("binary", "focal"),

@@ -12,11 +12,11 @@ from sklearn.base import clone
 from toolkit.data.stratify import iterative_stratification
 from toolkit.heads.head import CLASS_WEIGHTS, Progress, label_weights, seed_of, warn_one_class
 from toolkit.heads.logistic import Solution, solve, solve_once
-from toolkit.heads.shrunk_choice import shrunk_choice
 from toolkit.heads.standardise import NormalisedHead
 from toolkit.runtime.options import check_choices, check_ranges
 from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import average_precision
+from toolkit.statistics.shrunk_choice import shrunk_choice
 
 _BLOCK = 2048
 STRENGTHS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
@@ -147,7 +147,7 @@ class LinearHead(NormalisedHead):
 
     def check(self) -> None:
         """See :meth:`OneVsRestHead.check`."""
-        check_ranges(self, shrinkage="[0, inf)", folds="int [2, inf)", tol="(0, inf)")
+        check_ranges(self, {"[0, inf)": "shrinkage", "int [2, inf)": "folds", "(0, inf)": "tol"})
         check_choices(
             self,
             class_weight=CLASS_WEIGHTS,

@@ -28,14 +28,12 @@ class Solution:
         intercept: ``float32 (C, F, L)``.
         logits: ``float32 (C, n, L)``; a row of fold f is scored by the model fitted without f.
             Rows of no fold (-1) hold the mean over the fold models.
-        passes: how often X was read.
         converged: ``bool (C, F, L)``.
     """
 
     coef: np.ndarray
     intercept: np.ndarray
     logits: np.ndarray
-    passes: int
     converged: np.ndarray
 
 
@@ -163,7 +161,6 @@ class _Problems:
         rate = ((self.weight * self.Y).sum(0) / self.total).clamp(1e-6, 1 - 1e-6)
         self.bias = torch.logit(rate)
         self.z = self.bias.expand(n, -1).clone()
-        self.passes = 0
         self._shared = SharedCurvature(self.quick_x)
         self._own: LabelCurvature | None = None
 
@@ -193,13 +190,7 @@ class _Problems:
             converged.append(solved.view(self.folds, self.labels).cpu().numpy())
             if on_progress is not None:
                 on_progress(1)
-        return Solution(
-            np.stack(coefs),
-            np.stack(intercepts),
-            np.stack(logits),
-            self.passes,
-            np.stack(converged),
-        )
+        return Solution(*map(np.stack, (coefs, intercepts, logits, converged)))
 
     def minimise(self, strength: torch.Tensor, tol: float) -> torch.Tensor:
         """Bring every problem to its minimum, from where it stands; return which got there."""
@@ -359,7 +350,6 @@ class _Problems:
         X: torch.Tensor | None = None,
     ) -> torch.Tensor:
         X = self.X if X is None else X
-        self.passes += 1
         v = w / self._per_problem(self.scale, at)
         shift = b - (v * self._per_problem(self.mean, at)).sum(0)
         return (X @ v.to(X.dtype)).float().add_(shift)
@@ -368,7 +358,6 @@ class _Problems:
         self, residual: torch.Tensor, at: torch.Tensor, X: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         X = self.X if X is None else X
-        self.passes += 1
         total = residual.sum(0)
         gradient = (residual.T.to(X.dtype) @ X).float().T
         gradient -= self._per_problem(self.mean, at) * total

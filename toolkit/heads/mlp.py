@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.data.stratify import iterative_stratification
-from toolkit.heads.head import CLASS_WEIGHTS, State, label_weights, seed_of
-from toolkit.heads.network_head import NetworkHead
+from toolkit.heads.head import CLASS_WEIGHTS, label_weights, seed_of
+from toolkit.heads.network_head import Layers, NetworkHead
 from toolkit.runtime.options import check_choices, check_ranges
 
 if TYPE_CHECKING:
     from toolkit.heads.mlp_training import Loss
 
 LOSSES = ("focal", "asl", "bce")
-_LAYERS = ("first", "first_bias", "second", "second_bias")
 
 
 @dataclass(eq=False, repr=False)
@@ -74,16 +73,15 @@ class MLPHead(NetworkHead):
     def check(self) -> None:
         """See :meth:`OneVsRestHead.check`."""
         super().check()
-        check_ranges(
-            self,
-            seeds="int [1, inf)",
-            alpha="(0, 1) or None",
-            gamma_positive="[0, inf)",
-            clip="[0, 1)",
-            ema_decay="[0, 1) or None",
-            validation_fraction="(0, 1)",
-            shrinkage="[0, inf)",
-        )
+        ranges = {
+            "int [1, inf)": "seeds",
+            "(0, 1) or None": "alpha",
+            "[0, 1) or None": "ema_decay",
+            "[0, inf)": "gamma_positive shrinkage",
+            "[0, 1)": "clip",
+            "(0, 1)": "validation_fraction",
+        }
+        check_ranges(self, ranges)
         check_choices(self, loss=LOSSES, class_weight=CLASS_WEIGHTS)
 
     def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:
@@ -112,19 +110,10 @@ class MLPHead(NetworkHead):
             )
             self.networks_.append(network)
 
-    def _state(self) -> State:
-        layers = {
-            layer: np.stack([getattr(network, layer) for network in self.networks_])
-            for layer in _LAYERS
-        }
-        return super()._state() | layers
+    def _logits(self, layers: Layers, X: np.ndarray) -> np.ndarray:
+        from toolkit.heads.mlp_training import logits_of
 
-    def _restore(self, state: State) -> None:
-        from toolkit.heads.mlp_training import Weights
-
-        super()._restore(state)
-        seeds = zip(*(np.asarray(state[layer]) for layer in _LAYERS), strict=True)
-        self.networks_ = [Weights(*arrays) for arrays in seeds]
+        return logits_of(layers, X)
 
     def _loss(self) -> Loss:
         from toolkit.heads import losses

@@ -5,49 +5,37 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from toolkit.heads.network_head import NetworkHead, in_blocks
-from toolkit.heads.optimizing import (
-    batches,
-    ema_decay_at,
-    rate_factor,
-    steps_per_epoch,
-)
+from toolkit.heads.network_head import Layers, NetworkHead, in_blocks
+from toolkit.heads.optimizing import batches, ema_decay_at, rate_factor, steps_per_epoch
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
+LAYERS = ("first", "first_bias", "second", "second_bias")
 _SCORED_ROWS = 256
 
 
-@dataclass(frozen=True)
-class Weights:
-    """What L networks of H hidden units learned on d standardised features.
+def logits_of(layers: Layers, X: np.ndarray) -> np.ndarray:
+    """Return ``float32 (n, L)`` for standardised ``X (n, d)``, in float32 on the processor.
 
-    Attributes:
-        first: ``float32 (d, L * H)``; label j owns columns ``j * H`` to ``(j + 1) * H``.
-        first_bias: ``float32 (L * H,)``.
-        second: ``float32 (L, H)``.
-        second_bias: ``float32 (L,)``.
+    Args:
+        layers: what L networks of H hidden units learned: ``first (d, L * H)``, of which label j
+            owns columns ``j * H`` to ``(j + 1) * H``, ``first_bias (L * H,)``, ``second (L, H)``
+            and ``second_bias (L,)``.
+        X: ``float32 (n, d)``.
     """
+    first, first_bias, second, second_bias = (layers[name] for name in LAYERS)
 
-    first: np.ndarray
-    first_bias: np.ndarray
-    second: np.ndarray
-    second_bias: np.ndarray
+    def block(rows: np.ndarray) -> np.ndarray:
+        a = np.maximum(rows @ first + first_bias, 0.0).reshape(-1, *second.shape)
+        z: np.ndarray = np.einsum("nlh,lh->nl", a, second) + second_bias
+        return z
 
-    def logits(self, X: np.ndarray) -> np.ndarray:
-        """Return ``float32 (n, L)`` for standardised ``X (n, d)``, in float32 on the processor."""
-        labels, hidden = self.second.shape
-
-        def block(rows: np.ndarray) -> np.ndarray:
-            a = np.maximum(rows @ self.first + self.first_bias, 0.0).reshape(-1, labels, hidden)
-            z: np.ndarray = np.einsum("nlh,lh->nl", a, self.second) + self.second_bias
-            return z
-
-        return in_blocks(X, _SCORED_ROWS, labels, block)
+    return in_blocks(X, _SCORED_ROWS, len(second), block)
 
 
 class BestEpoch:
@@ -106,8 +94,8 @@ def train(
     seed: tuple[int, ...],
     validation: Validation | None = None,
     ema_decay: float | None = None,
-) -> tuple[Weights, np.ndarray]:
-    """Train one network a label and return the weights, and the epoch ``(L,)`` they are from.
+) -> tuple[Layers, np.ndarray]:
+    """Train one network a label and return the layers, and the epoch ``(L,)`` they are from.
 
     The first layers of all labels are one matrix, so a step is one wide product forwards and one
     backwards. Initial weights, batches and dropout masks are the same for every label: a label's
@@ -127,19 +115,23 @@ def train(
     networks = _Networks(X, Y, weight, loss, how, random, ema_decay)
     best: BestEpoch | None = None
     if validation is not None:
-        constant = networks.constant_loss(validation)
+        constant = networks.mean_loss(torch.logit(networks.rate), validation)
         positives = (validation.Y * (validation.weight > 0)).sum(0)
         best = BestEpoch(constant, positives, validation.shrinkage)
-    kept = networks.copy()
+    kept = networks.arrays()
     for _ in range(how.epochs):
         for rows in batches(len(X), how.batch_size, random):
             networks.step(rows)
         if validation is not None and best is not None:
             better = best.update(networks.loss_on(validation))
-            networks.copy_labels(kept, better)
+            units = better.repeat(how.hidden)
+            places: list[Any] = [(slice(None), units), units, better, better]
+            for array, values, at in zip(kept, networks.arrays(), places, strict=True):
+                array[at] = values[at]
     if best is None:
-        return networks.weights(networks.copy()), np.full(Y.shape[1], how.epochs)
-    return networks.weights(kept), best.epoch
+        kept = networks.arrays()
+    layers = dict(zip(LAYERS, kept, strict=True))
+    return layers, np.full(Y.shape[1], how.epochs) if best is None else best.epoch
 
 
 def initial_weights(
@@ -239,20 +231,10 @@ class _Networks:
         self.taken += 1
         for at, decay in enumerate((self.how.weight_decay, 0.0, self.how.weight_decay, 0.0)):
             torch._fused_adamw_(
-                [self.parameters[at]],
-                [self.gradients[at]],
-                [self.means[at]],
-                [self.squares[at]],
-                [],
-                [torch.tensor(float(self.taken), device=self.device)],
-                lr=rate,
-                beta1=0.9,
-                beta2=0.999,
-                weight_decay=decay,
-                eps=1e-8,
-                amsgrad=False,
-                maximize=False,
-            )
+                [self.parameters[at]], [self.gradients[at]], [self.means[at]], [self.squares[at]],
+                [], [torch.tensor(float(self.taken), device=self.device)], lr=rate, beta1=0.9,
+                beta2=0.999, weight_decay=decay, eps=1e-8, amsgrad=False, maximize=False,
+            )  # fmt: skip
 
     def _slope(self, logits: torch.Tensor, y: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         with torch.enable_grad():
@@ -267,13 +249,9 @@ class _Networks:
         mask = torch.from_numpy(drawn.reshape(shape)).to(self.device, self.dtype)
         return mask, 1 - dropped / 256
 
-    def constant_loss(self, validation: Validation) -> np.ndarray:
-        """Return the loss ``(L,)`` of always giving a label's share among the training rows."""
-        return self._mean_loss(torch.logit(self.rate).expand(len(validation.X), -1), validation)
-
     @torch.no_grad()
     def loss_on(self, validation: Validation) -> np.ndarray:
-        """Return the mean loss ``(L,)`` of the weights as :meth:`copy` would give them."""
+        """Return the mean loss ``(L,)`` of the weights as :meth:`arrays` would give them."""
         first, first_bias, second, second_bias = self.average or self.parameters
         first, first_bias = first.to(self.dtype), first_bias.to(self.dtype)
         logits = []
@@ -283,38 +261,18 @@ class _Networks:
             a = torch.addmm(first_bias, x, first).relu_().float()
             z = torch.einsum("nlh,lh->nl", a.view(-1, self.labels, self.hidden), second)
             logits.append(z + second_bias)
-        return self._mean_loss(torch.cat(logits), validation)
+        return self.mean_loss(torch.cat(logits), validation)
 
-    def _mean_loss(self, logits: torch.Tensor, validation: Validation) -> np.ndarray:
-        weight = self._float(validation.weight)
-        total = (weight * self.loss(logits, self._float(validation.Y))).sum(0)
+    def mean_loss(self, logits: torch.Tensor, validation: Validation) -> np.ndarray:
+        """Return the mean loss ``(L,)`` of logits ``(m, L)``, or of ``(L,)`` for all rows."""
+        weight, Y = self._float(validation.weight), self._float(validation.Y)
+        total = (weight * self.loss(logits.expand_as(Y), Y)).sum(0)
         loss: np.ndarray = (total / weight.sum(0).clamp_min(1e-12)).double().cpu().numpy()
         return loss
 
-    def copy(self) -> list[torch.Tensor]:
+    def arrays(self) -> list[np.ndarray]:
         """Return a copy of the weights, averaged where they are averaged."""
-        return [p.detach().clone() for p in self.average or self.parameters]
-
-    def copy_labels(self, target: list[torch.Tensor], labels: np.ndarray) -> None:
-        """Copy the weights of some labels, ``bool (L,)``, into a copy made before."""
-        chosen = torch.from_numpy(labels).to(self.device)
-        now = self._by_label(self.average or self.parameters)
-        for into, values in zip(self._by_label(target), now, strict=True):
-            into[chosen] = values[chosen]
-
-    def _by_label(self, parts: list[torch.Tensor]) -> list[torch.Tensor]:
-        first, first_bias, second, second_bias = parts
-        shape = (self.labels, self.hidden)
-        return [
-            first.view(-1, *shape).transpose(0, 1),
-            first_bias.view(shape),
-            second,
-            second_bias,
-        ]
-
-    def weights(self, copied: list[torch.Tensor]) -> Weights:
-        """Return a copy as arrays."""
-        return Weights(*(p.cpu().numpy() for p in copied))
+        return [p.numpy(force=True).copy() for p in self.average or self.parameters]
 
     def _float(self, values: np.ndarray) -> torch.Tensor:
         given = np.ascontiguousarray(values, np.float32)

@@ -9,11 +9,9 @@ from typing import Any, Self
 import numpy as np
 
 from toolkit.heads.auxiliary import WEIGHTINGS, check_tasks, make_targets
-from toolkit.heads.head import State, seed_of, warn_one_class
-from toolkit.heads.network_head import NetworkHead
+from toolkit.heads.head import seed_of, warn_one_class
+from toolkit.heads.network_head import Layers, NetworkHead
 from toolkit.runtime.options import check_choices, check_ranges
-
-_LAYERS = ("trunk", "trunk_bias", "head", "head_bias")
 
 
 @dataclass(eq=False, repr=False)
@@ -53,7 +51,7 @@ class MultitaskHead(NetworkHead):
         super().check()
         check_tasks(self.tasks)
         check_choices(self, weighting=WEIGHTINGS)
-        check_ranges(self, aux_weight="[0, inf)")
+        check_ranges(self, {"[0, inf)": "aux_weight"})
 
     def fit(
         self,
@@ -99,12 +97,7 @@ class MultitaskHead(NetworkHead):
             self.networks_ = [network]
         return self
 
-    def _state(self) -> State:
-        layers = {layer: getattr(self.networks_[0], layer) for layer in _LAYERS}
-        return super()._state() | layers
+    def _logits(self, layers: Layers, X: np.ndarray) -> np.ndarray:
+        from toolkit.heads.multitask_training import logits_of
 
-    def _restore(self, state: State) -> None:
-        from toolkit.heads.multitask_training import SharedLayer
-
-        super()._restore(state)
-        self.networks_ = [SharedLayer(*(np.asarray(state[layer]) for layer in _LAYERS))]
+        return logits_of(layers, X)

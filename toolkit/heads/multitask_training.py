@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch.nn import functional
 
 from toolkit.heads.auxiliary import Targets
 from toolkit.heads.losses import focal, task_loss, weighted_sum
-from toolkit.heads.network_head import NetworkHead, in_blocks
+from toolkit.heads.network_head import Layers, NetworkHead, in_blocks
 from toolkit.heads.optimizing import (
     batches,
     decay_groups,
@@ -20,34 +19,24 @@ from toolkit.heads.optimizing import (
     steps_per_epoch,
 )
 
+LAYERS = ("trunk", "trunk_bias", "head", "head_bias")
 _SCORED_ROWS = 1024
 
 
-@dataclass(frozen=True)
-class SharedLayer:
-    """What the labels' outputs need of a trained network.
+def logits_of(layers: Layers, X: np.ndarray) -> np.ndarray:
+    """Return ``float32 (n, L)`` for standardised ``X (n, d)``.
 
-    Attributes:
-        trunk: ``float32 (H, d)``.
-        trunk_bias: ``float32 (H,)``.
-        head: ``float32 (L, H)``.
-        head_bias: ``float32 (L,)``.
+    Args:
+        layers: ``trunk (H, d)``, ``trunk_bias (H,)``, ``head (L, H)`` and ``head_bias (L,)``.
+        X: ``float32 (n, d)``.
     """
+    trunk, trunk_bias, head, head_bias = (layers[name] for name in LAYERS)
 
-    trunk: np.ndarray
-    trunk_bias: np.ndarray
-    head: np.ndarray
-    head_bias: np.ndarray
+    def block(rows: np.ndarray) -> np.ndarray:
+        z: np.ndarray = np.maximum(rows @ trunk.T + trunk_bias, 0) @ head.T + head_bias
+        return z
 
-    def logits(self, X: np.ndarray) -> np.ndarray:
-        """Return ``float32 (n, L)`` for standardised ``X (n, d)``."""
-
-        def block(rows: np.ndarray) -> np.ndarray:
-            hidden = np.maximum(rows @ self.trunk.T + self.trunk_bias, 0)
-            z: np.ndarray = hidden @ self.head.T + self.head_bias
-            return z
-
-        return in_blocks(X, _SCORED_ROWS, len(self.head), block)
+    return in_blocks(X, _SCORED_ROWS, len(head), block)
 
 
 def train(
@@ -60,7 +49,7 @@ def train(
     seed: int,
     weighting: str,
     aux_weight: float,
-) -> tuple[SharedLayer, np.ndarray]:
+) -> tuple[Layers, np.ndarray]:
     """Train labels and tasks together.
 
     Args:
@@ -107,9 +96,9 @@ def train(
                 total.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 taken += 1
-    layers = (*network.trunk.parameters(), *network.head.parameters(), network.log_variance)
-    *parts, log_variance = (layer.detach().float().cpu().numpy() for layer in layers)
-    return SharedLayer(*parts), log_variance
+    learned = (*network.trunk.parameters(), *network.head.parameters())
+    layers = (layer.float().numpy(force=True) for layer in learned)
+    return dict(zip(LAYERS, layers, strict=True)), network.log_variance.numpy(force=True)
 
 
 class _Network(nn.Module):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from toolkit.heads.head import State
 from toolkit.heads.standardise import StandardisedHead
 from toolkit.runtime.device import choose_device, choose_precision
 from toolkit.runtime.options import check_ranges
 from toolkit.statistics.links import sigmoid
+
+Layers = dict[str, np.ndarray]
+_LAYER = "layer-"
 
 
 @dataclass(eq=False, repr=False)
@@ -36,7 +40,7 @@ class NetworkHead(StandardisedHead):
         device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
 
     Attributes:
-        networks_: the trained networks, whose logits are averaged.
+        networks_: layers by name of each trained network; their logits are averaged.
     """
 
     hidden: int = 128
@@ -52,30 +56,46 @@ class NetworkHead(StandardisedHead):
     precision: str = "auto"
     device: str = "auto"
 
-    networks_: list[Any] = field(init=False)
+    networks_: list[Layers] = field(init=False)
 
     def check(self) -> None:
         """See :meth:`OneVsRestHead.check`."""
-        check_ranges(
-            self,
-            hidden="int [1, inf)",
-            epochs="int [1, inf)",
-            batch_size="int [1, inf)",
-            learning_rate="[0, inf)",
-            weight_decay="[0, inf)",
-            dropout="[0, 1)",
-            input_dropout="[0, 1)",
-            gamma="[0, inf)",
-        )
+        ranges = {
+            "int [1, inf)": "hidden epochs batch_size",
+            "[0, inf)": "learning_rate weight_decay gamma",
+            "[0, 1)": "dropout input_dropout",
+        }
+        check_ranges(self, ranges)
 
     def hardware(self) -> tuple[str, str]:
         """Return the device and the precision to train on and in."""
         device = choose_device(self.device)
         return device, choose_precision(self.precision, device)
 
+    @abstractmethod
+    def _logits(self, layers: Layers, X: np.ndarray) -> np.ndarray:
+        """Return a network's ``float32 (n, L)`` for standardised ``X (n, d)``."""
+
     def _scores(self, X: np.ndarray) -> np.ndarray:
         X = self._standardised(self._normalised(X))
-        return sigmoid(np.mean([network.logits(X) for network in self.networks_], axis=0))
+        return sigmoid(np.mean([self._logits(layers, X) for layers in self.networks_], axis=0))
+
+    def _state(self) -> State:
+        stacked = {
+            f"{_LAYER}{name}": np.stack([layers[name] for layers in self.networks_])
+            for name in self.networks_[0]
+        }
+        return super()._state() | stacked
+
+    def _restore(self, state: State) -> None:
+        super()._restore(state)
+        stacked = {
+            name.removeprefix(_LAYER): np.asarray(array)
+            for name, array in state.items()
+            if name.startswith(_LAYER)
+        }
+        count = len(next(iter(stacked.values())))
+        self.networks_ = [{name: stacked[name][k] for name in stacked} for k in range(count)]
 
 
 def in_blocks(

@@ -46,13 +46,9 @@ def decay_groups(
         more: entries of both groups.
     """
     known = list(parameters)
-    parts = [[p for p in known if p.ndim > 1], [p for p in known if p.ndim < 2]]
-    decays = (weight_decay, 0.0)
-    return [
-        {"params": part, "weight_decay": decay, **more}
-        for part, decay in zip(parts, decays, strict=True)
-        if part
-    ]
+    matrices, vectors = [p for p in known if p.ndim > 1], [p for p in known if p.ndim < 2]
+    groups = ((matrices, weight_decay), (vectors, 0.0))
+    return [{"params": part, "weight_decay": decay, **more} for part, decay in groups if part]
 
 
 def steps_per_epoch(n: int, batch_size: int) -> int:

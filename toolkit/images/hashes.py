@@ -1,21 +1,20 @@
-"""Pixels: one pass over the files that decodes each fully, for perceptual hashes and health."""
+"""Hashes: one pass that decodes every file fully, for perceptual hashes and damaged files."""
 
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from toolkit.images.decode import UndecodableError, decode_pillow
+from toolkit.runtime.processor import cores
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -24,8 +23,8 @@ _LOW = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
-    """What decoding every file showed, one entry an image.
+class ImageHashes:
+    """Perceptual hashes of images, or why an image cannot be decoded; one entry an image.
 
     Attributes:
         difference: ``uint64 (n,)``, difference hash: is each pixel of an 8 x 8 thumbnail brighter
@@ -48,41 +47,38 @@ class Survey:
         return ~bad
 
 
-def survey(paths: Sequence[str | Path], on_progress: Callable[[int], None] | None = None) -> Survey:
-    """Decode every image, in threads, and return its hashes or why it cannot be decoded."""
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
-        found = []
-        for one in pool.map(_look, paths, chunksize=64):
+def hash_images(
+    paths: Sequence[str | Path], on_image: Callable[[int], None] | None = None
+) -> ImageHashes:
+    """Decode every image, in threads, and return its hashes or why it cannot be decoded.
+
+    Args:
+        paths: n files.
+        on_image: called with 1 for each image.
+    """
+    found = []
+    with ThreadPoolExecutor(max(2, cores())) as pool:
+        for one in pool.map(_hashed, paths, chunksize=64):
             found.append(one)
-            if on_progress is not None:
-                on_progress(1)
-    return Survey(
-        difference=np.array([one.difference for one in found], np.uint64),
-        frequency=np.array([one.frequency for one in found], np.uint64),
-        flat=np.array([one.flat for one in found], bool),
-        problem=tuple(one.problem for one in found),
+            if on_image is not None:
+                on_image(1)
+    difference, frequency, flat, problem = zip(*found, strict=True)
+    return ImageHashes(
+        np.array(difference, np.uint64), np.array(frequency, np.uint64), np.array(flat), problem
     )
 
 
-class _Look(NamedTuple):
-    difference: int
-    frequency: int
-    flat: bool
-    problem: str
-
-
-def _look(path: str | Path) -> _Look:
+def _hashed(path: str | Path) -> tuple[int, int, bool, str]:
     try:
         data = Path(path).read_bytes()
-    except OSError as error:
-        return _Look(0, 0, True, f"cannot be read: {error.strerror}")
-    try:
         grey = decode_pillow(data, _SIDE).convert("L")
+    except OSError as error:
+        return 0, 0, True, f"cannot be read: {error.strerror}"
     except UndecodableError as error:
-        return _Look(0, 0, True, _plain(data, str(error)))
+        return 0, 0, True, _plain(data, str(error))
     small = np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float32)
     row = np.asarray(grey.resize((_LOW + 1, _LOW), Image.Resampling.BOX), np.float32)
-    return _Look(difference_hash(row), frequency_hash(small), bool(small.std() < 2.0), "")
+    return difference_hash(row), frequency_hash(small), bool(small.std() < 2.0), ""
 
 
 def _plain(data: bytes, reason: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +53,9 @@ class PixelKey:
         >>> PixelKey.of(Preprocess(224, 256, "bicubic", rgb, rgb), size=112).resize
         128
         """
-        own = preprocess.size
-        side = size or own
-        return cls(
-            side,
-            round(preprocess.resize * side / own),
-            preprocess.interpolation,
-            preprocess.squash,
-            preprocess.invert,
-        )
+        side = size or preprocess.size
+        resize = round(preprocess.resize * side / preprocess.size)
+        return cls(side, resize, preprocess.interpolation, preprocess.squash, preprocess.invert)
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> PixelKey:
@@ -76,8 +70,7 @@ class PixelKey:
     @property
     def preprocess(self) -> Preprocess:
         """The transform; mean and deviation are the network's business."""
-        plain = Preprocess(self.size, self.resize, self.interpolation, (0, 0, 0), (1, 1, 1))
-        return replace(plain, squash=self.squash, invert=self.invert)
+        return Preprocess(mean=(0, 0, 0), std=(1, 1, 1), **vars(self))
 
     def facts(self) -> dict[str, Any]:
         """Return the JSON-able facts behind :attr:`hex`."""

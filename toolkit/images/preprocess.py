@@ -52,7 +52,7 @@ class Preprocess:
 
     @property
     def crop(self) -> str:
-        """``whole`` where nothing is cut off a square image, else ``own``."""
+        """``full`` where nothing is cut off a square image, else ``center``."""
         return "full" if self.resize <= self.size else "center"
 
     def resized(self, width: int, height: int) -> tuple[int, int]:

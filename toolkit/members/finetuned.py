@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,8 +50,6 @@ from toolkit.storage.files import digest_of, safe_name
 from toolkit.storage.names import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from toolkit.finetuning.fitting import Fitted
 
 
@@ -336,8 +334,9 @@ class _Work:
         self, name: str, folder: Path, tensorboard: bool | None
     ) -> tuple[Fitted, np.ndarray, np.ndarray, Skipped]:
         """Return models and scores, labels as the protocol pairs them, and rows and lacks."""
-        from toolkit.finetuning.fitting import Callbacks, SplitRows, fit
+        from toolkit.finetuning.fitting import SplitRows, fit
         from toolkit.finetuning.tasks import Auxiliary
+        from toolkit.finetuning.trainer import Callbacks
 
         source, rows, skipped = self.images.source()
         Y = self.dataset.Y

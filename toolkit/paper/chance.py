@@ -116,8 +116,8 @@ def chance_p_values(
 
     Rounding (``half_units``) leaves p between two values, at the upper and the lower end of what
     the printed precision may have been. Labels are drawn independently; real labels overlap, which
-    spreads macro precision more (by up to a third, for one set of predicted images). So "told" is
-    reached too easily, never too hard.
+    spreads macro precision more (by up to a third, for one set of predicted images). So "above
+    chance" is reached too easily, never too hard.
     """
     reach = (macro_precision + half_units[1], macro_precision - half_units[1])
     worst = np.zeros(2)
@@ -139,6 +139,9 @@ def label_chance_p_value(
     return float(_chance_of([precision - half_unit], [count], rates, draws, seed=0)[0])
 
 
+Verdict = Literal["above chance", "like chance", "hidden by rounding"]
+
+
 @dataclass(frozen=True)
 class ChanceComparison:
     """A printed row next to a predictor that ignores the image.
@@ -157,11 +160,11 @@ class ChanceComparison:
     holm_low: float
     holm_high: float
 
-    def verdict(self, alpha: float = 0.05) -> Literal["told", "not told", "hidden by rounding"]:
-        """Say whether the row can be told from chance at family-wise level ``alpha``."""
+    def verdict(self, alpha: float = 0.05) -> Verdict:
+        """Say whether the row differs from chance at family-wise level ``alpha``."""
         if self.holm_high <= alpha:
-            return "told"
-        return "not told" if self.holm_low > alpha else "hidden by rounding"
+            return "above chance"
+        return "like chance" if self.holm_low > alpha else "hidden by rounding"
 
 
 def chance_analysis() -> list[ChanceComparison]:

@@ -19,12 +19,7 @@ def kept_findings(file: Path, dataset: str) -> list[Finding]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         of = found["dataset"]
-        findings = [
-            Finding(
-                **{key: each[key] for key in ("severity", "kind", "sentence", "advice", "evidence")}
-            )
-            for each in found["findings"]
-        ]
+        findings = [Finding(**each) for each in found["findings"]]
     except OSError as error:
         raise UsageError(f"audit: {file} cannot be read ({error.strerror}): {make}") from error
     except (ValueError, KeyError, TypeError) as error:

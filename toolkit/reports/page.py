@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.auditing.evidence import evidence_text
 from toolkit.auditing.findings import Finding
 from toolkit.auditing.html import TEMPLATES
 from toolkit.data.dataset import Dataset
@@ -77,7 +76,6 @@ def report_page(
     title = table_title(dataset.name, split.name, "test", len(split.test), rows)
     table, columns = comparison_table(rows, title), shown_columns(rows)
     found = page_environment(Path(__file__).parent, TEMPLATES)
-    found.filters["evidence"] = evidence_text
     kept = json.dumps(document(dataset.name, split.name, rows), allow_nan=False)
     return found.get_template("report.html.j2").render(
         title=f"Report on {dataset.name}",

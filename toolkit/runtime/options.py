@@ -4,47 +4,45 @@ from __future__ import annotations
 
 import ast
 import difflib
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from toolkit.errors import UsageError
 
 
-def check_ranges(given: object, **ranges: str) -> None:
+def check_ranges(given: object, ranges: Mapping[str, str]) -> None:
     """Check attributes that are numbers.
 
     Args:
         given: has them.
-        ranges: an interval by attribute, such as ``[0, 1)``; after ``int`` for whole numbers, and
-            before ``or None`` where None is allowed.
+        ranges: names, separated by spaces, by interval such as ``[0, 1)``; after ``int`` for whole
+            numbers, and before ``or None`` where None is allowed.
 
     Raises:
         ValueError: one is no number or lies outside its interval.
 
     >>> from types import SimpleNamespace as Given
-    >>> check_ranges(Given(epochs=0, alpha=None), alpha="(0, 1) or None", epochs="int [1, inf)")
+    >>> check_ranges(Given(epochs=0, alpha=None), {"(0, 1) or None": "alpha"})
+    >>> check_ranges(Given(epochs=0, alpha=None), {"int [1, inf)": "epochs"})
     Traceback (most recent call last):
     ValueError: epochs: expected a whole number in [1, inf), found 0
     """
-    for name, text in ranges.items():
-        value = getattr(given, name)
-        if value is None and text.endswith(" or None"):
-            continue
+    for text, names in ranges.items():
         whole, interval = text.startswith("int "), text.removeprefix("int ")
         ends = interval.removesuffix(" or None")
         low, high = (float(end) for end in ends[1:-1].split(","))
-        numeric = hasattr(value, "__index__" if whole else "__float__")
-        if (
-            isinstance(value, bool | str)
-            or not numeric
-            or not low <= value <= high
-            or (ends[0] == "(" and value == low)
-            or (ends[-1] == ")" and value == high)
-            or math.isnan(value)
-        ):
-            kind = "whole number" if whole else "number"
-            raise ValueError(f"{name}: expected a {kind} in {interval}, found {value!r}")
+        for name in names.split():
+            value: Any = getattr(given, name)
+            if value is None and ends != interval:
+                continue
+            number = not isinstance(value, bool | str) and hasattr(
+                value, "__index__" if whole else "__float__"
+            )
+            above = number and (value > low or (ends[0] == "[" and value == low))
+            below = number and (value < high or (ends[-1] == "]" and value == high))
+            if not (above and below):
+                kind = "whole number" if whole else "number"
+                raise ValueError(f"{name}: expected a {kind} in {interval}, found {value!r}")
 
 
 def check_choices(given: object, **choices: Sequence[object]) -> None:

@@ -255,8 +255,8 @@ def paired_difference(
         gaps: ``(resamples,)``, the first system's draws less the second's.
         confidence: of the interval.
 
-    >>> paired_difference(0.5, 0.25, np.array([0.1, 0.2, 0.3]), confidence=0.5)
-    PairedDifference(difference=0.25, low=0.15, high=0.25, p=0.5)
+    >>> paired_difference(0.5, 0.25, np.array([0.125, 0.25, 0.375]), confidence=0.5)
+    PairedDifference(difference=0.25, low=0.1875, high=0.3125, p=0.5)
     """
     gaps = gaps[~np.isnan(gaps)]
     interval = percentile_interval(gaps, confidence)

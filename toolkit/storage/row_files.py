@@ -1,6 +1,6 @@
 """The two files of a row store: rows one after another, and an index entry for each.
 
-Works on the files alone, so that what is told and mended here may be too damaged to be opened.
+Works on the files alone, so that a store too damaged to be opened can be checked and mended.
 """
 
 from __future__ import annotations

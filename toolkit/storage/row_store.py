@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from filelock import FileLock
 
-from toolkit.errors import ArtifactError, listed
+from toolkit.errors import ArtifactError, counted, listed
 from toolkit.storage.contents import as_contents, first_of_each
 from toolkit.storage.files import DIGEST_BYTES, read_json, recover_folder, sweep, write_json
 from toolkit.storage.row_files import (
@@ -193,8 +193,12 @@ class RowStore:
         self._count += len(entries)
         self._sorted = None
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
-        """Return rows by number, ``(b, *shape)``, each checked against its checksum.
+    def read(self, rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return rows by number, each checked against its checksum.
+
+        Args:
+            rows: ``int64 (b,)``.
+            out: where to put them, ``(b, *shape)`` of any type; made if None.
 
         Raises:
             ArtifactError: a row is not in the store, or is not what was written.
@@ -204,11 +208,12 @@ class RowStore:
             raise ArtifactError(
                 f"{absent} of {len(rows)} images have no row in {self.folder}: {self.again} first"
             )
-        out = np.empty((len(rows), *self.shape), self.dtype)
+        if out is None:
+            out = np.empty((len(rows), *self.shape), self.dtype)
         for start in range(0, len(rows), BLOCK):
             block, wrong = self._checked(rows[start : start + BLOCK])
             if wrong:
-                raise self._damaged(f"has {len(wrong)} damaged rows (rows {listed(wrong)})")
+                raise self._damaged(f"has {counted(len(wrong), 'damaged row')} ({listed(wrong)})")
             out[start : start + len(block)] = block
         return out
 

@@ -61,7 +61,7 @@ class Canvas:
     def blend(self, colour: Colour, opacity: Field, y0: float = 0) -> None:
         """Lay a colour over the rows from y0 down with an opacity field (SIDE, SIDE)."""
         mask = (np.clip(opacity, 0, 1) * (y0 <= Y) * 255).astype(np.uint8)
-        self.image.paste(colour, (0, 0), Image.fromarray(mask).resize((FULL, FULL)))
+        self.image.paste(colour, (0, 0), Image.fromarray(mask.repeat(2, 0).repeat(2, 1)))
 
     def gradient(self, top: Colour, bottom: Colour, y0: float, y1: float = 1) -> None:
         """Fill the rows from y0 down: from one colour to another, reached at y1."""
@@ -75,5 +75,4 @@ class Canvas:
             shape = min(SIDE, down << k), min(SIDE, across << k)
             cells = Image.fromarray(self.rng.random(shape, dtype=np.float32))
             total += 0.55**k * np.asarray(cells.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-        field: Field = (total - total.mean()) / (total.std() + np.float32(1e-6))
-        return field
+        return np.asarray((total - total.mean()) / (total.std() + 1e-6), np.float32)

@@ -10,8 +10,7 @@ from toolkit.paper.results import IMAGES, LABELS, POSITIVES
 Labels = tuple[str, ...]
 
 # pictures of several labels, per 20,000: what goes with the labels before it, and how often; round
-# figures of our own that follow how such labels keep company (portrait, male, female and baby are
-# people, night is a condition of the scene)
+# figures of our own that follow how such labels keep company
 _COMPANY = {
     "people portrait": "1000 male, 230 male female, 60, 35 baby male, 20 baby female",
     "people": "330 male female, 10 baby",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -17,11 +16,11 @@ from toolkit.data.synth.company import Labels, scenes
 from toolkit.data.synth.picture import paint
 from toolkit.errors import DataError, UsageError
 from toolkit.paper.results import LABELS
+from toolkit.runtime.processor import cores
 
 Jobs = Sequence[tuple[int, Labels, bool]]
 
 _GREY = 0.075
-_QUALITY = 90
 _CHUNK = 25
 
 
@@ -62,7 +61,7 @@ def synthesise(
             lines = [f"{number}\n" for number, names, _ in jobs if label in names]
             (folder / "annotations" / f"{label}.txt").write_text("".join(lines), newline="\n")
     work = partial(_paint, folder / "images", seed)
-    with closing(_painted(work, jobs, workers or os.cpu_count() or 1)) as chunks:
+    with closing(_painted(work, jobs, workers or cores())) as chunks:
         for painted in chunks:
             if on_progress is not None:
                 on_progress(painted)
@@ -98,5 +97,5 @@ def _paint(pictures: Path, seed: int, jobs: Jobs) -> int:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
         with _writing(pictures / f"im{number}.jpg"):
             picture = paint(frozenset(names), rng, grey)
-            picture.save(pictures / f"im{number}.jpg", quality=_QUALITY)
+            picture.save(pictures / f"im{number}.jpg", quality=90)
     return len(jobs)

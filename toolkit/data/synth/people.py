@@ -7,9 +7,7 @@ pick hair #241c1a #3e2a20 #604028 #96683c #cea868 #a04628 #a8a6a4
 else pick cloth #282a32 #e1ded8 #78787e
 pick iris #462e1e #5a7896 #5a7850; pick trousers #303854 #28282c #827056
 """
-_LEGS = """
-2line trousers .7 .36,2.7 .45,4 .5,5.4; 2dot black .6,5.55 .36,.16
-"""
+_LEGS = "2line trousers .7 .36,2.7 .45,4 .5,5.4; 2dot black .6,5.55 .36,.16"
 _BODY = """
 60% 2line cloth*.85 .46 .85,1.05 1.15,2 1.1,2.9; 2dot skin 1.1,3.1 .24,.26
 else 2line cloth*.85 .46 .85,1.05 1.7,2 .95,2.6; 2dot skin .85,2.6 .24,.24
@@ -24,7 +22,8 @@ line skin*.75 .025 .02,-.06 .05,.12 0,.14; 2line hair*.8 .035 .255,-.14 .145,-.1
 else curve lips -.12,.275 -.04,.255 .04,.255 .12,.275 0,.315
 12% 2line black .02 .05,-.04 .28,-.1 .27,.07 .07,.06 .05,-.04; line black .02 -.05,-.04 .05,-.04
 """
-MAN = f"""{_TONES}{_LEGS}{_BODY}
+MAN = f"""{_TONES}{_LEGS}
+{_BODY}
 50% poly white -.17,.62 0,1 .17,.62; 2poly cloth*1.3 .17,.6 .3,.78 0,1.05
 {_FACE}
 35% 2curve hair*.9 0,.19 .16,.21 .2,.3 .1,.4 0,.4 .1,.6 .28,.38 .36,.05 .3,.18
@@ -33,15 +32,15 @@ MAN = f"""{_TONES}{_LEGS}{_BODY}
 WOMAN = f"""
 pick lips #be283c #cd5064 #96283c #c07068
 {_TONES}
-75% sym hair*.75 0,-.6 .36,-.48 .47,0 .52,.6 .3,.95
+85% sym hair*.75 0,-.6 .36,-.48 .47,0 .52,.6 .3,.95
 else dot hair 0,-.62 .2,.18
 60% 2line skin .42 .3,3 .36,5.4; sym cloth .3,1.8 .75,2.2 1.3,4.2
-else {_LEGS.strip()}
+else {_LEGS}
 {_BODY}
 60% sym skin .26,.68 .14,1.15
 {_FACE}2line black .034 .245,-.03 .165,-.075 .085,-.03; 2line black .02 .235,-.045 .28,-.08
 sym hair 0,-.6 .3,-.52 .43,-.2 .41,.06 .34,-.16 .12,-.4 0,-.44
-75% 2curve hair .3,-.4 .42,-.2 .47,.3 .42,.75 .34,.3 .35,-.1"""
+85% 2curve hair .3,-.4 .42,-.2 .47,.3 .42,.75 .34,.3 .35,-.1"""
 BABY = f"""{_TONES}pick soft #f5d7dc #cde1f0 #f5eec8 #e1f0dc; pick cheek #f0a898
 sym soft .2,.36 .5,.6 .62,1.2 .4,1.7; 2line soft*.92 .2 .45,.7 .66,.95 .4,1.05
 2dot skin*.9 .46,.08 .06,.09; sym skin 0,-.52 .32,-.44 .48,-.08 .44,.22 .24,.43 0,.47

@@ -98,7 +98,7 @@ def sea(canvas: Canvas, horizon: float, air: Colour) -> None:
 def indoors(canvas: Canvas, floor: float) -> None:
     """Paint a room with a floor up to a height, or colours far out of focus."""
     dice = canvas.dice
-    colour = hue(dice, 0, 1, dice.choice([0.1, 0.4]), dice.uniform(0.3, 0.9))
+    colour = hue(dice, 0, 1, dice.choice([0.1, 0.4]), dice.uniform(0.45, 0.9))
     canvas.gradient(colour, shade(colour, dice.uniform(0.6, 1)), 0)
     if dice.random() < 0.5:
         ground(canvas, floor, hue(dice, 0.06, 0.1, 0.45, 0.6))

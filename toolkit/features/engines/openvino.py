@@ -16,7 +16,9 @@ import numpy as np
 
 from toolkit.errors import ArtifactError
 from toolkit.features.backbones import Backbone
+from toolkit.features.engines import rounding
 from toolkit.features.resolve import Loaded
+from toolkit.runtime.processor import cores
 from toolkit.storage.files import (
     digest_file,
     digest_of,
@@ -32,7 +34,6 @@ NOTE = "engine.json"
 _BATCH = 8
 _FILES = ("model.xml", "model.bin")
 _TOLERANCE = 1e-2
-_PICTURES = 64
 _CHECKS = 16
 _EXACT = 2
 _CLOSE = 0.9995
@@ -74,8 +75,6 @@ class OpenVINOEngine:
     ) -> None:
         import openvino as ov
 
-        from toolkit.runtime.processor import cores
-
         path = _converted(backbone, load, views, precision, folder)
         compiled = _compiled(path, backbone, precision)
         self._queue = ov.AsyncInferQueue(compiled, 2 * cores())
@@ -113,8 +112,6 @@ class OpenVINOEngine:
 def _compiled(path: Path, backbone: Backbone, precision: str) -> Any:
     import openvino as ov
 
-    from toolkit.runtime.processor import cores
-
     size = backbone.preprocess.size
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
@@ -139,7 +136,9 @@ def _converted(
 ) -> Path:
     """Return the converted network's file, made if it is not there whole."""
     facts = backbone.facts() | {"weights": ""}  # a file's name changes nothing
-    key = digest_of(FORMAT, facts, views, precision, importlib.metadata.version("openvino"))[:16]
+    version = importlib.metadata.version("openvino")
+    roundings = [rounding.VERSION] if precision == "bf16" else []
+    key = digest_of(FORMAT, facts, views, precision, version, *roundings)[:16]
     place = folder / f"{backbone.name.replace('/', '-')}-{key}"
     with locked(folder / f".{place.name}.lock"):
         if not _whole(place):
@@ -207,6 +206,7 @@ def _convert(
             "backbone": backbone.facts(),
             "views": list(views),
             "precision": precision,
+            "rounding": rounding.VERSION if precision == "bf16" else None,
             "smallest_cosine_to_fp32": cosine,
             "digests": {name: digest_file(building / name).hex() for name in _FILES},
         }
@@ -227,34 +227,23 @@ def _round(building: Path, backbone: Backbone) -> float:
     """
     import openvino as ov
 
-    from toolkit.features.engines.rounding import (
-        fold,
-        keep_exact,
-        meet,
-        painted_pictures,
-        put_weights,
-        round_weights,
-    )
-
     size = backbone.preprocess.size
     path = building / "model.xml"
-    checks = painted_pictures(_CHECKS, size, seed=1)
+    checks = rounding.photographs(_CHECKS, size, seed=1)
     expected = _features(path, backbone, "fp32", checks)
-
-    def folded() -> Any:
-        model = ov.Core().read_model(path)
-        model.reshape([_BATCH, size, size, 3])
-        fold(model)
-        return model
-
-    rounded = round_weights(folded(), meet(folded(), painted_pictures(_PICTURES, size)))
+    model = ov.Core().read_model(path)
+    model.reshape([_BATCH, size, size, 3])
+    rounding.fold(model)
+    layers = rounding.convolutions(model)
+    met = rounding.inputs_met(model, layers, rounding.photographs(rounding.PICTURES, size))
+    for layer, inputs in zip(layers, met, strict=True):
+        layer.put(*rounding.round_layer(layer.weights, layer.bias, inputs))
     cosine = 0.0
-    for exact in (0, _EXACT):
-        model = folded()
-        names = put_weights(model, rounded, exact)
+    for exact in (layers[:0], layers[:_EXACT]):
+        for layer in exact:
+            layer.put(layer.weights, layer.bias)
         ov.save_model(model, building / "rounded.xml", compress_to_fp16=False)
-        del model
-        keep_exact(building / "rounded.xml", names)
+        rounding.keep_exact(building / "rounded.xml", [layer.name for layer in exact])
         given = _features(building / "rounded.xml", backbone, "bf16", checks)
         norms = np.linalg.norm(given, axis=1) * np.linalg.norm(expected, axis=1)
         cosine = float(((given * expected).sum(axis=1) / np.maximum(norms, 1e-12)).min())

@@ -68,7 +68,7 @@ def principal_components(X: npt.ArrayLike, components: int = COMPONENTS) -> npt.
     return whitened
 
 
-class Probe:
+class LinearProbe:
     """Linear probes of any number of label columns on the same rows.
 
     Attributes:
@@ -111,9 +111,9 @@ class Probe:
     def _spans(self) -> list[tuple[int, int]]:
         return list(zip(self._edges[:-1].tolist(), self._edges[1:].tolist(), strict=True))
 
-    def take(self, rows: npt.ArrayLike) -> Probe:
+    def take(self, rows: npt.ArrayLike) -> LinearProbe:
         """Return the probe of some rows only, with folds of its own."""
-        return Probe(self.Z[np.asarray(rows)], folds=len(self._size), seed=self._seed)
+        return LinearProbe(self.Z[np.asarray(rows)], folds=len(self._size), seed=self._seed)
 
     def correlations(self, Y: npt.ArrayLike) -> Floats:
         """Return ``(m,)``: correlation of each column of ``Y`` (n, m) with its out-of-fold score.
@@ -193,3 +193,10 @@ class Probe:
         out: Floats = np.zeros(len(spread))
         out[known] = shared[known] / np.sqrt(spread[known])
         return out
+
+
+def standardized(values: npt.ArrayLike) -> Floats:
+    """Return columns (n, m) with mean 0 and variance 1; a constant one is 0."""
+    array = np.asarray(values, np.float64)
+    scaled: Floats = (array - array.mean(axis=0)) / np.maximum(array.std(axis=0), 1e-12)
+    return scaled

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.auditing.probe import Probe, principal_components
+from toolkit.auditing.linear_probe import LinearProbe, principal_components
 from toolkit.errors import DataError
 
 Make = Callable[..., Any]
 
 
-def direct_scores(probe: Probe, y: np.ndarray) -> np.ndarray:
+def direct_scores(probe: LinearProbe, y: np.ndarray) -> np.ndarray:
     """Least squares fold by fold, by the textbook: centre, solve, score the rows left out."""
     Z, out = probe.Z.astype(np.float64), np.empty(len(y))
     for f in np.unique(probe.fold):
@@ -26,7 +26,7 @@ def direct_scores(probe: Probe, y: np.ndarray) -> np.ndarray:
 
 def test_scores_and_correlations_are_those_of_least_squares_fold_by_fold(scenes: Make) -> None:
     X, Y, _, _ = scenes(0, n=150)
-    probe = Probe(principal_components(X))
+    probe = LinearProbe(principal_components(X))
     S, r = probe.scores(Y), probe.correlations(Y)
     for j in range(Y.shape[1]):
         direct = direct_scores(probe, Y[:, j].astype(np.float64))
@@ -36,7 +36,7 @@ def test_scores_and_correlations_are_those_of_least_squares_fold_by_fold(scenes:
 
 def test_permuted_statistics_are_those_of_permuted_labels(scenes: Make) -> None:
     X, Y, _, _ = scenes(1, n=120)
-    probe = Probe(principal_components(X))
+    probe = LinearProbe(principal_components(X))
     random = np.random.default_rng(5)
     order, expected = np.argsort(probe.fold, kind="stable"), []
     for _ in range(7):
@@ -48,7 +48,7 @@ def test_permuted_statistics_are_those_of_permuted_labels(scenes: Make) -> None:
 
 def test_a_row_has_no_part_in_its_own_score(scenes: Make) -> None:
     X, Y, _, _ = scenes(2, n=100)
-    probe = Probe(principal_components(X))
+    probe = LinearProbe(principal_components(X))
     before = probe.scores(Y)
     flipped = Y.copy()
     flipped[17] = 1 - flipped[17]
@@ -61,7 +61,7 @@ def test_a_row_has_no_part_in_its_own_score(scenes: Make) -> None:
 def test_unrelated_labels_score_neither_above_nor_below_chance() -> None:
     # a held-out row's class must not show in the mean of the rest, as it does in naive pooling
     random = np.random.default_rng(0)
-    probe = Probe(random.normal(size=(60, 8)))
+    probe = LinearProbe(random.normal(size=(60, 8)))
     labels = (np.arange(60) < 20)[:, None]
     null = probe.permuted(labels, 2000)
     assert abs(null.mean()) < 0.15 * null.std()
@@ -75,7 +75,7 @@ def test_unrelated_labels_score_neither_above_nor_below_chance() -> None:
 
 def test_one_class_columns_have_correlation_zero() -> None:
     random = np.random.default_rng(0)
-    probe = Probe(random.normal(size=(40, 4)))
+    probe = LinearProbe(random.normal(size=(40, 4)))
     Y = np.stack([np.zeros(40), np.ones(40), np.arange(40) % 2], axis=1)
     found = probe.correlations(Y)
     assert np.abs(found[:2]).max() == 0
@@ -92,7 +92,7 @@ def test_components_are_white_and_drop_what_does_not_vary() -> None:
 
 def test_scores_from_outside_use_the_given_rows_only(scenes: Make) -> None:
     X, Y, _, _ = scenes(3, n=200)
-    probe = Probe(principal_components(X))
+    probe = LinearProbe(principal_components(X))
     fit = np.arange(100)
     changed = Y.copy()
     changed[100:] = 1 - changed[100:]

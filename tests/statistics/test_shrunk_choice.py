@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toolkit.heads.shrunk_choice import shrunk_choice
+from toolkit.statistics.shrunk_choice import shrunk_choice
 
 
 def test_a_rare_label_chooses_as_all_do() -> None:
