@@ -261,3 +261,17 @@ def test_the_digest_is_of_content_not_of_places_and_times(data: Dataset) -> None
 
 def test_the_file_of_a_name(tmp_path: Path) -> None:
     assert dataset_file(tmp_path, "m").relative_to(tmp_path).parts[:2] == ("datasets", "m")
+
+
+def test_painting_takes_no_imported_set_s_name_and_says_what_it_replaces(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    painted = Dataset.synthetic(3, "s", artifacts=tmp_path, progress=False)
+    again = Dataset.synthetic(3, "s", artifacts=tmp_path, progress=False)
+    assert again.stats.tolist() == painted.stats.tolist()  # nothing was painted anew
+    with caplog.at_level("WARNING", logger="toolkit"):
+        Dataset.synthetic(4, "s", artifacts=tmp_path, progress=False)
+    assert "take the place" in caplog.text
+    save_dataset(replace(painted, name="mine"), tmp_path)
+    with pytest.raises(UsageError, match="found 'mine', which is the name of an imported one"):
+        Dataset.synthetic(3, "mine", artifacts=tmp_path, progress=False)

@@ -1,6 +1,8 @@
 """ImageEmbedder: a scikit-learn transformer on images."""
 
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +144,25 @@ def test_it_is_cloned_named_and_kept_without_its_network(
     frame = made.set_output(transform="pandas").transform(pictures[:3])
     assert list(frame.columns)[:2] == ["test_resnet_0", "test_resnet_1"]
     assert list(made.get_feature_names_out()) == list(frame.columns)
+
+
+def test_arrays_are_one_picture_or_several_and_never_guessed(tmp_path: Path) -> None:
+    made = embedder(tmp_path).fit([])
+    one = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    assert len(made.transform(one)) == len(made.transform(one[..., 0])) == 1
+    assert len(made.transform(np.stack([one, one]))) == 2
+    for shape in ((40, 40, 4), (40, 50, 1), (3, 40, 50)):
+        with pytest.raises(DataError, match="expected an array uint8"):
+            made.transform(np.zeros(shape, np.uint8))
+
+
+def test_threads_embed_with_networks_of_their_own(pictures: list[str], tmp_path: Path) -> None:
+    def work(seed: int) -> np.ndarray:
+        made = embedder(tmp_path, random_state=seed, engine="auto").fit(pictures)
+        return made.transform(pictures[:4])
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(work, range(90, 93)))
+    print("standard error still takes text", file=sys.stderr)
+    again = embedder(None, random_state=91, engine="auto").fit(pictures).transform(pictures[:4])
+    np.testing.assert_allclose(found[1], again, rtol=1e-3, atol=1e-3)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cross_val_score
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -204,3 +204,12 @@ def test_options_are_checked_when_a_head_is_made_and_old_names_give_the_new_one(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert make_head("linear", Cs=[1]).get_params()["Cs"] == [1]
+
+
+@pytest.mark.parametrize("labels", [1, 2, 3])
+@pytest.mark.parametrize("method", ["predict", "predict_proba"])
+def test_scores_out_of_fold_come_for_every_label(frames: Any, labels: int, method: str) -> None:
+    X, Y = frames[0].to_numpy(), frames[1].to_numpy()[:, [0] * labels]
+    folds = KFold(3, shuffle=True, random_state=0)
+    found = cross_val_predict(LinearHead(Cs=[0.1]), X, Y, cv=folds, method=method)
+    assert found.shape == (len(X), labels)

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from toolkit.data.synth import synthesise
-from toolkit.errors import ArtifactError
+from toolkit.errors import ArtifactError, UsageError
 from toolkit.runtime.progress import Progress
 from toolkit.storage.files import (
     locked,
@@ -32,11 +32,18 @@ def painted_folder(place: Path, images: int, seed: int, progress: Progress) -> N
         progress: where progress is shown.
 
     Raises:
-        UsageError: there cannot be so many images.
+        UsageError: there cannot be so many images, or an imported data set has this name.
     """
     made = {"images": images, "seed": seed}
     if _there(place, made):
         return
+    if place.exists():
+        progress.say(f"warning: other pictures take the place of those in {place}")
+    elif (place.parent / "dataset.parquet").is_file():
+        raise UsageError(
+            f"name: expected one for a synthetic data set, found {place.parent.name!r}, which is "
+            "the name of an imported one: give another"
+        )
     building = temporary_beside(place)
     building.mkdir(parents=True)
     try:

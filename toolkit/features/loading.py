@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,7 @@ from toolkit.features.weights import digest_state, fit_state, read_state
 from toolkit.images.preprocess import Preprocess
 
 _TIMM = "timm/"
+_GENERATOR = threading.Lock()
 
 
 def load(request: BackboneSpec) -> tuple[Backbone, nn.Module, Path | None]:
@@ -39,8 +41,9 @@ def load(request: BackboneSpec) -> tuple[Backbone, nn.Module, Path | None]:
         UsageError: the name is unknown; near ones are listed.
         WeightsError: the weights cannot be had or do not fit.
     """
-    # a random start must not depend on what ran before, nor disturb what runs after
-    with torch.random.fork_rng(devices=[]):
+    # a random start must not depend on what ran before, nor disturb what runs after; the generator
+    # is the process's, so threads take turns
+    with _GENERATOR, torch.random.fork_rng(devices=[]):
         torch.manual_seed(request.seed)
         built = _builder(request.name)(request)
     module, preprocess = built.network, built.preprocess

@@ -37,7 +37,7 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     Attributes:
         label_names_: ``(L,)`` texts, columns of Y if it was a data frame.
-        classes_: the classes 0 and 1 of each label, as scikit-learn has them for many outputs.
+        classes_: ``int8 (L, 2)``, the classes 0 and 1 of each label.
         n_features_in_: width of X.
         feature_names_in_: ``(d,)`` texts, columns of X if it was a data frame.
         constant_: ``float64 (L,)``, the probability of a label with one class among the training
@@ -262,5 +262,7 @@ def _cell_weights(sample_weight: Any, shape: tuple[int, int]) -> np.ndarray:
     )
 
 
-def _classes(labels: int) -> list[np.ndarray]:
-    return [np.array([0, 1], np.int8) for _ in range(labels)]
+def _classes(labels: int) -> np.ndarray:
+    # one row per label: an array, for cross_val_predict asks for its shape; of two columns, so that
+    # two labels are not taken for the two classes of one
+    return np.tile(np.array([0, 1], np.int8), (labels, 1))

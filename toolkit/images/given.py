@@ -23,7 +23,8 @@ def given_images(given: Any) -> Images:
 
     Args:
         given: one path, Pillow image or array ``uint8 (h, w, 3)`` or ``(h, w)``; or several, as a
-            list, a column of a table, or an array ``uint8 (n, h, w, 3)``. What is no file is
+            list, a column of a table, or an array ``uint8 (n, h, w, 3)``; three dimensions are
+            one picture. What is no file is
             encoded without loss.
 
     Raises:
@@ -35,8 +36,8 @@ def given_images(given: Any) -> Images:
 def several(given: Any) -> list[Any]:
     """Return what was given as a list, a single image in a list of its own."""
     single = isinstance(given, str | os.PathLike | Pillow.Image)
-    if isinstance(given, np.ndarray) and given.dtype == np.uint8 and given.ndim in (2, 3):
-        single = given.ndim == 2 or given.shape[-1] == 3
+    if isinstance(given, np.ndarray) and given.dtype == np.uint8:
+        single = given.ndim in (2, 3)  # several pictures have four dimensions
     if single:
         return [given]
     if isinstance(given, np.ndarray) and given.ndim == 2 and given.shape[1] == 1:

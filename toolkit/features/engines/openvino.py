@@ -6,6 +6,7 @@ import importlib.metadata
 import logging
 import os
 import shutil
+import threading
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr
@@ -39,6 +40,8 @@ _EXACT = 2
 _CLOSE = 0.9995
 LEAST_COSINE = 0.999
 logger = logging.getLogger(__name__)
+
+_CONVERTING = threading.Lock()
 
 
 class ConversionError(Exception):
@@ -142,7 +145,9 @@ def _converted(
     place = folder / f"{backbone.name.replace('/', '-')}-{key}"
     with locked(folder / f".{place.name}.lock"):
         if not _whole(place):
-            _convert(backbone, load, views, precision, place)
+            # threads take turns: standard error is turned away, which is the process's
+            with _CONVERTING:
+                _convert(backbone, load, views, precision, place)
     return place / "model.xml"
 
 
