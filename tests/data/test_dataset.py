@@ -275,3 +275,10 @@ def test_painting_takes_no_imported_set_s_name_and_says_what_it_replaces(
     save_dataset(replace(painted, name="mine"), tmp_path)
     with pytest.raises(UsageError, match="found 'mine', which is the name of an imported one"):
         Dataset.synthetic(3, "mine", artifacts=tmp_path, progress=False)
+
+
+def test_a_notebook_shows_labels_as_text(data: Dataset) -> None:
+    hostile = "<script>alert(1)</script>"
+    shown = replace(data, labels=(hostile, *data.labels[1:]))._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown

@@ -15,6 +15,7 @@ from toolkit.data.importer import read_files, read_labelled
 from toolkit.data.readers.frame import read_frame
 from toolkit.data.synthetic import IMAGES, SYNTHETIC, painted_folder
 from toolkit.errors import DataError, listed
+from toolkit.pages.tables import html_table
 from toolkit.runtime.progress import choose_progress
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.files import (
@@ -200,6 +201,13 @@ class Dataset:
             f"Dataset {self.name!r}: {len(self):,} images in {self.root}\n"
             f"{len(self.labels)} labels: {shares}{more}"
         )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (label, int(count), f"{count / len(self):.2%}")
+            for label, count in zip(self.labels, self.Y.sum(axis=0, dtype=np.int64), strict=True)
+        ]
+        return html_table(["label", "positives", "prevalence"], rows, repr(self).split("\n")[0])
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per image: ``image`` (its id), ``path``, and one 0/1 column per label."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from toolkit.errors import ArtifactError, UsageError, listed
 from toolkit.members.predictions import Predictions, load_predictions, save_predictions
+from toolkit.pages.tables import html_table
 from toolkit.storage.files import (
     locked,
     natural_key,
@@ -143,6 +144,15 @@ class Member:
             f"Member {self.name!r}: {self.source}\n"
             f"{found['origin']} on {found['images']:,} development images: {shown or 'no scores'}"
         )
+
+    def _repr_html_(self) -> str:
+        found = self._development
+        heads = ["label", "positives", "AP", "AUROC", "precision", "recall", "F1"]
+        keys = ("support", "ap", "auroc", "precision", "recall", "f1")
+        rows = [
+            [label, *(each.get(key) for key in keys)] for label, each in found["per_label"].items()
+        ]
+        return html_table(heads, rows, repr(self).replace("\n", "; "))
 
     def _json(self, file: str) -> dict[str, Any]:
         found: dict[str, Any] = read_json(self.folder / file, f"{file} of member {self.name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Report:
     bytes: int
     seconds: float
     members: tuple[str, ...]
-    document: dict[str, Any]
+    document: dict[str, Any] = field(repr=False)
 
     def facts(self) -> dict[str, Any]:
         """Return the document of ``toolkit report --json``."""
