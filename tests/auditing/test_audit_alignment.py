@@ -65,7 +65,7 @@ def test_too_few_positives_are_not_called_a_fault(scenes: Make) -> None:
     rare[np.flatnonzero(rare[:, 2])[4:], 2] = 0
     found = alignment(LinearProbe(principal_components(X)), rare, labels, permutations=199)
     assert found.verdict == "labels describe the images"
-    assert found.labels[2].state == "cannot be told"
+    assert found.labels[2].state == "undecided"
     assert found.labels[2].p is None
     assert enough_of_both(rare).tolist() == [True, True, False, True, True, True, True, True]
 

@@ -79,7 +79,7 @@ def test_nothing_is_said_of_label_errors_where_nothing_can_be_told(scenes: Make)
     dataset, split = dataset_of(Scenes(scene.X[:12], Y, ("people", "x"), scene.files[:12]))
     found = examine(dataset, scene.X[:12], split, permutations=199)
     assert found.alignment is not None
-    assert {label.state for label in found.alignment.labels} == {"cannot be told"}
+    assert {label.state for label in found.alignment.labels} == {"undecided"}
     assert (found.noise, found.suspects) == ([], [])
 
 

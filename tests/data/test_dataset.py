@@ -18,8 +18,10 @@ from toolkit.data.dataset_store import (
     load_dataset,
     save_dataset,
 )
+from toolkit.data.open import open_dataset
 from toolkit.data.split import paper_split, save_split
 from toolkit.errors import ArtifactError, DataError, UsageError
+from toolkit.runtime.progress import Progress
 from toolkit.storage.files import digest_bytes
 from toolkit.storage.tables import write_table
 
@@ -275,6 +277,12 @@ def test_painting_takes_no_imported_set_s_name_and_says_what_it_replaces(
     save_dataset(replace(painted, name="mine"), tmp_path)
     with pytest.raises(UsageError, match="found 'mine', which is the name of an imported one"):
         Dataset.synthetic(3, "mine", artifacts=tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("data", [Path("photos"), 3, ["a"], {"image": ["a.jpg"]}])
+def test_what_is_no_data_set_is_named(data: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"found {type(data).__name__}; folders and tables"):
+        open_dataset(data, tmp_path, Progress())
 
 
 def test_a_notebook_shows_labels_as_text(data: Dataset) -> None:

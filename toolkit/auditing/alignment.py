@@ -31,13 +31,13 @@ _FIGURES = ("auroc", "correlation", "z", "p", "p_holm", "p_adjusted")
 # a linear probe that cannot, at 95 %, be better than this is of no use
 NO_USE = 0.65
 
-State = Literal["describes", "hardly describes", "does not describe", "cannot be told"]
+State = Literal["describes", "hardly describes", "does not describe", "undecided"]
 Verdict = Literal[
     "labels describe the images",
     "some labels do not describe the images",
     "labels hardly describe the images",
     "labels do not describe the images",
-    "cannot be told",
+    "undecided",
 ]
 NOT_AT_ALL: Verdict = "labels do not describe the images"
 
@@ -137,7 +137,7 @@ def alignment(
     images unless its AUROC is below 0.65 with 95 % confidence: then it *hardly describes* them. A
     label *does not describe* the images if nothing speaks for it, its own p above ``alpha``
     included, and its AUROC is below 0.65, and nearer to chance than to the mean of the labels that
-    describe, with 95 % confidence; else it *cannot be told*. Single labels are believed only if all
+    describe, with 95 % confidence; else it is *undecided*. Single labels are believed only if all
     together pass too, so that one lucky label does not excuse a shuffle. Where none describes the
     images and the mean AUROC is below 0.65 with 95 % confidence, labels *hardly describe* the
     images if all together pass by far (z of 3.7, which a shuffle reaches once in 10,000 times), and
@@ -186,7 +186,7 @@ def alignment(
     states: list[State] = [
         ("describes" if of_use else "hardly describes")
         if passed
-        else ("does not describe" if at_most < like_chance and own > alpha else "cannot be told")
+        else ("does not describe" if at_most < like_chance and own > alpha else "undecided")
         for of_use, passed, at_most, own in zip(describes, passes, highest, p, strict=True)
     ]
     figures: npt.NDArray[Any] = np.full((len(labels), 6), None, object)
@@ -197,7 +197,7 @@ def alignment(
         LabelAlignment(
             label=name,
             positives=int(counts[j]),
-            state=state.get(j, "cannot be told"),
+            state=state.get(j, "undecided"),
             **dict(zip(_FIGURES, figures[j], strict=True)),
         )
         for j, name in enumerate(labels)
@@ -224,7 +224,7 @@ def _verdict(states: Sequence[State], useless: bool, no_accident: bool) -> Verdi
             return "some labels do not describe the images"
         return "labels describe the images"
     if not useless:
-        return "cannot be told"
+        return "undecided"
     return "labels hardly describe the images" if no_accident else NOT_AT_ALL
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ _NOTEBOOK = 900_000
 
 
 @dataclass(frozen=True, repr=False)
-class Findings:
+class Findings(ABC):
     """What an audit has to say.
 
     Attributes:
@@ -63,9 +64,9 @@ class Findings:
         """Return the document of ``toolkit audit --json``."""
         return {"findings": [each.facts() for each in self.ranked]}
 
+    @abstractmethod
     def page(self, budget: int = BUDGET) -> str:
         """Return a page that needs nothing else, with pictures of ``budget`` characters at most."""
-        raise NotImplementedError
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write the page with pictures."""
@@ -229,17 +230,17 @@ def audit(
             raise UsageError(f"permutations: expected 99 or more, found {permutations}")
         chosen = {"device": device, "precision": precision, "seed": seed, "weights": weights}
         spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **chosen)
-        told, folder = choose_progress(progress), artifacts_folder(artifacts)
-        dataset = open_dataset(data, folder, told)
+        progress, folder = choose_progress(progress), artifacts_folder(artifacts)
+        dataset = open_dataset(data, folder, progress)
         part = get_split(dataset, split, folder)
-        matrix, results = features_of(dataset, spec, folder, told)
+        matrix, skipped = features_of(dataset, spec, folder, progress)
         X = np.full((len(dataset), matrix.X.shape[1]), np.nan, np.float32)
         X[matrix.rows] = matrix.X
         hashes = None
         if not skip_files:
-            with told.task("decoding", len(dataset)) as task:
+            with progress.task("decoding", len(dataset)) as task:
                 hashes = hash_images(dataset.paths, task.advance)
-        with told.task("auditing", _STAGES) as task:
+        with progress.task("auditing", _STAGES) as task:
             examined = examine(
                 dataset,
                 X,
@@ -255,13 +256,10 @@ def audit(
                 device="cuda" if choose_device(device) == "cuda" else "cpu",
                 on_stage=lambda stage: task.advance(),
             )
-        skipped = {each["image"]: each for result in results for each in result.skipped}
-        found = Audit(
-            examined.findings, dataset, part, spec.backbones, examined, list(skipped.values())
-        )
+        found = Audit(examined.findings, dataset, part, spec.backbones, examined, skipped)
         if group_duplicates and examined.duplicates is not None:
             keep_grouped_split(dataset, examined.duplicates.groups, folder)
-            told.say("kept the split 'grouped'")
+            progress.say("kept the split 'grouped'")
     if html is not None:
         found.to_html(html)
     return found

@@ -60,7 +60,9 @@ def principal_components(X: npt.ArrayLike, components: int = COMPONENTS) -> npt.
     )
     kept = np.flatnonzero(spread > _NEGLIGIBLE * max(float(spread[-1]), 1e-30))[::-1]
     if not len(kept):
-        raise DataError("all embeddings are alike, so no label can be told from them: embed again")
+        raise DataError(
+            "all embeddings are alike, so nothing can be learned from them: embed again"
+        )
     Z = given @ axes[:, kept].astype(np.float32)
     Z -= Z.mean(axis=0)
     Z /= np.maximum(Z.std(axis=0), 1e-12)

@@ -38,7 +38,7 @@ def alignment_findings(found: Alignment | None) -> list[Finding]:
     """Return the verdict on all labels, and notes on single ones; None if none can be tested."""
     again = "add images or labels, then audit again"
     if found is None:
-        text = "whether labels describe the images cannot be told: no label has enough of both"
+        text = "whether labels describe the images is undecided: no label has enough of both"
         return [Finding("warning", "alignment", text, again)]
     by_state: dict[str, list[str]] = {}
     for label in found.labels:
@@ -63,13 +63,13 @@ def alignment_findings(found: Alignment | None) -> list[Finding]:
             "critical", f": {listed(bad)} ({len(bad)} of {tested})",
             "check these labels' files or columns; leave them out until they are corrected",
         ),
-        "cannot be told": (
-            "warning", f"whether labels describe the images cannot be told: too few positives "
+        "undecided": (
+            "warning", f"whether labels describe the images is undecided: too few positives "
             f"({text})", again,
         ),
     }  # fmt: skip
     severity, rest, advice = verdicts[found.verdict]
-    sentence = rest if found.verdict == "cannot be told" else found.verdict + rest
+    sentence = rest if found.verdict == "undecided" else found.verdict + rest
     figures = (
         f"mean correlation {found.statistic:.3f}, {found.z:.1f} standard deviations from the mean "
         f"of {found.permutations:,} permutations"
@@ -77,7 +77,7 @@ def alignment_findings(found: Alignment | None) -> list[Finding]:
     findings = [Finding(severity, "alignment", sentence, advice, found.facts(), figures, weight=10)]
     for state, what, advice in (
         ("hardly describes", "hardly describe", "look at some of their images: the link is weak"),
-        ("cannot be told", "have too few positives to tell whether they describe", "add positives"),
+        ("undecided", "have too few positives to tell whether they describe", "add positives"),
     ):
         names = by_state.get(state, [])
         if names and describing:

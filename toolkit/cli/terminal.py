@@ -75,8 +75,8 @@ class TerminalProgress(Progress):
         self._epochs.append([run, *cells])
         if not sys.stderr.isatty():
             named = zip(_EPOCH[1:], cells[1:], strict=True)
-            told = ", ".join(f"{name.replace('_', ' ')} {cell}" for name, cell in named)
-            self.say(f"{run}, epoch {cells[0]}: {told}")
+            shown = ", ".join(f"{name.replace('_', ' ')} {cell}" for name, cell in named)
+            self.say(f"{run}, epoch {cells[0]}: {shown}")
 
     def _epoch_table(self) -> Any:
         from rich.table import Table

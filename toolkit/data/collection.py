@@ -43,15 +43,15 @@ def import_data(
         artifacts: where everything is kept.
         progress: where progress is shown.
     """
-    told, folder = choose_progress(progress), artifacts_folder(artifacts)
+    progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     dataset = Dataset.read(
-        path, name, format=format, annotations=annotations, pairing=pairing, progress=told
+        path, name, format=format, annotations=annotations, pairing=pairing, progress=progress
     )
     if split_file is not None:
         keep_file_split(dataset, Path(split_file), folder)
     save_dataset(dataset, folder)
     if pairing == "published":
-        told.say("warning: labels were paired by position, as published; this is a known fault")
+        progress.say("warning: labels were paired by position, as published; this is a known fault")
     return dataset
 
 
@@ -82,10 +82,10 @@ def fetch_data(what: str, *, artifacts: Folder = None, progress: Any = None) -> 
         UsageError: it is another one.
         FetchError: a download could not be completed or did not verify.
     """
-    told, folder = choose_progress(progress), artifacts_folder(artifacts)
+    progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     if what != "mirflickr25k":
         raise UsageError(f"expected mirflickr25k as what is fetched, found {what!r}")
-    with told.task("downloading (bytes)") as task:
+    with progress.task("downloading (bytes)") as task:
 
         def on_progress(done: int, total: int | None) -> None:
             if total is not None:
@@ -93,7 +93,7 @@ def fetch_data(what: str, *, artifacts: Folder = None, progress: Any = None) -> 
             task.advance(done - task.done)
 
         source = fetch_mirflickr25k(folder / "datasets" / what / "source", on_progress=on_progress)
-    return import_data(source, what, artifacts=folder, progress=told)
+    return import_data(source, what, artifacts=folder, progress=progress)
 
 
 def describe_data(

@@ -103,8 +103,8 @@ class Dataset:
             UsageError: an option is not among its choices.
         """
         safe = folder_name(path) if name is None else safe_name(name, "data set name")
-        told = choose_progress(progress)
-        with told.task("reading images") as task:
+        progress = choose_progress(progress)
+        with progress.task("reading images") as task:
             found = read_labelled(
                 Path(path),
                 format=format,
@@ -113,11 +113,11 @@ class Dataset:
                 on_progress=task.advance,
             )
         if found.passed_over:
-            told.say(f"warning: not image files, left out: {listed(found.passed_over)}")
+            progress.say(f"warning: not image files, left out: {listed(found.passed_over)}")
         dataset = cls(name=safe, root=found.root, **found.columns)
         unreadable = [i for i, mode in zip(dataset.ids, dataset.modes, strict=True) if not mode]
         if unreadable:
-            told.say(f"warning: {len(unreadable)} images are unreadable ({listed(unreadable)})")
+            progress.say(f"warning: {len(unreadable)} images are unreadable ({listed(unreadable)})")
         return dataset
 
     @classmethod
@@ -181,10 +181,10 @@ class Dataset:
         Raises:
             UsageError: there cannot be so many images.
         """
-        told = choose_progress(progress)
+        progress = choose_progress(progress)
         place = artifacts_folder(artifacts) / "datasets" / safe_name(name, "data set name")
-        painted_folder(place / "source", images, seed, told)
-        return cls.read(place / "source", name, progress=told)
+        painted_folder(place / "source", images, seed, progress)
+        return cls.read(place / "source", name, progress=progress)
 
     def __len__(self) -> int:
         """Return the number of images."""

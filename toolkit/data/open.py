@@ -8,7 +8,7 @@ from pathlib import Path
 from toolkit.data.dataset import Dataset
 from toolkit.data.dataset_store import dataset_file, last_dataset, load_dataset, save_dataset
 from toolkit.data.synthetic import SYNTHETIC
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, UsageError
 from toolkit.runtime.progress import Progress
 
 
@@ -23,12 +23,17 @@ def open_dataset(data: Dataset | str | None, artifacts: Path, progress: Progress
         progress: where progress is shown.
 
     Raises:
-        UsageError: there is no data set of that name.
+        UsageError: there is no data set of that name, or ``data`` is something else.
     """
     if isinstance(data, Dataset):
         if not _kept(data, artifacts):
             save_dataset(data, artifacts)
         return data
+    if data is not None and not isinstance(data, str):
+        raise UsageError(
+            f"data: expected a Dataset or the name of one, found {type(data).__name__}; folders "
+            "and tables are read by Dataset.read and Dataset.from_frame"
+        )
     chosen = data or os.environ.get("TOOLKIT_DATA") or last_dataset(artifacts)
     if chosen is None:
         if dataset_file(artifacts, SYNTHETIC).is_file():

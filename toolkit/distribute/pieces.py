@@ -19,15 +19,11 @@ class Piece:
         name: for people.
         function: does it.
         inputs: by name of the function's parameters.
-        cpus: how many processors it keeps busy.
-        gpus: how many GPUs it needs.
     """
 
     name: str
     function: Callable[..., Any]
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    cpus: float = 1.0
-    gpus: float = 0.0
 
 
 def run_pieces(pieces: Iterable[Piece], on: str = "here") -> Iterator[tuple[Piece, Any]]:

@@ -90,13 +90,13 @@ def ensemble(
     if resamples < 1:
         raise UsageError(f"resamples: expected 1 or more, found {resamples}")
     members = members if isinstance(members, str | Member) else list(members)
-    told, home = choose_progress(progress), home_of(members)
+    progress, home = choose_progress(progress), home_of(members)
     folder = artifacts_folder(artifacts if artifacts is not None else home)
     if home is not None and folder.resolve() != home.resolve():
         raise UsageError(f"artifacts: expected {home}, where the members lie, found {folder}")
     if data is None and home is not None:
         data = _data_of(members)
-    dataset = open_dataset(data, folder, told)
+    dataset = open_dataset(data, folder, progress)
     part = get_split(dataset, split, folder)
     fold = get_folds(dataset, part, folder, folds, seed=0)
     options = {
@@ -108,7 +108,7 @@ def ensemble(
     marks = [key.replace("_", "-") for key, chosen in options.items() if chosen]
     marks += [] if split == "paper" else [split]
     own = safe_name("-".join(["ensemble", method, *marks]) if name is None else name, "name")
-    chosen = _chosen(members, own, folder, dataset, fold, told)
+    chosen = _chosen(members, own, folder, dataset, fold, progress)
     digests = {member.name: member.scored.digest for member in chosen}
     recipe: dict[str, Any] = {
         "command": "ensemble",
@@ -122,19 +122,20 @@ def ensemble(
         "seed": seed,
     }
     version = importlib.metadata.version("toolkit")
+    inputs = digest_of(dataset.digest, fold.digest, digests, recipe, version)
     with reuse_or_make(
         folder,
         own,
-        inputs := digest_of(dataset.digest, fold.digest, digests, recipe, version),
+        inputs,
         overwrite=overwrite,
         folder=folder / "ensembles" / f".partial-{own}",
         clear=lambda: None,
-        say=told.say,
+        say=progress.say,
     ) as there:
         if there is not None:
             return there
         started = time.perf_counter()
-        with told.task(f"combining {counted(len(chosen), 'member')}", 2) as task:
+        with progress.task(f"combining {counted(len(chosen), 'member')}", 2) as task:
             joined = join(chosen, dataset, part, fold)
             fitted = fit_ensemble(
                 joined, method, **options, calibration=calibration, objective=thresholds, seed=seed
@@ -178,7 +179,7 @@ def ensemble_facts(member: Member) -> dict[str, Any]:
 
 
 def _chosen(
-    wanted: Wanted, own: str, artifacts: Path, dataset: Dataset, folds: Folds, told: Progress
+    wanted: Wanted, own: str, artifacts: Path, dataset: Dataset, folds: Folds, progress: Progress
 ) -> list[Member]:
     chosen, left_out = find_members(
         artifacts,
@@ -187,7 +188,7 @@ def _chosen(
         check=lambda member: require_same_folds(member, dataset, folds),
     )
     if left_out:
-        told.say(f"left out, made on another data set, split or folds: {listed(left_out)}")
+        progress.say(f"left out, made on another data set, split or folds: {listed(left_out)}")
     if own in (member.name for member in chosen):
         raise UsageError(f"{own} cannot be a member of itself: choose another name")
     return chosen

@@ -135,7 +135,7 @@ def embed(
         DataError: an image changed since it was imported.
         ArtifactError: the store is damaged.
     """
-    told, folder = choose_progress(progress), artifacts_folder(artifacts)
+    progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     spec = FeatureSpec.parse(
         [backbone],
         weights=weights,
@@ -148,7 +148,7 @@ def embed(
         engine=engine,
         seed=seed,
     )
-    dataset = open_dataset(data, folder, told)
+    dataset = open_dataset(data, folder, progress)
     ((key, load),) = spec.keys(folder)
     if verify:
         dataset.require_unchanged()
@@ -157,7 +157,7 @@ def embed(
             images, key, load, folder,
             sample=sample, seed=seed, engine=engine, device=choose_device(device),
         )  # fmt: skip
-    filled = fill(dataset, key, load, folder, engine=engine, device=device, progress=told)
+    filled = fill(dataset, key, load, folder, engine=engine, device=device, progress=progress)
     return Embeddings(dataset, key, folder, filled)
 
 

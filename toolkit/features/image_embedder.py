@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,8 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from toolkit.errors import DataError, counted, listed
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.embed import feature_names
-from toolkit.features.engines.base import Engine
-from toolkit.features.engines.choose import make_engine
+from toolkit.features.engines.choose import Engines
 from toolkit.features.fill import fill_store
 from toolkit.features.key import CacheKey, store_folder
 from toolkit.features.spec import FeatureSpec, Loader
@@ -122,7 +119,7 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 device=choose_device(self.device),
                 on_start=task.start,
                 on_progress=task.advance,
-                make=partial(_shared_engine, key.hex),
+                make=_engines,
             )
         if filled.skipped:
             count = counted(len(filled.skipped), "image")
@@ -147,7 +144,8 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def _folder(self) -> Path:
-        return _temporary() if self.artifacts is None else artifacts_folder(self.artifacts)
+        given = _temporary().name if self.artifacts is None else self.artifacts
+        return artifacts_folder(given)
 
     def _key(self, folder: Path) -> tuple[CacheKey, Loader]:
         options = self.get_params(deep=False)
@@ -160,20 +158,8 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 @cache
-def _temporary() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="toolkit-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="toolkit-")  # removed when the process ends
 
 
-def _shared_engine(store: str, backbone: Any, load: Any, **options: Any) -> Engine:
-    """Return one engine for all that embed to a store: folds and clones need not load it again."""
-    key = (store, tuple(sorted(options.items())))
-    if key not in _engines:
-        while len(_engines) > 1:
-            del _engines[next(iter(_engines))]
-        _engines[key] = make_engine(backbone, load, **options)
-    return _engines[key]
-
-
-_engines: dict[Any, Engine] = {}
+_engines = Engines(most=2)  # folds and clones need not load a network again

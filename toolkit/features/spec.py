@@ -161,8 +161,10 @@ def fill(
 
 def features_of(
     dataset: Dataset, spec: FeatureSpec, artifacts: Path, progress: Progress
-) -> tuple[FeatureMatrix, list[Filled]]:
-    """Return a data set's features, what is missing embedded, and what each pass did.
+) -> tuple[FeatureMatrix, list[dict[str, str]]]:
+    """Return a data set's features, what is missing embedded, and the images without any.
+
+    Those cannot be decoded: each has its ``image`` and the ``reason``, once for all backbones.
 
     Raises:
         DataError: an image changed since it was imported.
@@ -170,11 +172,9 @@ def features_of(
         WeightsError: likewise.
     """
     made = spec.keys(artifacts)
-    results = [
-        fill(
-            dataset, key, load, artifacts,
-            engine=spec.engine, device=spec.device, progress=progress,
-        )
-        for key, load in made
-    ]  # fmt: skip
-    return gather(dataset.digests, [key for key, _ in made], artifacts), results
+    how: dict[str, Any] = {"engine": spec.engine, "device": spec.device, "progress": progress}
+    skipped: dict[str, dict[str, str]] = {}
+    for key, load in made:
+        filled = fill(dataset, key, load, artifacts, **how)
+        skipped |= {each["image"]: each for each in filled.skipped}
+    return gather(dataset.digests, [key for key, _ in made], artifacts), list(skipped.values())

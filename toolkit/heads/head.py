@@ -110,8 +110,9 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
             self._restore(state)
         return self
 
+    @abstractmethod
     def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:
-        raise NotImplementedError  # unless a head has a fit of its own
+        """Learn the labels that are not constant."""
 
     @abstractmethod
     def _scores(self, X: np.ndarray) -> np.ndarray:

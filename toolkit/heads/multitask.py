@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 
-from toolkit.heads.auxiliary import WEIGHTINGS, check_tasks, make_targets
+from toolkit.heads.auxiliary import WEIGHTINGS, Targets, check_tasks, make_targets
 from toolkit.heads.head import seed_of, warn_one_class
 from toolkit.heads.network_head import Layers, NetworkHead
 from toolkit.runtime.options import check_choices, check_ranges
@@ -78,24 +78,34 @@ class MultitaskHead(NetworkHead):
         X, Y, weight = X[counted], Y[counted], weight[counted]
         material = {name: np.asarray(values)[counted] for name, values in (aux or {}).items()}
         targets = [make_targets(task, Y, material, seed) for task in self.tasks]
+        self._fit(X, Y[:, varied], weight[:, varied], targets, seed)
+        return self
+
+    def _fit(
+        self,
+        X: np.ndarray,
+        Y: np.ndarray,
+        weight: np.ndarray,
+        targets: Sequence[Targets] = (),
+        seed: int = 0,
+    ) -> None:
         X = self._learn_roots(X)
         self._learn_scale(X)
         self.log_variance_ = np.zeros(1 + len(targets), np.float32)
-        if len(varied):
+        if Y.shape[1]:
             from toolkit.heads.multitask_training import train
 
             network, self.log_variance_ = train(
                 self._standardised(X),
-                Y[:, varied],
-                weight[:, varied],
-                targets,
+                Y,
+                weight,
+                list(targets),
                 self,
                 seed=seed,
                 weighting=self.weighting,
                 aux_weight=self.aux_weight,
             )
             self.networks_ = [network]
-        return self
 
     def _logits(self, layers: Layers, X: np.ndarray) -> np.ndarray:
         from toolkit.heads.multitask_training import logits_of

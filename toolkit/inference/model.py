@@ -19,12 +19,13 @@ from toolkit.data.split import Split
 from toolkit.data.split_store import get_split
 from toolkit.ensembles.thresholds import tuned_thresholds
 from toolkit.errors import MemberError, UsageError, counted, listed
+from toolkit.features.engines.choose import Engines
 from toolkit.inference.bundle import is_bundle, open_bundle
 from toolkit.inference.given import Given, find_images
 from toolkit.inference.outputs import Gathered, open_output, read_output
 from toolkit.inference.scorer import Scorer
 from toolkit.inference.scorers import in_artifacts, open_scorer
-from toolkit.inference.stream import Engines, Outcome, Write, score_images
+from toolkit.inference.stream import Outcome, Write, score_images
 from toolkit.members.member import Member, load_member
 from toolkit.pages.tables import facts_table
 from toolkit.runtime.denormals import flushed_denormals

@@ -7,17 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from toolkit.features.backbones import Backbone
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.engines.base import Engine
-from toolkit.features.engines.choose import make_engine
+from toolkit.features.engines.choose import Engines, make_engine
 from toolkit.features.fill import fill_store
 from toolkit.features.key import CacheKey, store_folder
-from toolkit.features.resolve import Loaded
 from toolkit.images.given import given_image
 from toolkit.images.pixel_store import PixelKey, decode_pixels
 from toolkit.images.sources import Image, Images
@@ -124,25 +121,6 @@ def _parts(images: Iterable[tuple[str, Source]], chunk: int) -> Iterator[list[tu
             part, pictures = [], 0
     if part:
         yield part
-
-
-class Engines:
-    """Builds engines, each once.
-
-    Args:
-        make: builds one.
-    """
-
-    def __init__(self, make: Make = make_engine) -> None:
-        self._make = make
-        self._made: dict[Any, Engine] = {}
-
-    def __call__(self, backbone: Backbone, load: Callable[[], Loaded], **options: Any) -> Engine:
-        """Return the engine of a backbone with these options."""
-        key = (backbone, *sorted(options.items()))
-        if key not in self._made:
-            self._made[key] = self._make(backbone, load, **options)
-        return self._made[key]
 
 
 class _Batch:

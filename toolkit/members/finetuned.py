@@ -122,7 +122,7 @@ def finetune(
         DataError: images changed since they were imported, or there are none to learn from.
         StoppedError: it was asked to stop.
     """
-    told, folder = choose_progress(progress), artifacts_folder(artifacts)
+    progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     given = {
         "pretrain": pretrain,
         "loss": loss,
@@ -142,11 +142,11 @@ def finetune(
         _name(protocol, row, asked, own, how, tasks) if name is None else name, "member name"
     )
     if folds and (how.keep != "last" or how.patience):
-        told.say(
+        progress.say(
             "with folds all but one of the runs learn from an image, so none is left to choose "
             "weights by: each run keeps its last epoch's"
         )
-    dataset = open_dataset(data, folder, told)
+    dataset = open_dataset(data, folder, progress)
     part = get_split(dataset, split, folder)
     fold = get_folds(dataset, part, folder, folds, seed=0) if folds else None
     chosen = choose_device(device)
@@ -158,9 +158,9 @@ def finetune(
         precision=choose_precision(precision, chosen),
         seed=seed,
     )
-    images = training_images(dataset, how, spec, size, folder, told)
+    images = training_images(dataset, how, spec, size, folder, progress)
     work = _Work(
-        *(dataset, part, fold, how, spec, images, tasks, weighting, aux_weight, folder, told),
+        *(dataset, part, fold, how, spec, images, tasks, weighting, aux_weight, folder, progress),
         {
             "command": "finetune",
             "protocol": protocol,

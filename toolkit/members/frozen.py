@@ -89,10 +89,9 @@ def ovr(
             from other inputs.
         DataError: images changed since they were imported, or are too few.
     """
-    work = FrozenWork.start(
-        data, features, weights, views, pooling, crop, split, folds, device, precision, seed,
-        artifacts, progress,
-    )  # fmt: skip
+    how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
+    spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **how)
+    work = FrozenWork.start(data, spec, split, folds, artifacts, progress)
     options: dict[str, Any] = {"class_weight": None if class_weight == "none" else class_weight}
     options |= {"loss": loss} if loss is not None else {}
     options |= {"seeds": seeds} if seeds is not None else {}
@@ -119,41 +118,22 @@ class FrozenWork:
     def start(
         cls,
         data: Dataset | str | None,
-        features: str | Iterable[str],
-        weights: str,
-        views: str | Iterable[str],
-        pooling: str,
-        crop: str | Iterable[str],
+        spec: FeatureSpec,
         split: str,
         folds: int,
-        device: str,
-        precision: str,
-        seed: int,
         artifacts: str | os.PathLike[str] | None,
         progress: Any,
     ) -> FrozenWork:
         """Look at the options of a verb; nothing is computed yet."""
-        told, folder = choose_progress(progress), artifacts_folder(artifacts)
-        spec = FeatureSpec.parse(
-            features,
-            weights=weights,
-            views=views,
-            pooling=pooling,
-            crop=crop,
-            device=device,
-            precision=precision,
-            seed=seed,
-        )
-        dataset = open_dataset(data, folder, told)
+        progress, folder = choose_progress(progress), artifacts_folder(artifacts)
+        dataset = open_dataset(data, folder, progress)
         part = get_split(dataset, split, folder)
         fold = get_folds(dataset, part, folder, folds, seed=0)
-        return cls(dataset, spec, part, fold, folds, folder, told)
+        return cls(dataset, spec, part, fold, folds, folder, progress)
 
     def matrix(self) -> tuple[FeatureMatrix, list[dict[str, str]]]:
         """Return the features, what is missing embedded, and images that were skipped."""
-        matrix, results = features_of(self.dataset, self.spec, self.artifacts, self.progress)
-        skipped = {each["image"]: each for result in results for each in result.skipped}
-        return matrix, list(skipped.values())
+        return features_of(self.dataset, self.spec, self.artifacts, self.progress)
 
     def training(self, matrix: FeatureMatrix) -> tuple[np.ndarray, np.ndarray]:
         """Return ``Y (m, L)``, the test labels blanked, and ``fold (m,)`` of a matrix's rows."""

@@ -12,6 +12,7 @@ import numpy as np
 from toolkit.data.dataset import Dataset
 from toolkit.errors import UsageError
 from toolkit.features.matrix import FeatureMatrix
+from toolkit.features.spec import FeatureSpec
 from toolkit.heads.auxiliary import check_tasks
 from toolkit.heads.registry import make_head
 from toolkit.members.ablation import Effect, fits_of
@@ -96,10 +97,9 @@ def multitask(
         DataError: images changed since they were imported, or a teacher cannot embed one.
     """
     tasks = check_tasks([task for task in names_of(aux) if task != "none"])
-    work = FrozenWork.start(
-        data, features, weights, views, pooling, crop, split, folds, device, precision, seed,
-        artifacts, progress,
-    )  # fmt: skip
+    how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
+    spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **how)
+    work = FrozenWork.start(data, spec, split, folds, artifacts, progress)
     options = {
         "tasks": tasks,
         "weighting": weighting,

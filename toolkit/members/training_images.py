@@ -83,8 +83,8 @@ def _features(
     ((key, _),) = spec.keys(artifacts)
 
     def source() -> tuple[Source, np.ndarray, Skipped]:
-        matrix, (result,) = features_of(dataset, spec, artifacts, progress)
-        return Source.of_features(matrix.X, spec.device), matrix.rows, result.skipped
+        matrix, skipped = features_of(dataset, spec, artifacts, progress)
+        return Source.of_features(matrix.X, spec.device), matrix.rows, skipped
 
     def network() -> nn.Module:
         return FrozenClassifier(key.backbone.dim, len(dataset.labels))

@@ -143,11 +143,11 @@ def compare(
         MemberError: a member that was named cannot be compared here.
     """
     check_choice("sort", sort, METRICS)
-    told, folder = choose_progress(progress), artifacts_folder(artifacts)
-    dataset = open_dataset(data, folder, told)
+    progress, folder = choose_progress(progress), artifacts_folder(artifacts)
+    dataset = open_dataset(data, folder, progress)
     kinds = belonging(parse_kinds(kind), dataset.labels, paper)
     chosen = get_split(dataset, split, folder)
-    found = comparable(dataset, chosen, folder, members, kinds=kinds, part=part, say=told.say)
+    found = comparable(dataset, chosen, folder, members, kinds=kinds, part=part, say=progress.say)
     rows = compared_rows(
         dataset,
         chosen,
@@ -156,7 +156,7 @@ def compare(
         part=part,
         resamples=resamples,
         seed=seed,
-        progress=told,
+        progress=progress,
     )
     images = len(chosen.test if part == "test" else chosen.development)
     return Comparison(dataset.name, split, part, images, ordered(rows, sort, kinds), found)

@@ -87,18 +87,18 @@ def report(
     if place.is_dir():
         raise UsageError(f"out: expected a file's name, found the folder {place}")
     began = time.perf_counter()
-    told, folder = choose_progress(progress), artifacts_folder(artifacts)
-    dataset = open_dataset(data, folder, told)
+    progress, folder = choose_progress(progress), artifacts_folder(artifacts)
+    dataset = open_dataset(data, folder, progress)
     findings = _findings(audit, dataset)
     kinds = belonging(KINDS, dataset.labels, paper)
     part = get_split(dataset, split, folder)
-    chosen = comparable(dataset, part, folder, members, kinds=kinds, say=told.say)
+    chosen = comparable(dataset, part, folder, members, kinds=kinds, say=progress.say)
     how: dict[str, Any] = {"resamples": resamples, "seed": seed}
-    rows = compared_rows(dataset, part, chosen, paper="paper" in kinds, progress=told, **how)
+    rows = compared_rows(dataset, part, chosen, paper="paper" in kinds, progress=progress, **how)
     rows = ordered(rows, kinds=kinds, best_first=True)
     facts = {name: f"{value:,}" for name, value in how.items()}
     page = report_page(
-        dataset, part, chosen, rows, folder, facts=facts, findings=findings, progress=told
+        dataset, part, chosen, rows, folder, facts=facts, findings=findings, progress=progress
     )
     write_page(page, place.absolute())
     return Report(

@@ -86,24 +86,22 @@ def reproduce(
         UsageError: a recipe is not there, or names an unknown command or key.
         StoppedError: it was asked to stop; the same call goes on.
     """
-    told, folder = choose_progress(progress), artifacts_folder(artifacts)
+    progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     named = names_of(recipes) if isinstance(recipes, str) else None
     each = [recipes] if isinstance(recipes, os.PathLike) else named or recipes
     known = known_keys()
     steps = [(str(name), step) for name in each for step in find_recipe(str(name), known)]
     if smoke:
         steps = [(name, smoke_step(step)) for name, step in steps]
-        dataset, folder = _smoke_data(data, folder, told)
+        dataset, folder = _smoke_data(data, folder, progress)
     else:
-        dataset = open_dataset(data, folder, told)
-    pieces = [
-        Piece(name, _run, {"step": step, "dataset": dataset, "artifacts": folder, "progress": told})
-        for name, step in steps
-    ]
+        dataset = open_dataset(data, folder, progress)
+    shared = {"dataset": dataset, "artifacts": folder, "progress": progress}
+    pieces = [Piece(name, _run, {"step": step, **shared}) for name, step in steps]
     outcomes: list[dict[str, Any]] = []
     try:
         with one_thread(smoke):
-            for piece, (code, result) in run_pieces(_announced(pieces, told), on):
+            for piece, (code, result) in run_pieces(_announced(pieces, progress), on):
                 step = piece.inputs["step"]
                 outcomes.append({"recipe": piece.name, "step": step, "exit_code": code})
                 if on_step is not None and result is not None:
@@ -112,7 +110,7 @@ def reproduce(
         raise StoppedError(f"step {len(outcomes) + 1} of {len(steps)}: {stopped}") from stopped
     if not any(outcome["step"]["command"] == "finetune" for outcome in outcomes):
         return Reproduction(outcomes, [], [])
-    return Reproduction(outcomes, *_rows(dataset, folder, told))
+    return Reproduction(outcomes, *_rows(dataset, folder, progress))
 
 
 def _announced(pieces: Iterable[Piece], progress: Progress) -> Iterable[Piece]:

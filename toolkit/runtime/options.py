@@ -94,11 +94,13 @@ def parse_options(settings: Mapping[str, Any] | Iterable[str] | None) -> dict[st
 
     >>> parse_options(["gamma=2", "loss=focal", "Cs=[0.1, 1]"])
     {'gamma': 2, 'loss': 'focal', 'Cs': [0.1, 1]}
+    >>> parse_options("epochs=2")
+    {'epochs': 2}
     """
     if settings is None or isinstance(settings, Mapping):
         return dict(settings or {})
     options: dict[str, Any] = {}
-    for setting in settings:
+    for setting in [settings] if isinstance(settings, str) else settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"set: expected key=value, found {setting!r}")

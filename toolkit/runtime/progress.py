@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-ProgressLike = "bool | Callable[[str, int, int | None], None] | Progress | None"
 _log = logging.getLogger("toolkit")
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from toolkit.errors import UsageError, check_choice
 from toolkit.features.backbones import Backbone
@@ -63,3 +64,25 @@ def make_engine(
     # torch rounds to the nearest, which moves features further than was asked for here
     exact = "fp32" if device == "cpu" and engine != "torch" else precision
     return TorchEngine(embedder(load()[1], backbone, views), device, exact)
+
+
+class Engines:
+    """Builds engines, each once; of many that were built the latest are kept.
+
+    Args:
+        make: builds one.
+        most: how many to keep; None for all.
+    """
+
+    def __init__(self, make: Callable[..., Engine] = make_engine, most: int | None = None) -> None:
+        self._make, self._most = make, most
+        self._made: dict[Any, Engine] = {}
+
+    def __call__(self, backbone: Backbone, load: Callable[[], Loaded], **options: Any) -> Engine:
+        """Return the engine of a backbone with these options."""
+        key = (backbone, *sorted(options.items()))
+        if key not in self._made:
+            while self._most is not None and len(self._made) >= self._most:
+                del self._made[next(iter(self._made))]
+            self._made[key] = self._make(backbone, load, **options)
+        return self._made[key]
