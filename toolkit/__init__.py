@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from toolkit.members.finetuned import finetune as finetune
     from toolkit.members.frozen import ovr as ovr
     from toolkit.members.member import Member as Member
+    from toolkit.members.multitask import Ablation as Ablation
+    from toolkit.members.multitask import ablate_tasks as ablate_tasks
     from toolkit.members.multitask import multitask as multitask
     from toolkit.reports.compare import Comparison as Comparison
     from toolkit.reports.compare import compare as compare
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from toolkit.statistics.metrics import score as score
 
 _PLACES = {
+    "Ablation": "members.multitask",
     "Audit": "auditing.audit",
     "Comparison": "reports.compare",
     "Dataset": "data.dataset",
@@ -65,6 +68,7 @@ _PLACES = {
     "MultitaskHead": "heads.multitask",
     "Report": "reports.report",
     "Scored": "inference.model",
+    "ablate_tasks": "members.multitask",
     "audit": "auditing.audit",
     "compare": "reports.compare",
     "cross_fit": "members.cross_fit",

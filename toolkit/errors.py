@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Iterable
+from typing import SupportsIndex
 
 
 class ToolkitError(Exception):
@@ -67,6 +69,24 @@ def counted(number: int, noun: str) -> str:
     ('1 member', '2,000 images')
     """
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def check_whole(name: str, value: object, low: int = 0) -> int:
+    """Return a whole number, NumPy's too, as an ``int``; raise UsageError if it is none.
+
+    Args:
+        name: of the option, for the message.
+        value: what was given.
+        low: the smallest that is allowed.
+
+    >>> check_whole("seed", -1)
+    Traceback (most recent call last):
+    toolkit.errors.UsageError: seed: expected a whole number from 0, found -1
+    """
+    whole = not isinstance(value, bool) and isinstance(value, SupportsIndex)
+    if not whole or operator.index(value) < low:  # type: ignore[arg-type]
+        raise UsageError(f"{name}: expected a whole number from {low}, found {value!r}")
+    return operator.index(value)  # type: ignore[arg-type]
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:

@@ -72,7 +72,7 @@ def test_what_cannot_be_made_says_so(made: tuple[Path, World], tmp_path: Path) -
     artifacts, _ = made
     good = tk.load_member("good", artifacts=artifacts)
     for options, words in (
-        ({"resamples": 0}, "resamples: expected 1 or more, found 0"),
+        ({"resamples": 0}, "resamples: expected a whole number from 1, found 0"),
         ({"artifacts": tmp_path}, "where the members lie"),
         ({"name": "good"}, "a member of itself"),
         ({"calibration": "x"}, "calibration: expected auto"),

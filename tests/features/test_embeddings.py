@@ -12,7 +12,6 @@ from toolkit.data.dataset import Dataset
 from toolkit.errors import DataError, UsageError
 from toolkit.features.embed import Embeddings, embed
 from toolkit.features.image_embedder import ImageEmbedder
-from toolkit.features.verify import Verified
 
 OPTIONS: dict[str, Any] = {"weights": "none", "precision": "fp32", "engine": "torch"}
 NETWORK = "timm/test_resnet"
@@ -75,8 +74,8 @@ def test_verifying_tells_whether_rows_are_what_images_give(
     made: Embeddings, tmp_path: Path
 ) -> None:
     options = {**OPTIONS, "artifacts": made.artifacts, "progress": False}
-    found = embed("photos", NETWORK, verify=True, sample=3, **options)
-    assert isinstance(found, Verified)
+    found = embed("photos", NETWORK, verify=True, sample=3, **options).verified
+    assert found is not None
     assert found.agrees
     assert found.sampled == 3
 

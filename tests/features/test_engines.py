@@ -285,5 +285,5 @@ def test_the_engine_is_chosen_by_device_and_request(converted: Path) -> None:
     assert make(converted, engine="torch").name == "torch"
     with pytest.raises(UsageError, match="engine: expected auto, torch or openvino, found 'onnx'"):
         make(converted, engine="onnx")
-    with pytest.raises(UsageError, match="--engine openvino runs on the processor"):
+    with pytest.raises(UsageError, match="engine: openvino runs on the processor"):
         make(converted, engine="openvino", device="cuda")

@@ -31,7 +31,6 @@ def names(found: list[Member]) -> list[str]:
         ("b,a*", NAMES),
         (["b", "a2,b"], ("a2", "b")),
         ("a?", ("a2",)),
-        ("c*", ()),
         ([], ()),
     ],
 )
@@ -39,6 +38,12 @@ def test_names_and_patterns_give_each_member_once_in_natural_order(
     artifacts: Path, wanted: str | list[str | Member], meant: tuple[str, ...]
 ) -> None:
     assert names(find_members(artifacts, wanted)[0]) == list(meant)
+
+
+@pytest.mark.parametrize("wanted", ["c*", "a2,c*", "c"])
+def test_what_meets_no_member_is_named(artifacts: Path, wanted: str) -> None:
+    with pytest.raises(UsageError, match=r"no member named c\*?; there are: a2, a10, b"):
+        find_members(artifacts, wanted)
 
 
 def test_members_in_hand_stand_beside_names(artifacts: Path) -> None:

@@ -10,7 +10,7 @@ from toolkit.runtime.device import choose_device, choose_precision
 def test_devices_and_precisions_are_chosen_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("cpu") == "cpu"
-    with pytest.raises(UsageError, match="--device cuda: there is none on this machine"):
+    with pytest.raises(UsageError, match="device: cuda is not there on this machine; use cpu"):
         choose_device("cuda")
     with pytest.raises(UsageError, match="device: expected auto, cpu, cuda or mps"):
         choose_device("tpu")

@@ -31,18 +31,17 @@ def embed(
     dtype: Annotated[str, typer.Option(help="fp16 or fp32 rows on disk.")] = "fp16",
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Embed a sample of the cached images again and compare."),
+        typer.Option("--verify", help="Embed a sample again and compare it with what is cached."),
     ] = False,
     sample: Annotated[int, typer.Option(min=1, help="Images for --verify.")] = 64,
     **shared: Any,
 ) -> None:
     """Embed a data set's images with a frozen backbone; what is cached is not computed again."""
     import toolkit
-    from toolkit.features.verify import Verified
 
     done = toolkit.embed(backbone=backbone, dtype=dtype, verify=verify, sample=sample, **shared)
-    if isinstance(done, Verified):
-        _show_verified(run, done)
+    if done.verified is not None:
+        _show_verified(run, done.verified)
     else:
         _show_embedded(run, done)
 

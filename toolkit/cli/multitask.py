@@ -35,19 +35,25 @@ def multitask(
         bool, typer.Option("--ablate", help="Train with and without each task; print the effects.")
     ] = False,
     seeds: Annotated[int, typer.Option(help="For --ablate: runs of each set.")] = 5,
+    name: str | None = None,
+    overwrite: bool = False,
     **shared: Any,
 ) -> None:
     """Fit one network for all labels that learns auxiliary tasks too, scored out of fold."""
     import toolkit
-    from toolkit.members.member import Member
+    from toolkit.errors import UsageError
 
-    made = toolkit.multitask(aux=aux, weighting=weighting, ablate=ablate, seeds=seeds, **shared)
-    if isinstance(made, Member):
-        show_member(run, made)
-    elif run.json:
-        run.emit(made.facts())
+    made: dict[str, Any] = {"name": name, "overwrite": overwrite}
+    if not ablate:
+        show_member(run, toolkit.multitask(aux=aux, weighting=weighting, **shared, **made))
+        return
+    if made != {"name": None, "overwrite": False}:
+        raise UsageError("an ablation keeps no model: leave --name and --overwrite out")
+    found = toolkit.ablate_tasks(aux=aux, weighting=weighting, seeds=seeds, **shared)
+    if run.json:
+        run.emit(found.facts())
     else:
-        _show_ablation(run, made)
+        _show_ablation(run, found)
 
 
 def _show_ablation(run: Run, found: Ablation) -> None:

@@ -21,7 +21,7 @@ from toolkit.data.split import (
     save_split,
     stratified_split,
 )
-from toolkit.errors import ArtifactError, UsageError, check_choice
+from toolkit.errors import ArtifactError, UsageError, check_choice, check_whole
 
 SPLITS = ("paper", "stratified", "grouped", "file")
 
@@ -95,6 +95,7 @@ def get_folds(dataset: Dataset, split: Split, artifacts: Path, k: int = 5, seed:
         DataError: the development set is too small for k folds.
         ArtifactError: the kept file is damaged.
     """
+    k = check_whole("folds", k, 2)
     folder = dataset_file(artifacts, dataset.name).parent / "folds"
     path = folder / f"{split.name}-{split.digest[:8]}-{dataset.digest[:8]}-k{k}-s{seed}.parquet"
     if path.is_file():

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from toolkit.data.synth import synthesise
-from toolkit.errors import ArtifactError, UsageError
+from toolkit.errors import ArtifactError, UsageError, check_whole
 from toolkit.runtime.progress import Progress
 from toolkit.storage.files import (
     locked,
@@ -34,6 +34,7 @@ def painted_folder(place: Path, images: int, seed: int, progress: Progress) -> N
     Raises:
         UsageError: there cannot be so many images, or an imported data set has this name.
     """
+    images, seed = check_whole("images", images, 1), check_whole("seed", seed)
     made = {"images": images, "seed": seed}
     if _there(place, made):
         return

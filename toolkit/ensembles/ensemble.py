@@ -19,10 +19,10 @@ from toolkit.ensembles.fit import METHODS, Ensemble, fit_ensemble
 from toolkit.ensembles.gains import Gains, decide_nested, measure_gains
 from toolkit.ensembles.join import Joined, join, require_same_folds
 from toolkit.ensembles.thresholds import parse_objective
-from toolkit.errors import UsageError, check_choice, counted, listed
+from toolkit.errors import UsageError, check_choice, check_whole, counted, listed
 from toolkit.members.find import Wanted, find_members, home_of
 from toolkit.members.member import KINDS, Member, provenance, save_member
-from toolkit.members.reuse import reuse_or_make
+from toolkit.members.reuse import default_name, reuse_or_make
 from toolkit.runtime.progress import Progress, choose_progress
 from toolkit.statistics.metrics import decision_counts, rates_from_counts, score
 from toolkit.storage.artifacts import artifacts_folder
@@ -87,8 +87,7 @@ def ensemble(
     check_choice("method", method, METHODS)
     check_choice("calibration", calibration, ("auto", *CALIBRATIONS))
     parse_objective(thresholds)
-    if resamples < 1:
-        raise UsageError(f"resamples: expected 1 or more, found {resamples}")
+    resamples, seed = check_whole("resamples", resamples, 1), check_whole("seed", seed)
     members = members if isinstance(members, str | Member) else list(members)
     progress, home = choose_progress(progress), home_of(members)
     folder = artifacts_folder(artifacts if artifacts is not None else home)
@@ -107,7 +106,10 @@ def ensemble(
     }
     marks = [key.replace("_", "-") for key, chosen in options.items() if chosen]
     marks += [] if split == "paper" else [split]
-    own = safe_name("-".join(["ensemble", method, *marks]) if name is None else name, "name")
+    if name is None:
+        own = default_name(folder, "-".join(["ensemble", method, *marks]), dataset.name)
+    else:
+        own = safe_name(name, "member name")
     chosen = _chosen(members, own, folder, dataset, fold, progress)
     digests = {member.name: member.scored.digest for member in chosen}
     recipe: dict[str, Any] = {

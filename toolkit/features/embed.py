@@ -13,6 +13,7 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.open import open_dataset
+from toolkit.errors import check_whole
 from toolkit.features.fill import Filled
 from toolkit.features.matrix import FeatureMatrix, gather
 from toolkit.features.resolve import Loaded as Loaded
@@ -39,12 +40,14 @@ class Embeddings:
         key: names the store.
         artifacts: the artifacts folder.
         filled: what the pass did that found or computed them.
+        verified: how a sample compares with the same images embedded again, where that was asked.
     """
 
     dataset: Dataset
     key: CacheKey
     artifacts: Path
     filled: Filled
+    verified: Verified | None = None
 
     @cached_property
     def _matrix(self) -> FeatureMatrix:
@@ -108,7 +111,7 @@ def embed(
     seed: int = 0,
     artifacts: str | os.PathLike[str] | None = None,
     progress: Any = None,
-) -> Embeddings | Verified:
+) -> Embeddings:
     """Embed a data set's images with a frozen backbone; what is cached is not computed again.
 
     Args:
@@ -123,7 +126,7 @@ def embed(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``bf16`` or ``fp32``; auto is bf16 where it is native.
         dtype: ``fp16`` or ``fp32``, of the rows on disk.
-        verify: embed a sample of the cached images again and compare, in place of embedding.
+        verify: embed a sample of the images again and compare it with what is cached.
         sample: how many images to verify, at most.
         seed: of random weights, and of the sample.
         artifacts: where everything is kept.
@@ -135,6 +138,7 @@ def embed(
         DataError: an image changed since it was imported.
         ArtifactError: the store is damaged.
     """
+    sample = check_whole("sample", sample, 1)
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     spec = FeatureSpec.parse(
         [backbone],
@@ -150,15 +154,13 @@ def embed(
     )
     dataset = open_dataset(data, folder, progress)
     ((key, load),) = spec.keys(folder)
+    how: dict[str, Any] = {"engine": engine, "device": choose_device(device)}
+    filled = fill(dataset, key, load, folder, progress=progress, **how)
+    verified = None
     if verify:
-        dataset.require_unchanged()
         images = Images(dataset.ids, dataset.files, dataset.digests, dataset.root)
-        return verify_store(
-            images, key, load, folder,
-            sample=sample, seed=seed, engine=engine, device=choose_device(device),
-        )  # fmt: skip
-    filled = fill(dataset, key, load, folder, engine=engine, device=device, progress=progress)
-    return Embeddings(dataset, key, folder, filled)
+        verified = verify_store(images, key, load, folder, sample=sample, seed=seed, **how)
+    return Embeddings(dataset, key, folder, filled, verified)
 
 
 def feature_names(backbone: str, width: int) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.data.dataset import Dataset
-from toolkit.errors import UsageError, check_choice
+from toolkit.errors import UsageError, check_choice, check_whole
 from toolkit.features.backbones import VIEWS, BackboneSpec
 from toolkit.features.fill import Filled, fill_store
 from toolkit.features.key import CacheKey
@@ -60,6 +60,7 @@ class FeatureSpec:
         *,
         views: str | Iterable[str] = "original",
         crop: str | Iterable[str] = "center",
+        seed: object = 0,
         **more: Any,
     ) -> FeatureSpec:
         """Read what a verb was given.
@@ -68,10 +69,12 @@ class FeatureSpec:
             features: backbones.
             views: ``original``, or ``original`` and ``hflip``.
             crop: ``center``, ``full``, or both.
+            seed: of random weights.
             more: the other attributes, by name.
 
         Raises:
-            UsageError: no backbone is named, or a view or crop is not among its choices.
+            UsageError: no backbone is named, a view or crop is not among its choices, or the seed
+                is no whole number from 0.
         """
         backbones = names_of(features)
         if not backbones:
@@ -87,6 +90,7 @@ class FeatureSpec:
             tuple(backbones),
             views=tuple(view for view in VIEWS if view in asked),
             crops=tuple(each for each in CROPS if each in crops),
+            seed=check_whole("seed", seed),
             **more,
         )
 

@@ -40,6 +40,8 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
             yield str(place), one
             continue
         path = Path(one)
+        if not os.fspath(one):
+            raise UsageError("expected an image, a folder of images or a CSV list, found no path")
         if path.is_dir():
             for file in list_images(path)[0]:
                 yield (file if len(listing) == 1 else str(path / file)), str(path / file)

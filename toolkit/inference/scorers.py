@@ -53,7 +53,7 @@ class EnsembleScorer:
             if find(name).digest != facts["digests"][name]:
                 raise MemberError(
                     f"member {name} was made again since ensemble {parts.name} learned on it: make "
-                    "the ensemble again with --overwrite"
+                    "the ensemble again, with overwrite=True (--overwrite)"
                 )
         self._members = [open_scorer(find, name) for name in facts["members"]]
         stores = {store.key.hex: store for member in self._members for store in member.stores}

@@ -9,17 +9,21 @@ from toolkit.members.member import Member
 from toolkit.storage.artifacts import artifacts_folder
 
 
-def list_members(*, artifacts: str | os.PathLike[str] | None = None) -> list[Member]:
+def list_members(
+    data: str | None = None, *, artifacts: str | os.PathLike[str] | None = None
+) -> list[Member]:
     """Return all members and ensembles, in natural order of their names.
 
     Args:
+        data: name of the data set that they were made on; None for any.
         artifacts: where everything is kept.
 
     Raises:
         ArtifactError: one is damaged, or was made by another version.
     """
     folder = artifacts_folder(artifacts)
-    return [files.load_member(folder, name) for name in files.list_members(folder)]
+    found = [files.load_member(folder, name) for name in files.list_members(folder)]
+    return [each for each in found if data in (None, each.dataset)]
 
 
 def load_member(name: str, *, artifacts: str | os.PathLike[str] | None = None) -> Member:

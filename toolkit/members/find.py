@@ -8,7 +8,7 @@ from pathlib import Path
 from toolkit.errors import MemberError, UsageError, listed
 from toolkit.members.member import KINDS, Member, list_members, load_member
 from toolkit.storage.files import natural_key
-from toolkit.storage.names import is_glob, matches, names_of
+from toolkit.storage.names import matches, names_of
 
 Wanted = str | Member | Iterable[str | Member]
 
@@ -34,7 +34,7 @@ def find_members(
         The members, and the names of those left out by ``check``.
 
     Raises:
-        UsageError: there is no member of a name.
+        UsageError: there is no member of a name or pattern other than ``*``.
         MemberError: by ``check``, for a member that was named.
     """
     each = [wanted] if isinstance(wanted, Member) else wanted
@@ -43,9 +43,9 @@ def find_members(
     asked = [name for given in listing if isinstance(given, str) for name in names_of(given)]
     asked = ["*" if name == "all" else name for name in asked]
     there = list_members(artifacts) if asked else []
-    unknown = [name for name in asked if not is_glob(name) and name not in there]
+    unknown = [name for name in asked if name != "*" and not any(matches(n, [name]) for n in there)]
     if unknown:
-        known = listed(there, 12) if there else "none yet; toolkit ovr makes one"
+        known = listed(there, 12) if there else "none yet; ovr makes one"
         raise UsageError(f"no member named {listed(unknown)}; there are: {known}")
     for member in found.values():
         check(member)

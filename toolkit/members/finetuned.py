@@ -18,7 +18,7 @@ from toolkit.data.importer import published_order
 from toolkit.data.open import open_dataset
 from toolkit.data.split import Folds, Split
 from toolkit.data.split_store import get_folds, get_split
-from toolkit.errors import UsageError, check_choice
+from toolkit.errors import UsageError, check_choice, check_whole
 from toolkit.features.backbones import DEFAULT
 from toolkit.features.spec import FeatureSpec
 from toolkit.finetuning.journal import EXTRA, tensorboard_there
@@ -35,7 +35,7 @@ from toolkit.members.development import development_facts
 from toolkit.members.frozen import Settings as SettingsLike
 from toolkit.members.member import Member, provenance, save_member
 from toolkit.members.predictions import Predictions
-from toolkit.members.reuse import reuse_or_make
+from toolkit.members.reuse import default_name, reuse_or_make
 from toolkit.members.task_material import task_material, teachers_of
 from toolkit.members.training_images import Skipped, TrainingImages, training_images
 from toolkit.paper.results import result
@@ -138,15 +138,18 @@ def finetune(
     if tensorboard and not tensorboard_there():
         raise UsageError(EXTRA)
     tasks = _tasks(aux, weighting, how)
-    member = safe_name(
-        _name(protocol, row, asked, own, how, tasks) if name is None else name, "member name"
-    )
+    if name is not None:
+        safe_name(name, "member name")
+    folds = check_whole("folds", folds)
     if folds and (how.keep != "last" or how.patience):
         progress.say(
             "with folds all but one of the runs learn from an image, so none is left to choose "
             "weights by: each run keeps its last epoch's"
         )
     dataset = open_dataset(data, folder, progress)
+    if name is None:
+        made = _name(protocol, row, asked, own, how, tasks)
+        name = default_name(folder, made, dataset.name)
     part = get_split(dataset, split, folder)
     fold = get_folds(dataset, part, folder, folds, seed=0) if folds else None
     chosen = choose_device(device)
@@ -172,11 +175,11 @@ def finetune(
             "weights": weights,
             "crop": crop,
             "size": size,
-            "seed": seed,
+            "seed": spec.seed,
             "settings": how.facts(),
         },
     )
-    return work.member(member, overwrite=overwrite, resume=resume, tensorboard=tensorboard)
+    return work.member(name, overwrite=overwrite, resume=resume, tensorboard=tensorboard)
 
 
 def _settings(

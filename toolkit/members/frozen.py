@@ -24,7 +24,7 @@ from toolkit.members.cross_fit import Checkpoints, cross_fit
 from toolkit.members.development import development_facts
 from toolkit.members.member import Member, provenance, save_member
 from toolkit.members.predictions import Predictions
-from toolkit.members.reuse import reuse_or_make
+from toolkit.members.reuse import default_name, reuse_or_make
 from toolkit.runtime.device import choose_device
 from toolkit.runtime.options import parse_options
 from toolkit.runtime.progress import Progress, choose_progress
@@ -76,7 +76,8 @@ def ovr(
         crop: ``center`` (the backbone's own transform), ``full``, or both side by side.
         split: ``paper``, ``stratified``, ``grouped`` or ``file``.
         folds: over the development images.
-        name: of the member; by default made from the options.
+        name: of the member; by default made from the options, with the data set's name where a
+            member of another data set has that name.
         overwrite: replace a member of that name.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``bf16`` or ``fp32``; auto is bf16 where it is native.
@@ -95,7 +96,7 @@ def ovr(
     options: dict[str, Any] = {"class_weight": None if class_weight == "none" else class_weight}
     options |= {"loss": loss} if loss is not None else {}
     options |= {"seeds": seeds} if seeds is not None else {}
-    options |= {"random_state": seed}
+    options |= {"random_state": spec.seed}
     if head != "lightgbm":
         options |= {"device": choose_device(device)}
     estimator = make_head(head, **(options | parse_options(set)))
@@ -163,7 +164,7 @@ class FrozenWork:
             more: further facts that enter the recipe.
             material: gives what the head's auxiliary tasks learn from, by image of the matrix.
         """
-        own = safe_name(self._name(head) if name is None else name, "member name")
+        name = self.name(head) if name is None else safe_name(name, "member name")
         keys = [key for key, _ in self.spec.keys(self.artifacts)]
         recipe = {
             "command": "ovr" if kind == "head" else kind,
@@ -181,10 +182,10 @@ class FrozenWork:
         inputs = digest_of(
             self.dataset.digest, self.folds.digest, [key.hex for key in keys], facts, version
         )
-        checkpoints = Checkpoints(self.artifacts / "members" / f".partial-{own}", inputs)
+        checkpoints = Checkpoints(self.artifacts / "members" / f".partial-{name}", inputs)
         with reuse_or_make(
             self.artifacts,
-            own,
+            name,
             inputs,
             overwrite=overwrite,
             folder=checkpoints.folder,
@@ -196,7 +197,7 @@ class FrozenWork:
             matrix, skipped = self.matrix()
             started = time.perf_counter()
             Y, fold = self.training(matrix)
-            with self.progress.task(f"fitting {own}") as task:
+            with self.progress.task(f"fitting {name}") as task:
                 fitted = cross_fit(
                     estimator,
                     matrix.X,
@@ -219,7 +220,7 @@ class FrozenWork:
             )
             return save_member(
                 self.artifacts,
-                own,
+                name,
                 kind=kind,
                 source=f"{head} on {matrix.title}",
                 inputs=inputs,
@@ -243,6 +244,8 @@ class FrozenWork:
                 development=development_facts(self.dataset, self.split, predictions),
             )
 
-    def _name(self, head: str) -> str:
+    def name(self, head: str) -> str:
+        """Return the name of a member that was given none."""
         name = f"{head}-{self.spec.name}"
-        return name if self.split.name == "paper" else f"{name}-{self.split.name}"
+        name += "" if self.split.name == "paper" else f"-{self.split.name}"
+        return default_name(self.artifacts, name, self.dataset.name)

@@ -130,6 +130,11 @@ class Member:
         return toolkit.export(self, folder, artifacts=self.artifacts, **options)
 
     @property
+    def dataset(self) -> str:
+        """Name of the data set that it was made on."""
+        return str(self.provenance()["dataset"])
+
+    @property
     def artifacts(self) -> Path:
         """The artifacts folder that it lies in."""
         return self.folder.parent.parent
@@ -236,7 +241,7 @@ def load_member(artifacts: Path, name: str) -> Member:
         there = list_members(artifacts)
         known = f"there are: {listed(there, 12)}" if there else "none has been made yet"
         raise UsageError(f"no member named {name!r} ({known})")
-    again = "make it again with --overwrite"
+    again = "make it again, with overwrite=True (--overwrite)"
     manifest = read_manifest(place / _MANIFEST, f"member {name}", again)
     if manifest["format"] != FORMAT:
         raise ArtifactError(_other_format(place, manifest))

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.data.dataset import Dataset
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, check_whole
 from toolkit.features.matrix import FeatureMatrix
 from toolkit.features.spec import FeatureSpec
 from toolkit.heads.auxiliary import check_tasks
 from toolkit.heads.registry import make_head
-from toolkit.members.ablation import Effect, fits_of
-from toolkit.members.ablation import ablate as ablate_tasks
+from toolkit.members.ablation import Effect, ablate, fits_of
 from toolkit.members.frozen import FrozenWork, Settings
 from toolkit.members.member import Member
 from toolkit.members.task_material import task_material, teachers_of
@@ -60,8 +59,6 @@ def multitask(
     *,
     aux: str | Iterable[str] = "cardinality,any",
     weighting: str = "uncertainty",
-    ablate: bool = False,
-    seeds: int = 5,
     set: Settings = None,
     weights: str = "default",
     views: str | Iterable[str] = "original",
@@ -76,7 +73,7 @@ def multitask(
     seed: int = 0,
     artifacts: str | os.PathLike[str] | None = None,
     progress: Any = None,
-) -> Member | Ablation:
+) -> Member:
     """Fit one network for all labels that learns auxiliary tasks too, scored out of fold.
 
     Args:
@@ -85,9 +82,6 @@ def multitask(
         aux: tasks: ``cardinality``, ``any``, ``colour``, ``single-channel``,
             ``teacher:BACKBONE``; or ``none``.
         weighting: of the tasks: ``uncertainty`` (learned) or ``fixed``.
-        ablate: train with and without each task, and return an :class:`Ablation`; no member is
-            made.
-        seeds: of an ablation: runs of each set of tasks.
         set: further parameters of the head, by name or as ``key=value`` texts.
 
     The others are those of :func:`~toolkit.members.frozen.ovr`.
@@ -96,45 +90,97 @@ def multitask(
         UsageError: an option or a name is not among its choices.
         DataError: images changed since they were imported, or a teacher cannot embed one.
     """
-    tasks = check_tasks([task for task in names_of(aux) if task != "none"])
     how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
     spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **how)
-    work = FrozenWork.start(data, spec, split, folds, artifacts, progress)
-    options = {
-        "tasks": tasks,
-        "weighting": weighting,
-        "random_state": seed,
-        "device": choose_device(device),
-    }
-    estimator: Any = make_head("multitask", **(options | parse_options(set)))
-
-    def material(matrix: FeatureMatrix) -> dict[str, np.ndarray]:
-        teachers = teachers_of(tasks, weights, device, precision)
-        return task_material(
-            work.dataset, tasks, teachers, matrix.rows, work.artifacts, work.progress
-        )
-
-    if not ablate:
-        return work.member(
-            "multitask",
-            estimator,
-            name=name,
-            overwrite=overwrite,
-            kind="multitask",
-            more={"tasks": list(tasks)},
-            material=material,
-        )
-    if name is not None or overwrite:
-        raise UsageError("an ablation keeps no model: leave name and overwrite out")
-    if seeds < 2 or not tasks:
-        raise UsageError("an ablation needs at least one task (aux) and two runs (seeds)")
-    return _ablation(work, estimator, material, seeds)
+    work = _TaskWork.start(aux, weighting, set, data, spec, split, folds, artifacts, progress)
+    return work.frozen.member(
+        "multitask",
+        work.head,
+        name=name,
+        overwrite=overwrite,
+        kind="multitask",
+        more={"tasks": list(work.tasks)},
+        material=work.material,
+    )
 
 
-def _ablation(work: FrozenWork, estimator: Any, material: Any, seeds: int) -> Ablation:
-    matrix, _ = work.matrix()
-    Y, fold = work.training(matrix)
-    aux = material(matrix)
-    with work.progress.task("training", fits_of(estimator.tasks, seeds)) as task:
-        plain, effects = ablate_tasks(estimator, matrix.X, Y, fold, aux, seeds, task.advance)
+def ablate_tasks(
+    data: Dataset | str | None = None,
+    features: str | Iterable[str] = "efficientnet_lite0",
+    *,
+    aux: str | Iterable[str] = "cardinality,any",
+    weighting: str = "uncertainty",
+    seeds: int = 5,
+    set: Settings = None,
+    weights: str = "default",
+    views: str | Iterable[str] = "original",
+    pooling: str = "default",
+    crop: str | Iterable[str] = "center",
+    split: str = "paper",
+    folds: int = 5,
+    device: str = "auto",
+    precision: str = "auto",
+    seed: int = 0,
+    artifacts: str | os.PathLike[str] | None = None,
+    progress: Any = None,
+) -> Ablation:
+    """Train with and without each auxiliary task, in paired runs; no member is made.
+
+    Args:
+        seeds: runs of each set of tasks, each with its own seed and fold held out.
+
+    The others are those of :func:`multitask`.
+
+    Raises:
+        UsageError: an option is not among its choices, or there is no task or fewer than two runs.
+        DataError: images changed since they were imported, or a teacher cannot embed one.
+    """
+    seeds = check_whole("seeds", seeds, 2)
+    how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
+    spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **how)
+    work = _TaskWork.start(aux, weighting, set, data, spec, split, folds, artifacts, progress)
+    if not work.tasks:
+        raise UsageError("aux: expected at least one task to ablate, found none")
+    matrix, _ = work.frozen.matrix()
+    Y, fold = work.frozen.training(matrix)
+    material = work.material(matrix)
+    with work.frozen.progress.task("training", fits_of(work.tasks, seeds)) as task:
+        plain, effects = ablate(work.head, matrix.X, Y, fold, material, seeds, task.advance)
     return Ablation(matrix.title, plain, effects)
+
+
+@dataclass(frozen=True)
+class _TaskWork:
+    """Auxiliary tasks on frozen features, looked at and not begun."""
+
+    tasks: tuple[str, ...]
+    head: Any
+    frozen: FrozenWork
+
+    @classmethod
+    def start(
+        cls,
+        aux: str | Iterable[str],
+        weighting: str,
+        settings: Settings,
+        data: Dataset | str | None,
+        spec: FeatureSpec,
+        *where: Any,
+    ) -> _TaskWork:
+        tasks = check_tasks([task for task in names_of(aux) if task != "none"])
+        options = {
+            "tasks": tasks,
+            "weighting": weighting,
+            "random_state": spec.seed,
+            "device": choose_device(spec.device),
+        }
+        head = make_head("multitask", **(options | parse_options(settings)))
+        return cls(tasks, head, FrozenWork.start(data, spec, *where))
+
+    def material(self, matrix: FeatureMatrix) -> dict[str, np.ndarray]:
+        """Return what the tasks learn from."""
+        work, spec = self.frozen, self.frozen.spec
+        teachers = teachers_of(self.tasks, spec.weights, spec.device, spec.precision)
+        return task_material(
+            work.dataset, self.tasks, teachers, matrix.rows, work.artifacts, work.progress
+        )

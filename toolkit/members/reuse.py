@@ -10,7 +10,7 @@ from filelock import Timeout
 
 from toolkit.errors import UsageError
 from toolkit.members.member import Member, list_members, load_member
-from toolkit.storage.files import locked
+from toolkit.storage.files import locked, safe_name
 
 Say = Callable[[str], None]
 
@@ -61,8 +61,22 @@ def reuse_or_make(
         finally:
             lock.release()
     if there is not None:
-        say(f"member {name} is up to date (--overwrite makes it again)")
+        say(f"member {name} is up to date (overwrite makes it again)")
         yield there
+
+
+def default_name(artifacts: Path, name: str, dataset: str) -> str:
+    """Return a name for a member of a data set, with the data set's where another's has the name.
+
+    Raises:
+        UsageError: it cannot be a folder's name.
+        ArtifactError: the member of that name is damaged.
+    """
+    safe_name(name, "member name")
+    if name not in list_members(artifacts):
+        return name
+    same = load_member(artifacts, name).dataset == dataset
+    return name if same else safe_name(f"{name}-{dataset}", "member name")
 
 
 def made_before(artifacts: Path, name: str, inputs: str, *, overwrite: bool) -> Member | None:

@@ -12,7 +12,7 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.open import open_dataset
 from toolkit.data.split import Split
 from toolkit.data.split_store import get_split
-from toolkit.errors import MemberError, check_choice, listed
+from toolkit.errors import MemberError, check_choice, check_whole, listed
 from toolkit.members.find import Wanted, find_members
 from toolkit.members.held_out import developed, held_out
 from toolkit.members.member import Member
@@ -143,6 +143,7 @@ def compare(
         MemberError: a member that was named cannot be compared here.
     """
     check_choice("sort", sort, METRICS)
+    resamples, seed = check_whole("resamples", resamples), check_whole("seed", seed)
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     dataset = open_dataset(data, folder, progress)
     kinds = belonging(parse_kinds(kind), dataset.labels, paper)

@@ -13,7 +13,7 @@ from toolkit.auditing.findings import Finding
 from toolkit.data.dataset import Dataset
 from toolkit.data.open import open_dataset
 from toolkit.data.split_store import get_split
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, check_whole
 from toolkit.members.find import Wanted
 from toolkit.pages.page import write_page
 from toolkit.pages.tables import facts_table
@@ -87,6 +87,7 @@ def report(
     if place.is_dir():
         raise UsageError(f"out: expected a file's name, found the folder {place}")
     began = time.perf_counter()
+    resamples, seed = check_whole("resamples", resamples), check_whole("seed", seed)
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     dataset = open_dataset(data, folder, progress)
     findings = _findings(audit, dataset)

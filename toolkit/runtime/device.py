@@ -28,7 +28,7 @@ def choose_device(device: str) -> str:
 
         there = torch.cuda if device == "cuda" else torch.backends.mps
         if not there.is_available():
-            raise UsageError(f"--device {device}: there is none on this machine; use --device cpu")
+            raise UsageError(f"device: {device} is not there on this machine; use cpu")
     return device
 
 

@@ -20,11 +20,6 @@ def names_of(value: str | Iterable[str] | None) -> list[str]:
     return [name.strip() for name in each if name.strip()]
 
 
-def is_glob(name: str) -> bool:
-    """Tell whether a name is a pattern such as ``mlp-*``."""
-    return bool(set(name) & set("*?["))
-
-
 def matches(name: str, patterns: Iterable[str]) -> bool:
     """Tell whether a name is one of the patterns, or matches one."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -10,7 +10,7 @@ import numpy as np
 
 from toolkit.data.synth.company import scenes
 from toolkit.data.synth.picture import paint
-from toolkit.errors import DataError, UsageError
+from toolkit.errors import DataError, check_whole
 from toolkit.paper.results import LABELS
 
 _GREY = 0.075
@@ -34,9 +34,7 @@ def synthesise(
         UsageError: ``images`` is below 1, or ``seed`` below 0.
         DataError: the folder already holds images, or it cannot be written.
     """
-    for name, value, least in (("images", images, 1), ("seed", seed, 0)):
-        if value < least:
-            raise UsageError(f"{name} cannot be {value}: give a number of at least {least}")
+    images, seed = check_whole("images", images, 1), check_whole("seed", seed)
     # a key of two words, which no single picture's key of one word can equal
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, images)))
     order, grey = rng.permutation(images), rng.permutation(images) < round(_GREY * images)

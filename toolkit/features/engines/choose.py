@@ -43,10 +43,10 @@ def make_engine(
     """
     check_choice("engine", engine, ENGINES)
     if engine == "openvino" and device != "cpu":
-        raise UsageError("--engine openvino runs on the processor: add --device cpu")
+        raise UsageError("engine: openvino runs on the processor; with it, device must be cpu")
     installed = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not installed:
-        raise UsageError("--engine openvino: the package openvino is not installed")
+        raise UsageError("engine: the package openvino is not installed")
     if device == "cpu" and engine != "torch" and installed:
         from toolkit.features.engines.openvino import ConversionError, OpenVINOEngine
 

@@ -258,7 +258,7 @@ def _round(building: Path, backbone: Backbone) -> float:
         (building / f"rounded.{kind}").replace(building / f"model.{kind}")
     if cosine < LEAST_COSINE:
         logger.warning(
-            "%s in bf16 gives features at a cosine of %.4f to fp32; --precision fp32 is exact",
+            "%s in bf16 gives features at a cosine of %.4f to fp32; precision fp32 is exact",
             backbone.name,
             cosine,
         )
