@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -15,9 +14,6 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.importer import published_order
-from toolkit.data.open import open_dataset
-from toolkit.data.split import Folds, Split
-from toolkit.data.split_store import get_folds, get_split
 from toolkit.errors import UsageError, check_choice, check_whole
 from toolkit.features.backbones import DEFAULT
 from toolkit.features.spec import FeatureSpec
@@ -31,10 +27,9 @@ from toolkit.finetuning.protocols import (
 )
 from toolkit.finetuning.settings import Settings
 from toolkit.heads.auxiliary import WEIGHTINGS, check_tasks
-from toolkit.members.development import development_facts
+from toolkit.members.basis import Basis
 from toolkit.members.frozen import Settings as SettingsLike
-from toolkit.members.member import Member, provenance, save_member
-from toolkit.members.predictions import Predictions
+from toolkit.members.member import Member
 from toolkit.members.reuse import default_name, reuse_or_make
 from toolkit.members.task_material import task_material, teachers_of
 from toolkit.members.training_images import Skipped, TrainingImages, training_images
@@ -45,8 +40,7 @@ from toolkit.runtime.heap import keep_freed_memory
 from toolkit.runtime.options import parse_options
 from toolkit.runtime.progress import Progress, Task, choose_progress
 from toolkit.runtime.stopping import stop_signal
-from toolkit.storage.artifacts import artifacts_folder
-from toolkit.storage.files import digest_of, safe_name
+from toolkit.storage.files import safe_name
 from toolkit.storage.names import names_of
 
 if TYPE_CHECKING:
@@ -122,7 +116,7 @@ def finetune(
         DataError: images changed since they were imported, or there are none to learn from.
         StoppedError: it was asked to stop.
     """
-    progress, folder = choose_progress(progress), artifacts_folder(artifacts)
+    progress = choose_progress(progress)
     given = {
         "pretrain": pretrain,
         "loss": loss,
@@ -146,12 +140,10 @@ def finetune(
             "with folds all but one of the runs learn from an image, so none is left to choose "
             "weights by: each run keeps its last epoch's"
         )
-    dataset = open_dataset(data, folder, progress)
+    basis = Basis.open(data, split, folds or None, artifacts, progress)
     if name is None:
         made = _name(protocol, row, asked, own, how, tasks)
-        name = default_name(folder, made, dataset.name)
-    part = get_split(dataset, split, folder)
-    fold = get_folds(dataset, part, folder, folds, seed=0) if folds else None
+        name = default_name(basis.artifacts, made, basis.dataset.name)
     chosen = choose_device(device)
     spec = FeatureSpec.parse(
         [asked],
@@ -161,9 +153,9 @@ def finetune(
         precision=choose_precision(precision, chosen),
         seed=seed,
     )
-    images = training_images(dataset, how, spec, size, folder, progress)
+    images = training_images(basis.dataset, how, spec, size, basis.artifacts, progress)
     work = _Work(
-        *(dataset, part, fold, how, spec, images, tasks, weighting, aux_weight, folder, progress),
+        *(basis, how, spec, images, tasks, weighting, aux_weight),
         {
             "command": "finetune",
             "protocol": protocol,
@@ -233,17 +225,13 @@ def _name(
 class _Work:
     """A training run that has been looked at and not yet begun."""
 
-    dataset: Dataset
-    split: Split
-    folds: Folds | None
+    basis: Basis
     how: Settings
     spec: FeatureSpec
     images: TrainingImages
     tasks: tuple[str, ...]
     weighting: str
     aux_weight: float
-    artifacts: Path
-    progress: Progress
     recipe: dict[str, Any]
 
     def member(
@@ -261,25 +249,21 @@ class _Work:
             }
         teachers = teachers_of(self.tasks, self.spec.weights, self.spec.device, self.spec.precision)
         facts = recipe | {"settings": repr(sorted(self.how.facts().items()))}
+        basis = self.basis
         if teachers:
-            keys = [key.hex for spec in teachers.values() for key, _ in spec.keys(self.artifacts)]
-            facts |= {"teachers": keys}
-        folds_digest = self.folds.digest if self.folds is not None else ""
-        version = importlib.metadata.version("toolkit")
-        inputs = digest_of(
-            *(self.dataset.digest, self.split.digest, folds_digest, self.images.facts, facts),
-            version,
-        )
-        folder = self.artifacts / "reports" / "training" / name
+            keys = [key for spec in teachers.values() for key, _ in spec.keys(basis.artifacts)]
+            facts |= {"teachers": [key.hex for key in keys]}
+        inputs = basis.digest(basis.split.digest, self.images.facts, facts)
+        folder = basis.artifacts / "reports" / "training" / name
         with reuse_or_make(
-            self.artifacts,
+            basis.artifacts,
             name,
             inputs,
             overwrite=overwrite,
             folder=folder,
             clear=partial(end_folder, folder),
             pattern=f"*/*{CHECKPOINT}",
-            say=self.progress.say,
+            say=basis.progress.say,
         ) as there:
             if there is not None:
                 return there
@@ -288,39 +272,29 @@ class _Work:
             prepare_folder(folder, inputs, resume, discard=overwrite)
             fitted, Y, rows, skipped = self._fit(name, folder, tensorboard)
             at = rows[fitted.rows]
-            predictions = Predictions(
-                ids=tuple(self.dataset.ids[each] for each in at),
-                labels=self.dataset.labels,
+            tested = np.isin(at, basis.split.test)
+            found = answers(recipe["row"]) if recipe["row"] is not None else []
+            measured = measure(
+                found, self.how, Y[at[tested]], fitted.scores[tested], basis.dataset.labels
+            )
+            return basis.save(
+                name,
+                rows=at,
                 scores=fitted.scores,
                 origin=fitted.origin,
                 fold=fitted.fold,
-                folds_digest=folds_digest,
-                dataset_digest=self.dataset.digest,
-                recipe=facts,
-            )
-            tested = np.isin(at, self.split.test)
-            found = answers(recipe["row"]) if recipe["row"] is not None else []
-            measured = measure(
-                found, self.how, Y[at[tested]], fitted.scores[tested], self.dataset.labels
-            )
-            return save_member(
-                self.artifacts,
-                name,
+                recipe=recipe,
+                facts=facts,
+                started=started,
+                made={
+                    "seed": self.spec.seed,
+                    "device": self.spec.device,
+                    "history": fitted.histories,
+                },
                 kind="finetuned",
                 source=f"{self.images.backbone}, {self.how.pretrain}, {recipe['protocol']}, "
                 f"{self.how.epochs} epochs",
                 inputs=inputs,
-                predictions=predictions,
-                recipe=recipe,
-                provenance=provenance(
-                    time.perf_counter() - started,
-                    seed=self.spec.seed,
-                    device=self.spec.device,
-                    dataset=self.dataset.name,
-                    dataset_digest=self.dataset.digest,
-                    folds_digest=folds_digest,
-                    history=fitted.histories,
-                ),
                 states=fitted.states,
                 notes={
                     "protocol": recipe["protocol"],
@@ -329,8 +303,7 @@ class _Work:
                     "trunk": self.images.facts,
                     "skipped": skipped,
                 },
-                development=development_facts(self.dataset, self.split, predictions)
-                | {"measured": measured},
+                development={"measured": measured},
             )
 
     def _fit(
@@ -341,27 +314,28 @@ class _Work:
         from toolkit.finetuning.tasks import Auxiliary
         from toolkit.finetuning.trainer import Callbacks
 
+        basis = self.basis
         source, rows, skipped = self.images.source()
-        Y = self.dataset.Y
+        Y = basis.dataset.Y
         if self.how.pairing == "published":
-            Y = Y[published_order(self.dataset.files)]
-            self.progress.say(
+            Y = Y[published_order(basis.dataset.files)]
+            basis.progress.say(
                 "warning: labels are paired by position, as published; this is a known fault"
             )
         place = {row: at for at, row in enumerate(rows.tolist())}
         train, validation, test = (
             np.array([place[row] for row in wanted.tolist() if row in place], np.int64)
-            for wanted in (self.split.train, self.split.validation, self.split.test)
+            for wanted in (basis.split.train, basis.split.validation, basis.split.test)
         )
-        fold = None if self.folds is None else self.folds.fold[rows]
+        fold = None if basis.folds is None else basis.folds.fold[rows]
         teachers = teachers_of(self.tasks, self.spec.weights, self.spec.device, self.spec.precision)
         material = task_material(
-            self.dataset, self.tasks, teachers, rows, self.artifacts, self.progress
+            basis.dataset, self.tasks, teachers, rows, basis.artifacts, basis.progress
         )
-        run = _Runs(self.progress, name)
+        run = _Runs(basis.progress, name)
         with (
-            stop_signal(self.progress.say) as stop,
-            self.progress.task(f"training {name}") as task,
+            stop_signal(basis.progress.say) as stop,
+            basis.progress.task(f"training {name}") as task,
         ):
             run.task = task
             fitted = fit(

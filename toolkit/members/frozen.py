@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from toolkit.data.dataset import Dataset
-from toolkit.data.open import open_dataset
-from toolkit.data.split import Folds, Split
-from toolkit.data.split_store import get_folds, get_split
+from toolkit.data.split import Folds
 from toolkit.features.matrix import FeatureMatrix
 from toolkit.features.spec import FeatureSpec, features_of
 from toolkit.heads.head import OneVsRestHead
 from toolkit.heads.registry import make_head
+from toolkit.members.basis import Basis
 from toolkit.members.cross_fit import Checkpoints, cross_fit
-from toolkit.members.development import development_facts
-from toolkit.members.member import Member, provenance, save_member
-from toolkit.members.predictions import Predictions
+from toolkit.members.member import Member
 from toolkit.members.reuse import default_name, reuse_or_make
 from toolkit.runtime.device import choose_device
 from toolkit.runtime.options import parse_options
-from toolkit.runtime.progress import Progress, choose_progress
-from toolkit.storage.artifacts import artifacts_folder
-from toolkit.storage.files import digest_of, safe_name
+from toolkit.storage.files import safe_name
 
 Settings = Mapping[str, Any] | Iterable[str] | None
 Material = Callable[[FeatureMatrix], Mapping[str, np.ndarray]]
@@ -92,7 +85,7 @@ def ovr(
     """
     how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
     spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **how)
-    work = FrozenWork.start(data, spec, split, folds, artifacts, progress)
+    work = FrozenWork(Basis.open(data, split, folds, artifacts, progress), spec)
     options: dict[str, Any] = {"class_weight": None if class_weight == "none" else class_weight}
     options |= {"loss": loss} if loss is not None else {}
     options |= {"seeds": seeds} if seeds is not None else {}
@@ -105,42 +98,33 @@ def ovr(
 
 @dataclass(frozen=True)
 class FrozenWork:
-    """What is common to all heads on frozen features: images, features, split and folds."""
+    """What is common to all heads on frozen features: the basis, and the features."""
 
-    dataset: Dataset
+    basis: Basis
     spec: FeatureSpec
-    split: Split
-    folds: Folds
-    count: int
-    artifacts: Path
-    progress: Progress
 
-    @classmethod
-    def start(
-        cls,
-        data: Dataset | str | None,
-        spec: FeatureSpec,
-        split: str,
-        folds: int,
-        artifacts: str | os.PathLike[str] | None,
-        progress: Any,
-    ) -> FrozenWork:
-        """Look at the options of a verb; nothing is computed yet."""
-        progress, folder = choose_progress(progress), artifacts_folder(artifacts)
-        dataset = open_dataset(data, folder, progress)
-        part = get_split(dataset, split, folder)
-        fold = get_folds(dataset, part, folder, folds, seed=0)
-        return cls(dataset, spec, part, fold, folds, folder, progress)
+    @property
+    def folds(self) -> Folds:
+        """The folds, which heads on frozen features always have."""
+        assert self.basis.folds is not None
+        return self.basis.folds
 
     def matrix(self) -> tuple[FeatureMatrix, list[dict[str, str]]]:
         """Return the features, what is missing embedded, and images that were skipped."""
-        return features_of(self.dataset, self.spec, self.artifacts, self.progress)
+        basis = self.basis
+        return features_of(basis.dataset, self.spec, basis.artifacts, basis.progress)
 
     def training(self, matrix: FeatureMatrix) -> tuple[np.ndarray, np.ndarray]:
         """Return ``Y (m, L)``, the test labels blanked, and ``fold (m,)`` of a matrix's rows."""
-        Y = self.dataset.Y.copy()
-        Y[self.split.test] = 0  # fitting has no business with the test labels
+        Y = self.basis.dataset.Y.copy()
+        Y[self.basis.split.test] = 0  # fitting has no business with the test labels
         return Y[matrix.rows], self.folds.fold[matrix.rows]
+
+    def name(self, head: str) -> str:
+        """Return the name of a member that was given none."""
+        split = self.basis.split.name
+        name = f"{head}-{self.spec.name}" + ("" if split == "paper" else f"-{split}")
+        return default_name(self.basis.artifacts, name, self.basis.dataset.name)
 
     def member(
         self,
@@ -164,88 +148,69 @@ class FrozenWork:
             more: further facts that enter the recipe.
             material: gives what the head's auxiliary tasks learn from, by image of the matrix.
         """
+        basis = self.basis
         name = self.name(head) if name is None else safe_name(name, "member name")
-        keys = [key for key, _ in self.spec.keys(self.artifacts)]
+        keys = [key for key, _ in self.spec.keys(basis.artifacts)]
         recipe = {
             "command": "ovr" if kind == "head" else kind,
             "head": head,
             **self.spec.recipe(),
             "precision": keys[0].precision,
-            "split": self.split.name,
-            "folds": self.count,
+            "split": basis.split.name,
+            "folds": self.folds.k,
             **(more or {}),
             "options": estimator.get_params(),
         }
         facts = {key: value for key, value in recipe.items() if key != "options"}
         facts |= {"options": repr(sorted(recipe["options"].items()))}
-        version = importlib.metadata.version("toolkit")
-        inputs = digest_of(
-            self.dataset.digest, self.folds.digest, [key.hex for key in keys], facts, version
-        )
-        checkpoints = Checkpoints(self.artifacts / "members" / f".partial-{name}", inputs)
+        inputs = basis.digest([key.hex for key in keys], facts)
+        checkpoints = Checkpoints(basis.artifacts / "members" / f".partial-{name}", inputs)
         with reuse_or_make(
-            self.artifacts,
+            basis.artifacts,
             name,
             inputs,
             overwrite=overwrite,
             folder=checkpoints.folder,
             clear=checkpoints.clear,
-            say=self.progress.say,
+            say=basis.progress.say,
         ) as there:
             if there is not None:
                 return there
             matrix, skipped = self.matrix()
             started = time.perf_counter()
             Y, fold = self.training(matrix)
-            with self.progress.task(f"fitting {name}") as task:
+            with basis.progress.task(f"fitting {name}") as task:
                 fitted = cross_fit(
                     estimator,
                     matrix.X,
                     Y,
                     fold,
                     aux=None if material is None else material(matrix),
-                    labels=self.dataset.labels,
+                    labels=basis.dataset.labels,
                     checkpoints=checkpoints,
                     on_progress=task.advance,
                 )
-            predictions = Predictions(
-                ids=tuple(self.dataset.ids[row] for row in matrix.rows),
-                labels=self.dataset.labels,
+            return basis.save(
+                name,
+                rows=matrix.rows,
                 scores=fitted.scores,
                 origin=fitted.origin,
-                fold=fold.astype(np.int16),
-                folds_digest=self.folds.digest,
-                dataset_digest=self.dataset.digest,
-                recipe=facts,
-            )
-            return save_member(
-                self.artifacts,
-                name,
+                fold=fold,
+                recipe=recipe,
+                facts=facts,
+                started=started,
+                made={
+                    "seed": self.spec.seed,
+                    "device": choose_device(self.spec.device),
+                    "stores": [key.hex for key in keys],
+                },
                 kind=kind,
                 source=f"{head} on {matrix.title}",
                 inputs=inputs,
-                predictions=predictions,
-                recipe=recipe,
-                provenance=provenance(
-                    time.perf_counter() - started,
-                    seed=self.spec.seed,
-                    device=choose_device(self.spec.device),
-                    dataset=self.dataset.name,
-                    dataset_digest=self.dataset.digest,
-                    folds_digest=self.folds.digest,
-                    stores=[key.hex for key in keys],
-                ),
                 states={f"fold-{f}": model.state() for f, model in enumerate(fitted.models)},
                 notes={
                     "head": head,
                     "keys": [key.facts() for key in keys],
                     "skipped": skipped,
                 },
-                development=development_facts(self.dataset, self.split, predictions),
             )
-
-    def name(self, head: str) -> str:
-        """Return the name of a member that was given none."""
-        name = f"{head}-{self.spec.name}"
-        name += "" if self.split.name == "paper" else f"-{self.split.name}"
-        return default_name(self.artifacts, name, self.dataset.name)

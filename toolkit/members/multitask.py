@@ -16,6 +16,7 @@ from toolkit.features.spec import FeatureSpec
 from toolkit.heads.auxiliary import check_tasks
 from toolkit.heads.registry import make_head
 from toolkit.members.ablation import Effect, ablate, fits_of
+from toolkit.members.basis import Basis
 from toolkit.members.frozen import FrozenWork, Settings
 from toolkit.members.member import Member
 from toolkit.members.task_material import task_material, teachers_of
@@ -92,7 +93,8 @@ def multitask(
     """
     how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
     spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **how)
-    work = _TaskWork.start(aux, weighting, set, data, spec, split, folds, artifacts, progress)
+    basis = Basis.open(data, split, folds, artifacts, progress)
+    work = _TaskWork.start(aux, weighting, set, basis, spec)
     return work.frozen.member(
         "multitask",
         work.head,
@@ -138,13 +140,14 @@ def ablate_tasks(
     seeds = check_whole("seeds", seeds, 2)
     how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
     spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **how)
-    work = _TaskWork.start(aux, weighting, set, data, spec, split, folds, artifacts, progress)
+    basis = Basis.open(data, split, folds, artifacts, progress)
+    work = _TaskWork.start(aux, weighting, set, basis, spec)
     if not work.tasks:
         raise UsageError("aux: expected at least one task to ablate, found none")
     matrix, _ = work.frozen.matrix()
     Y, fold = work.frozen.training(matrix)
     material = work.material(matrix)
-    with work.frozen.progress.task("training", fits_of(work.tasks, seeds)) as task:
+    with work.frozen.basis.progress.task("training", fits_of(work.tasks, seeds)) as task:
         plain, effects = ablate(work.head, matrix.X, Y, fold, material, seeds, task.advance)
     return Ablation(matrix.title, plain, effects)
 
@@ -163,9 +166,8 @@ class _TaskWork:
         aux: str | Iterable[str],
         weighting: str,
         settings: Settings,
-        data: Dataset | str | None,
+        basis: Basis,
         spec: FeatureSpec,
-        *where: Any,
     ) -> _TaskWork:
         tasks = check_tasks([task for task in names_of(aux) if task != "none"])
         options = {
@@ -175,12 +177,12 @@ class _TaskWork:
             "device": choose_device(spec.device),
         }
         head = make_head("multitask", **(options | parse_options(settings)))
-        return cls(tasks, head, FrozenWork.start(data, spec, *where))
+        return cls(tasks, head, FrozenWork(basis, spec))
 
     def material(self, matrix: FeatureMatrix) -> dict[str, np.ndarray]:
         """Return what the tasks learn from."""
-        work, spec = self.frozen, self.frozen.spec
+        basis, spec = self.frozen.basis, self.frozen.spec
         teachers = teachers_of(self.tasks, spec.weights, spec.device, spec.precision)
         return task_material(
-            work.dataset, self.tasks, teachers, matrix.rows, work.artifacts, work.progress
+            basis.dataset, self.tasks, teachers, matrix.rows, basis.artifacts, basis.progress
         )
