@@ -5,12 +5,15 @@
 For each scheme: the smallest, lowest thousandth and median cosine over the images, and images a
 second of the bare engine, all schemes in turn, several rounds, medians. ``nearest`` is OpenVINO's
 own; ``mean`` lets the bias take what rounding does to a channel's mean; ``path`` is
-toolkit's. ``+ 2`` keeps the first two convolutions in fp32.
+toolkit's. ``+ 2`` keeps the first two convolutions in fp32. Where nncf is installed, its int8
+quantization with bias correction is measured too, calibrated on the painted pictures that the
+rounding meets, and on photographs of the folder that are not measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import statistics
 import tempfile
@@ -99,6 +102,17 @@ def measure(name: str, options: argparse.Namespace, work: Path) -> dict[str, Any
         for at, scheme in enumerate(SCHEMES)
     }
     runs = {"fp32": exact} | {each: compiled(file, pixels, "bf16") for each, file in files.items()}
+    if importlib.util.find_spec("nncf"):
+        shown = photographs(300, pixels.shape[1])
+        others = decoded(options.folder, 320, backbone, start=1)
+        for title, pictures, spared in (
+            ("nncf int8, painted", shown, 0),
+            ("nncf int8, photographs", others, 0),
+            ("nncf int8, photographs + 2", others, 2),
+            ("nncf int8, photographs + 6", others, 6),
+        ):
+            file = quantized(exact_file, work / f"{len(runs)}.xml", pictures, spared)
+            runs[title] = compiled(file, pixels, "f32")
     rates: dict[str, list[float]] = {each: [] for each in runs}
     features: dict[str, np.ndarray] = {}
     few = pixels[: min(len(pixels), 64 * BATCH)]
@@ -120,9 +134,9 @@ def measure(name: str, options: argparse.Namespace, work: Path) -> dict[str, Any
     }
 
 
-def decoded(folder: Path, count: int, backbone: Backbone) -> np.ndarray:
+def decoded(folder: Path, count: int, backbone: Backbone, start: int = 0) -> np.ndarray:
     paths = sorted(folder.glob("*.jpg"))
-    paths = paths[:: max(1, len(paths) // count)][: count // BATCH * BATCH]
+    paths = paths[start :: max(2, len(paths) // count)][: count // BATCH * BATCH]
     images = [Image(p.stem, str(p), digest_bytes(p.read_bytes())) for p in paths]
     return decode_group(images, backbone.preprocess)[1]
 
@@ -137,6 +151,25 @@ def rounded(file: Path, out: Path, pixels: np.ndarray, scheme: Scheme, exact: in
         layer.put(*scheme(layer.weights, layer.bias, inputs))
     ov.save_model(model, out, compress_to_fp16=False)
     keep_exact(out, [layer.name for layer in layers[:exact]])
+    return out
+
+
+def quantized(file: Path, out: Path, pictures: np.ndarray, exact: int) -> Path:
+    import nncf
+
+    model = ov.Core().read_model(file)
+    model.reshape([BATCH, *pictures.shape[1:]])
+    spared = [layer.name for layer in convolutions(model)[:exact]]
+    batches = [pictures[at : at + BATCH] for at in range(0, len(pictures) - BATCH + 1, BATCH)]
+    made = nncf.quantize(
+        model,
+        nncf.Dataset(batches),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(batches),
+        fast_bias_correction=False,
+        ignored_scope=nncf.IgnoredScope(names=spared) if spared else None,
+    )
+    ov.save_model(made, out, compress_to_fp16=False)
     return out
 
 
