@@ -155,7 +155,7 @@ def rounded(file: Path, out: Path, pixels: np.ndarray, scheme: Scheme, exact: in
 
 
 def quantized(file: Path, out: Path, pictures: np.ndarray, exact: int) -> Path:
-    import nncf
+    import nncf  # type: ignore[import-not-found]
 
     model = ov.Core().read_model(file)
     model.reshape([BATCH, *pictures.shape[1:]])

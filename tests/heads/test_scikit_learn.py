@@ -106,12 +106,12 @@ def test_labels_come_in_any_kind_of_0_and_1(head: OneVsRestHead, frames: Any, ki
     np.testing.assert_array_equal(clone(head).fit(X, Y).predict_proba(X), scores)
 
 
-@pytest.mark.parametrize("wrong", [2, -1, 0.5, "yes", np.nan])
+@pytest.mark.parametrize("wrong", [2, -2, 0.5, "yes", np.nan])
 def test_other_labels_are_named(frames: Any, wrong: Any) -> None:
     X, Y = frames
     Y = Y.astype(object)
     Y.iloc[3, 1] = wrong
-    with pytest.raises(ValueError, match=r"expected 0 or 1, found|NaN"):
+    with pytest.raises(ValueError, match=r"expected 0, 1, or -1 for unknown, found|NaN"):
         LinearHead().fit(X, Y)
 
 

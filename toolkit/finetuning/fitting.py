@@ -94,8 +94,8 @@ def fit(
     Args:
         network: gives a new network, the same one each time.
         source: pictures or features of n images.
-        Y: ``uint8 (n, L)``; labels of rows that a run scores are not looked at, except by
-            ``pos_weight = "all"``.
+        Y: ``int8 (n, L)``, -1 for unknown; labels of rows that a run scores are not looked at,
+            except by ``pos_weight = "all"``.
         rows: see :class:`SplitRows`. With folds there are no validation rows: every development
             image is learned from in all runs but one, so weights are not chosen by it, and settings
             that would choose keep the last epoch's.

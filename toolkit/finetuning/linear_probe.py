@@ -38,7 +38,7 @@ def probe(
     Args:
         network: is moved to the source's device; its output layer is written to.
         source: pictures, which are seen unchanged.
-        Y: ``uint8 (n, L)``, of which only training rows are looked at.
+        Y: ``int8 (n, L)``, -1 for unknown, of which only training rows are looked at.
         train: ``int64 (m,)``.
         pos_weight: ``float (L,)``, weight of a positive, or None.
         precision: ``bf16`` or ``fp32``.
@@ -46,13 +46,13 @@ def probe(
     """
     network.eval().to(source.device)
     X, targets = outputs_of(network.features, source, train, precision, on_batch), Y[train]
-    positives, count = targets.sum(0, dtype=np.int64), len(targets)
+    positives, negatives = ((targets == value).sum(0) for value in (1, 0))
     weight = None
     if pos_weight is not None:
         weight = np.where(targets == 1, pos_weight, 1.0).astype(np.float32)
-    varied = np.flatnonzero((positives > 0) & (positives < count))
+    varied = np.flatnonzero((positives > 0) & (negatives > 0))
     coef = np.zeros((Y.shape[1], X.shape[1]), np.float32)
-    intercept = np.log((positives + 1) / (count - positives + 1)).astype(np.float32)
+    intercept = np.log((positives + 1) / (negatives + 1)).astype(np.float32)
     if len(varied):
         device = "cuda" if source.device.type == "cuda" else "cpu"
         head = LinearHead(normalise=False, device=device)

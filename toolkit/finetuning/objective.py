@@ -23,10 +23,16 @@ def positive_weights(Y: np.ndarray, settings: Settings, train: np.ndarray) -> np
     if settings.pos_weight == "none":
         return None
     counted = Y if settings.pos_weight == "all" else Y[train]
-    positives = counted.sum(0, dtype=np.float64)
-    negatives = len(counted) - positives
+    positives, negatives = ((counted == value).sum(0, dtype=np.float64) for value in (1, 0))
     usable = (positives > 0) & (negatives > 0)
     return np.where(usable, negatives / np.maximum(positives, 1), 1.0)
+
+
+def mean_over(values: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    """Return the mean of values ``(b, L)``, weighted; 0 where nothing has any weight."""
+    if weight is None:
+        return values.mean()
+    return (values * weight).sum() / weight.sum().clamp_min(1e-6)
 
 
 def elementwise_loss(

@@ -39,7 +39,7 @@ class Auxiliary:
 
         Args:
             network: whose layer ``head`` has the width of the trunk's features.
-            Y: ``uint8 (n, L)``.
+            Y: ``int8 (n, L)``; -1 is unknown.
             train: ``int64 (m,)``.
             seed: of the heads' weights and of a teacher's principal components.
         """
@@ -176,4 +176,4 @@ def _spread(targets: Targets) -> np.ndarray:
     if targets.kind != "classes":
         return targets.values
     found: np.ndarray = np.eye(targets.outputs, dtype=np.float32)[targets.values]
-    return found
+    return np.where((targets.values < 0)[:, None], np.float32(np.nan), found)

@@ -26,7 +26,7 @@ from toolkit.finetuning.averaged_weights import AveragedWeights
 from toolkit.finetuning.checkpoint import load_checkpoint, save_checkpoint
 from toolkit.finetuning.depthwise import MixedDepthwise
 from toolkit.finetuning.forward import autocast, batch_starts, logits_of, prepared
-from toolkit.finetuning.objective import elementwise_loss
+from toolkit.finetuning.objective import elementwise_loss, mean_over
 from toolkit.finetuning.optimizer import depth_groups, make_optimizer, unfreeze_groups
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
@@ -74,7 +74,8 @@ class Trainer:
     Args:
         network: gives logits ``(b, L)``; its output layer is called ``head``.
         source: pictures or features of n images.
-        Y: ``(n, L)`` of 0 and 1; only rows of ``train`` and ``validation`` are looked at.
+        Y: ``(n, L)`` of 0, 1, and -1 for unknown, which does not count; only rows of ``train`` and
+            ``validation`` are looked at.
         train: ``int64 (m,)``, rows to learn from.
         validation: ``int64 (v,)``, rows to measure on after each epoch; may be empty.
         settings: see :class:`~toolkit.finetuning.settings.Settings`.
@@ -110,6 +111,7 @@ class Trainer:
         if source.pixels:
             self.network = self.network.to(memory_format=torch.channels_last)
         self.Y = torch.from_numpy(np.ascontiguousarray(Y, np.float32)).to(self.device)
+        self.masked = bool((Y < 0).any())
         self.loss = elementwise_loss(settings, pos_weight, self.device)
         self.tasks: TaskHeads | None = None
         if auxiliary is not None and auxiliary.tasks:
@@ -247,13 +249,21 @@ class Trainer:
         batch, rows = prepared(batch, self.source), torch.from_numpy(at).to(self.device)
         y = self.Y[rows]
         targets = y * (1 - how.label_smoothing) + 0.5 * how.label_smoothing
+        if self.masked:  # what is unknown is blended as what it is: nothing, of no weight
+            known = (y >= 0).float()
+            targets = torch.cat([targets * known, known], 1)
+        width = targets.shape[1]
         if self.tasks is not None:
             targets = self.tasks.with_targets(targets, rows)
         if how.mixup:
             batch, targets = mixup(batch, targets, generator, how.mixup)
-        targets, task_targets = targets[:, : y.shape[1]], targets[:, y.shape[1] :]
+        targets, task_targets = targets[:, :width], targets[:, width:]
+        weight = None
+        if self.masked:
+            targets, weight = targets.chunk(2, 1)
+            targets = targets / weight.clamp_min(1e-6)
         logits, task_losses = self._outputs(batch, task_targets, generator)
-        loss = total = self.loss(logits, targets).mean()
+        loss = total = mean_over(self.loss(logits, targets), weight)
         learned = list(self.network.parameters())
         if self.tasks is not None:
             total = self.tasks.total(loss, task_losses, y.shape[1])
@@ -267,7 +277,8 @@ class Trainer:
         with torch.no_grad():
             # summed on the device: reading a number would wait for it at every step
             # of a blend the picture counts that is the larger part of it
-            right = ((logits >= 0) == (targets > 0.5)).float().mean(1).sum()
+            same = ((logits >= 0) == (targets > 0.5)).float()
+            right = same.mean(1).sum() if weight is None else mean_over(same, weight) * len(at)
             means = [loss.detach(), *(each.detach() for each in task_losses)]
             first, *others = (mean * len(at) for mean in means)
             self.running += torch.stack([first, right, *others])
@@ -333,8 +344,10 @@ class Trainer:
         if not np.isfinite(logits).all():
             raise self.diverged()
         at = torch.from_numpy(self.validation).to(self.device)
-        loss = self.loss(torch.from_numpy(logits).to(self.device), self.Y[at]).mean()
-        truth = self.Y[at].cpu().numpy().astype(np.uint8)
+        y = self.Y[at]
+        known = (y >= 0).float() if self.masked else None
+        loss = mean_over(self.loss(torch.from_numpy(logits).to(self.device), y.clamp(0)), known)
+        truth = y.cpu().numpy().astype(np.int8)
         found = mean_average_precision(truth, logits)
         return {
             "validation_loss": float(loss),

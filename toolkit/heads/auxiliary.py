@@ -32,7 +32,8 @@ class Targets:
         name: of the task.
         kind: ``binary`` (cross-entropy of one sigmoid), ``classes`` (cross-entropy of a softmax) or
             ``values`` (mean squared error).
-        values: ``float32 (n, k)``; ``int64 (n,)`` for classes.
+        values: ``float32 (n, k)``; ``int64 (n,)`` for classes. A row whose target is unknown has
+            NaN, or -1 for classes, and teaches nothing.
         outputs: number of outputs that the task's head has.
     """
 
@@ -66,7 +67,7 @@ def make_targets(
 
     Args:
         task: its name.
-        Y: ``uint8 (n, L)``, labels of the rows.
+        Y: ``int8 (n, L)``, labels of the rows; -1 is unknown.
         material: arrays of n rows by task name, for tasks that need more than labels.
         seed: of the principal components of a teacher.
 
@@ -76,7 +77,7 @@ def make_targets(
     if task == "cardinality":
         return Targets(task, "classes", _cardinality(Y), _MOST_LABELS + 1)
     if task == "any":
-        return Targets(task, "binary", np.asarray(Y.any(1, keepdims=True), np.float32), 1)
+        return Targets(task, "binary", _any(Y), 1)
     if task not in material:
         raise ValueError(f"the task {task} needs material: pass aux={{{task!r}: array}} to fit")
     values: np.ndarray = np.asarray(material[task], np.float32)
@@ -91,8 +92,16 @@ def make_targets(
 
 def _cardinality(Y: np.ndarray) -> np.ndarray:
     """Return the number of labels of each row, of which four and more are one class."""
-    counted: np.ndarray = np.minimum(Y.sum(1, dtype=np.int64), _MOST_LABELS)
-    return counted
+    counted: np.ndarray = np.minimum((Y == 1).sum(1, dtype=np.int64), _MOST_LABELS)
+    open_ = (Y < 0).any(1) & (counted < _MOST_LABELS)
+    return np.where(open_, -1, counted)
+
+
+def _any(Y: np.ndarray) -> np.ndarray:
+    """Return whether each row has a label, ``float32 (n, 1)``."""
+    found = (Y == 1).any(1, keepdims=True)
+    open_ = (Y < 0).any(1, keepdims=True) & ~found
+    return np.where(open_, np.nan, found).astype(np.float32)
 
 
 def _principal(values: np.ndarray, seed: int) -> np.ndarray:

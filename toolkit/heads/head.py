@@ -41,7 +41,7 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         n_features_in_: width of X.
         feature_names_in_: ``(d,)`` texts, columns of X if it was a data frame.
         constant_: ``float64 (L,)``, the probability of a label with one class among the training
-            rows (0 or 1), NaN for the others.
+            rows (0 or 1) or with none (one half), NaN for the others.
     """
 
     LEARNED: ClassVar[tuple[str, ...]] = ()
@@ -52,12 +52,13 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         Args:
             X: ``float (n, d)``, or a data frame, whose column names are remembered and expected
                 again of rows to predict.
-            y: ``(n, L)`` of 0 and 1 or of bool, or a data frame of them, one column a label.
+            y: ``(n, L)`` of 0, 1 and -1, or of bool, or a data frame of them, one column a label.
+                A cell of -1 is unknown: it has no weight.
             sample_weight: ``float (n,)``, or ``(n, L)`` for weights per label.
 
         Raises:
             ValueError: an option is outside its range, shapes differ, or values are not finite or
-                not 0 and 1.
+                not 0, 1 or -1.
         """
         X, Y, weight = self._validated(X, y, sample_weight)
         varied = self._find_constant(Y, weight)
@@ -128,19 +129,26 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     def _validated(
         self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return ``float32 (n, d)``, ``uint8 (n, L)`` and ``float32 (n, L)``; note the names."""
+        """Return X, Y of 0 and 1, and weights, 0 where a cell is unknown; note the names.
+
+        They are ``float32 (n, d)``, ``uint8 (n, L)`` and ``float32 (n, L)``.
+        """
         self.check()
         X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
         names = getattr(y, "columns", None)
         Y = check_array(y, dtype=None, ensure_2d=False, input_name="y", estimator=self)
-        wrong = Y[~np.isin(Y, (0, 1))].tolist()
+        wrong = Y[~np.isin(Y, (0, 1, -1))].tolist()
         if wrong:
             raise ValueError(
-                f"y: expected 0 or 1, found {wrong[0]!r}: a head takes a multi-label indicator, no "
-                "continuous or multiclass target. Only binary classification is supported."
+                f"y: expected 0, 1, or -1 for unknown, found {wrong[0]!r}: a head takes a "
+                "multi-label indicator, no continuous or multiclass target. Only binary "
+                "classification is supported."
             )
+        unknown = Y == -1
+        if unknown.any() and not (Y == 0).any():
+            raise ValueError("y: expected 0 for no and -1 for unknown, found -1 and no 0")
         if Y.ndim != 2:
             raise ValueError(
                 f"y: expected shape (n, L), found {Y.shape}; for one label reshape it to (n, 1)"
@@ -151,13 +159,19 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
             self.label_names_ = np.array([str(name) for name in names], object)
         elif hasattr(self, "label_names_"):
             del self.label_names_
-        return X, Y.astype(np.uint8), _cell_weights(sample_weight, Y.shape)
+        weight = _cell_weights(sample_weight, Y.shape)
+        if unknown.any():
+            weight = np.where(unknown, np.float32(0), weight)
+        if not weight.all():
+            Y = np.where(weight > 0, Y, 0)  # not even inner folds are drawn by such a cell
+        return X, Y.astype(np.uint8), weight
 
     def _find_constant(self, Y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Note labels with one class among rows of positive weight; return the other labels."""
+        """Note labels with one class, or none, among cells with weight; return the other labels."""
         positive = ((Y == 1) & (weight > 0)).any(0)
         negative = ((Y == 0) & (weight > 0)).any(0)
-        self.constant_ = np.where(positive & negative, np.nan, positive.astype(np.float64))
+        constant = np.where(positive | negative, positive.astype(np.float64), 0.5)
+        self.constant_ = np.where(positive & negative, np.nan, constant)
         return np.flatnonzero(np.isnan(self.constant_))
 
     def __sklearn_tags__(self) -> Tags:

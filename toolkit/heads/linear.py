@@ -130,7 +130,8 @@ class LinearHead(NormalisedHead):
             return
         weight = label_weights(Y, weight, self.class_weight)
         if len(grid) > 1:
-            folds = min(self.folds, int(np.minimum(Y.sum(0), (1 - Y).sum(0)).min()), len(X) // 2)
+            no = ((Y == 0) & (weight > 0)).sum(0)
+            folds = min(self.folds, int(np.minimum(Y.sum(0), no).min()), len(X) // 2)
             if folds >= 2:
                 share = np.full(folds, 1.0 / folds)
                 fold = iterative_stratification(Y, share, seed=seed_of(self.random_state))
@@ -199,6 +200,7 @@ def choose_strengths(
             losses.append(loss.sum(0) / weight.sum(0))
         cost = np.array(losses)
     else:
-        cost = -np.array([average_precision(truth, logits[rows]) for logits in found.logits])
+        known = np.where(weight > 0, truth, np.int8(-1))
+        cost = -np.array([average_precision(known, logits[rows]) for logits in found.logits])
         cost = np.nan_to_num(cost)
     return shrunk_choice(cost, truth.sum(0), 0, shrinkage)

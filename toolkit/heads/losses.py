@@ -101,7 +101,13 @@ def task_loss(kind: str, output: torch.Tensor, target: torch.Tensor) -> torch.Te
         kind: see :class:`~toolkit.heads.auxiliary.Targets`.
         output: ``float (b, k)``.
         target: ``float (b, k)``; of classes ``int64 (b,)``, or ``float (b, k)`` shares of each.
+            Rows of NaN, or of class -1, do not count.
     """
+    unknown = target.isnan().any(1) if target.is_floating_point() else target < 0
+    if unknown.any():
+        if unknown.all():
+            return output.sum() * 0
+        output, target = output[~unknown], target[~unknown]
     if kind == "classes":
         return functional.cross_entropy(output, target)
     if kind == "binary":

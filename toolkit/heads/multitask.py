@@ -77,7 +77,8 @@ class MultitaskHead(NetworkHead):
         seed, counted = seed_of(self.random_state), (weight > 0).any(1)
         X, Y, weight = X[counted], Y[counted], weight[counted]
         material = {name: np.asarray(values)[counted] for name, values in (aux or {}).items()}
-        targets = [make_targets(task, Y, material, seed) for task in self.tasks]
+        known = np.where(weight > 0, Y, np.int8(-1))
+        targets = [make_targets(task, known, material, seed) for task in self.tasks]
         self._fit(X, Y[:, varied], weight[:, varied], targets, seed)
         return self
 

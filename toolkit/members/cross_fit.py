@@ -62,8 +62,8 @@ def cross_fit(
     Args:
         head: an unfitted head; it is cloned.
         X: ``float32 (n, d)``, or a data frame.
-        Y: ``(n, L)`` of 0 and 1, or a data frame; rows of fold -1 are scored, their labels are not
-            looked at.
+        Y: ``(n, L)`` of 0 and 1, -1 for unknown, or a data frame; rows of fold -1 are scored, their
+            labels are not looked at.
         fold: ``int (n,)``, -1 for the rows outside the development set.
         sample_weight: ``(n,)`` or ``(n, L)``.
         aux: what a head's auxiliary tasks learn from, arrays of n rows by name; each fold's model

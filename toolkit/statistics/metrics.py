@@ -1,7 +1,8 @@
 """Metrics of multi-label classification as pure functions of labels, scores and decisions.
 
-Throughout, ``Y`` is ``(n, L)`` with 1 where the label applies, ``S`` is ``(n, L)`` scores (a
-larger one means the label is likelier; probabilities in [0, 1] where a function says so) and
+Throughout, ``Y`` is ``(n, L)`` with 1 where the label applies, 0 where it does not and -1 where
+nobody knows: such a cell counts nowhere, as if the label had fewer rows. ``S`` is ``(n, L)`` scores
+(a larger one means the label is likelier; probabilities in [0, 1] where a function says so) and
 ``B`` is ``(n, L)`` 0/1 decisions. A label without positives in the rows at hand has no recall and
 no average precision: it is NaN, stays out of macro means, and is named in :class:`Scores`.
 Every function raises :class:`~toolkit.errors.DataError` for arrays that do not fit together.
@@ -17,10 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.errors import DataError
-
-Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float64]
-Thresholds = float | npt.ArrayLike
+from toolkit.statistics.arrays import Array as Array
+from toolkit.statistics.arrays import Floats as Floats
+from toolkit.statistics.arrays import Thresholds as Thresholds
+from toolkit.statistics.arrays import binarize as binarize
+from toolkit.statistics.arrays import decided, mean_of_known, rows_known
+from toolkit.statistics.arrays import defined_mean as defined_mean
+from toolkit.statistics.arrays import paired_arrays as paired_arrays
+from toolkit.statistics.arrays import ratio as ratio
 
 METRICS = (
     "accuracy",
@@ -34,83 +39,6 @@ METRICS = (
 # further metrics by name: functions of Y and S, both (n, L), that give one figure or NaN; they
 # stand with the others wherever scores are kept as JSON
 EXTRA: dict[str, Callable[[Any, Any], float]] = {}
-
-
-def _binary(Y: npt.ArrayLike, name: str = "Y") -> npt.NDArray[np.bool_]:
-    array = np.asarray(Y)
-    if array.ndim != 2:
-        raise DataError(
-            f"{name} has shape {array.shape}: give one row an image, one column a label"
-        )
-    if array.dtype == np.bool_:
-        return array
-    if not ((array == 0) | (array == 1)).all():
-        raise DataError(f"{name} holds values other than 0 and 1: turn it into 0/1 decisions first")
-    return array.astype(np.bool_)
-
-
-def _decided(Y: npt.ArrayLike, B: npt.ArrayLike) -> tuple[Array, Array]:
-    truth, decisions = _binary(Y), _binary(B, "B")
-    if truth.shape != decisions.shape:
-        raise DataError(
-            f"Y has shape {truth.shape} but B has {decisions.shape}: pass the same rows"
-        )
-    return truth, decisions
-
-
-def paired_arrays(Y: npt.ArrayLike, S: npt.ArrayLike, unit: bool = False) -> tuple[Array, Array]:
-    """Return ``Y`` as bool and ``S`` as floats, checked; ``unit`` demands probabilities."""
-    truth, scores = _binary(Y), np.asarray(S)
-    if truth.shape != scores.shape:
-        raise DataError(f"Y has shape {truth.shape} but S has {scores.shape}: pass the same rows")
-    if scores.dtype not in (np.float32, np.float64):
-        scores = scores.astype(np.float64)
-    if not np.isfinite(scores).all():
-        raise DataError("S holds NaN or infinite scores: fill or drop those rows before scoring")
-    if unit and scores.size and (scores.min() < 0 or scores.max() > 1):
-        raise DataError("S holds scores outside [0, 1]: turn them into probabilities first")
-    return truth, scores
-
-
-def ratio(numerator: Array, denominator: Array) -> Floats:
-    """Return the quotient where the denominator is not 0, NaN elsewhere."""
-    out = np.full(np.broadcast(numerator, denominator).shape, np.nan)
-    np.divide(numerator, denominator, out=out, where=np.asarray(denominator) != 0)
-    return out
-
-
-def defined_mean(values: npt.ArrayLike, axis: int = -1) -> Floats:
-    """Return the mean over the values that are not NaN; NaN where there are none.
-
-    >>> float(defined_mean([0.5, float("nan"), 1.0]))
-    0.75
-    """
-    array = np.asarray(values, dtype=np.float64)
-    known = ~np.isnan(array)
-    return ratio(np.where(known, array, 0.0).sum(axis=axis), known.sum(axis=axis))
-
-
-def binarize(S: npt.ArrayLike, thresholds: Thresholds = 0.5) -> npt.NDArray[np.uint8]:
-    """Return 1 where a score is at or above its label's threshold.
-
-    ``thresholds`` is one number or ``(L,)``. It is compared in the scores' own precision, so that
-    a threshold taken from float32 scores admits the very score it was taken from.
-
-    >>> binarize([[0.5, 0.2]], [0.5, 0.3]).tolist()
-    [[1, 0]]
-    """
-    scores = np.asarray(S)
-    if scores.dtype not in (np.float32, np.float64):
-        scores = scores.astype(np.float64)
-    cut = np.asarray(thresholds, dtype=scores.dtype)
-    if cut.ndim > 1 or (cut.ndim == 1 and cut.shape != scores.shape[1:]):
-        raise DataError(
-            f"thresholds have shape {cut.shape} but S has {scores.shape}: give one number or one "
-            "a label"
-        )
-    if np.isnan(cut).any():
-        raise DataError("a threshold is NaN: give every label a number")
-    return (scores >= cut).astype(np.uint8)
 
 
 def average_precision(Y: npt.ArrayLike, S: npt.ArrayLike) -> Floats:
@@ -143,8 +71,13 @@ def auroc(Y: npt.ArrayLike, S: npt.ArrayLike) -> Floats:
 
 
 def _sorted_columns(truth: Array, scores: Array) -> list[tuple[Array, Array]]:
-    """For each label, the sorted scores of its positives and of all rows."""
+    """For each label, the sorted scores of its positives and of all rows where it is known."""
     columns = np.ascontiguousarray(scores.T)
+    if truth.dtype != np.bool_:
+        return [
+            (np.sort(column[mask == 1]), np.sort(column[mask >= 0]))
+            for column, mask in zip(columns, truth.T, strict=True)
+        ]
     ordered = np.sort(columns, axis=1)
     return [
         (np.sort(column[mask]), line)
@@ -182,7 +115,9 @@ def hamming_accuracy(Y: npt.ArrayLike, B: npt.ArrayLike) -> float:
     >>> hamming_accuracy([[1, 0], [0, 0]], [[1, 1], [0, 0]])
     0.75
     """
-    truth, decisions = _decided(Y, B)
+    truth, decisions, known = decided(Y, B)
+    if known is not None:
+        truth, decisions = truth[known], decisions[known]
     return float(np.mean(truth == decisions)) if truth.size else float("nan")
 
 
@@ -200,7 +135,7 @@ def precision_recall_f1(Y: npt.ArrayLike, B: npt.ArrayLike) -> tuple[Floats, Flo
 
 def decision_counts(Y: npt.ArrayLike, B: npt.ArrayLike) -> tuple[Array, Array, Array]:
     """Return true positives, predicted positives and positives, each ``(L,)``."""
-    truth, decisions = _decided(Y, B)
+    truth, decisions, _ = decided(Y, B)
     hits = np.count_nonzero(truth & decisions, axis=0)
     return hits, np.count_nonzero(decisions, axis=0), np.count_nonzero(truth, axis=0)
 
@@ -219,15 +154,16 @@ def rates_from_counts(
 
 
 def metrics_from_counts(
-    hits: Array, predicted: Array, positives: Array, rows: int
+    hits: Array, predicted: Array, positives: Array, rows: int | Array
 ) -> dict[str, Floats]:
     """Return the five metrics of 0/1 decisions from counts ``(..., L)``, each of shape ``(...)``.
 
-    Micro F1 pools the counts of every label; with no positive anywhere it is NaN.
+    ``rows`` is how many there are, or ``(..., L)``: in how many a label is known. Micro F1 pools
+    the counts of every label; with no positive anywhere it is NaN.
     """
     precision, recall, f1 = rates_from_counts(hits, predicted, positives)
     wrong = (predicted + positives - 2 * hits).sum(axis=-1)
-    cells = np.asarray(rows * hits.shape[-1])
+    cells = np.asarray(rows * hits.shape[-1] if isinstance(rows, int) else rows.sum(axis=-1))
     pooled = (predicted + positives).sum(axis=-1)
     micro = ratio(2 * hits.sum(axis=-1), np.where((positives > 0).any(axis=-1), pooled, 0))
     return {
@@ -260,7 +196,7 @@ def micro_f1(Y: npt.ArrayLike, B: npt.ArrayLike) -> float:
     >>> micro_f1([[1, 0], [0, 1]], [[1, 1], [0, 0]])
     0.5
     """
-    return float(metrics_from_counts(*decision_counts(Y, B), rows=len(np.asarray(Y)))["micro_f1"])
+    return float(metrics_from_counts(*decision_counts(Y, B), rows=rows_known(Y))["micro_f1"])
 
 
 def log_loss(Y: npt.ArrayLike, S: npt.ArrayLike) -> Floats:
@@ -276,7 +212,7 @@ def log_loss(Y: npt.ArrayLike, S: npt.ArrayLike) -> Floats:
         return np.full(truth.shape[1], np.nan)
     edge = float(np.finfo(scores.dtype).eps)
     p = np.clip(scores.astype(np.float64), edge, 1 - edge)
-    return np.asarray(-np.log(np.where(truth, p, 1 - p)).mean(axis=0), dtype=np.float64)
+    return mean_of_known(-np.log(np.where(truth, p, 1 - p)), truth)
 
 
 def brier(Y: npt.ArrayLike, S: npt.ArrayLike) -> Floats:
@@ -288,7 +224,7 @@ def brier(Y: npt.ArrayLike, S: npt.ArrayLike) -> Floats:
     truth, scores = paired_arrays(Y, S, unit=True)
     if not len(truth):
         return np.full(truth.shape[1], np.nan)
-    return np.asarray(((scores.astype(np.float64) - truth) ** 2).mean(axis=0), dtype=np.float64)
+    return mean_of_known((scores.astype(np.float64) - truth) ** 2, truth)
 
 
 def calibration_error(Y: npt.ArrayLike, S: npt.ArrayLike, bins: int = 15) -> Floats:
@@ -304,18 +240,19 @@ def calibration_error(Y: npt.ArrayLike, S: npt.ArrayLike, bins: int = 15) -> Flo
     if bins < 1:
         raise DataError(f"calibration_error got bins={bins}: ask for one bin or more")
     truth, scores = paired_arrays(Y, S, unit=True)
-    rows, labels = truth.shape
-    out = np.full(labels, np.nan)
-    if not rows:
-        return out
-    used = min(bins, rows)
-    starts = np.arange(used) * rows // used
-    for label in range(labels):
-        order = np.argsort(scores[:, label])
-        column = scores[order, label].astype(np.float64)
+    out = np.full(truth.shape[1], np.nan)
+    for label, (y, s) in enumerate(zip(truth.T, scores.T, strict=True)):
+        y, s = (y, s) if y.dtype == np.bool_ else (y[y >= 0], s[y >= 0])
+        rows = len(y)
+        if not rows:
+            continue
+        used = min(bins, rows)
+        starts = np.arange(used) * rows // used
+        order = np.argsort(s)
+        column = s[order].astype(np.float64)
         first = np.flatnonzero(np.r_[True, column[1:] != column[:-1]])
         sizes = np.diff(np.r_[first, rows])
-        shared = np.add.reduceat(truth[order, label].astype(np.float64), first) / sizes
+        shared = np.add.reduceat(y[order].astype(np.float64), first) / sizes
         gap = np.add.reduceat(column - np.repeat(shared, sizes), starts)
         out[label] = np.abs(gap).sum() / rows
     return out
@@ -367,7 +304,7 @@ def score(
         "auroc": _auroc(ordered),
         **dict(zip(("precision", "recall", "f1"), rates_from_counts(*counts), strict=True)),
     }
-    values = metrics_from_counts(*counts, rows=len(truth))
+    values = metrics_from_counts(*counts, rows=rows_known(truth))
     values |= {"map": defined_mean(columns["ap"]), "auroc": defined_mean(columns["auroc"])}
     support = counts[2]
     return Scores(
