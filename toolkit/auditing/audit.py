@@ -192,6 +192,8 @@ def audit(
     weights: str = "default",
     views: str | Iterable[str] = "original",
     pooling: str = "default",
+    size: int | None = None,
+    layer: str = "last",
     crop: str | Iterable[str] = "center",
     split: str = "paper",
     device: str = "auto",
@@ -229,7 +231,8 @@ def audit(
         if permutations is not None and permutations < 99:
             raise UsageError(f"permutations: expected 99 or more, found {permutations}")
         chosen = {"device": device, "precision": precision, "seed": seed, "weights": weights}
-        spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **chosen)
+        chosen |= {"pooling": pooling, "size": size, "layer": layer}
+        spec = FeatureSpec.parse(features, views=views, crop=crop, **chosen)
         progress, folder = choose_progress(progress), artifacts_folder(artifacts)
         dataset = open_dataset(data, folder, progress)
         part = get_split(dataset, split, folder)

@@ -54,7 +54,13 @@ WEIGHTS: Group = {
 }
 VIEWS: Group = {
     "views": option(str, "original", help="original, or original,hflip to average both."),
-    "pooling": option(str, "default", help="default, or avgmax: average and maximum side by side."),
+    "pooling": option(
+        str, "default", help="default; avg, max, avgmax or gem; of tokens cls, mean or cls+mean."
+    ),
+    "size": option(int | None, None, min=1, help="Input side in pixels. Default: the backbone's."),
+    "layer": option(
+        str, "last", help="last, last4 (blocks of a transformer), or names of layers joined by +."
+    ),
 }
 CROP: Group = {
     "crop": option(
@@ -72,7 +78,9 @@ CROPS: Group = {
 }
 FEATURES: Group = {
     "features": option(
-        str, "efficientnet_lite0", help="Backbones, comma-separated; set side by side."
+        str,
+        "efficientnet_lite0",
+        help="Backbones, comma-separated, set side by side; NAME@FILE for weights of one's own.",
     )
 }
 MEMBERS: Group = {"members": option(str, "*", help="Names or globs, comma-separated.")}

@@ -11,7 +11,7 @@ from toolkit.images.preprocess import CROPS, Preprocess
 DEFAULT = "efficientnet_lite0"
 BUNDLED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 PAPER = ("alexnet", "vgg11", "vgg11_bn", "vgg13", "vgg16", "densenet121", "squeezenet1_0")
-POOLINGS = ("default", "avgmax")
+POOLINGS = ("default", "avg", "max", "avgmax", "gem", "cls", "mean", "cls+mean")
 VIEWS = ("original", "hflip")
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -25,8 +25,10 @@ class Backbone:
         weights: ``bundled``, ``pretrained``, ``none`` (a random start) or a file's name.
         digest: SHA-256 of the state dict without its classifier.
         preprocess: the transform that the weights expect.
-        pooling: ``default``, or ``avgmax`` for average and maximum pooling side by side.
+        pooling: one of ``POOLINGS``.
         dim: width of a feature vector.
+        layer: ``last``, or the layers that features are taken from; see :mod:`~toolkit.features
+            .layers`.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Backbone:
     preprocess: Preprocess
     pooling: str
     dim: int
+    layer: str = "last"
 
     @property
     def title(self) -> str:
@@ -50,7 +53,7 @@ class Backbone:
             "preprocess": self.preprocess.facts(),
             "pooling": self.pooling,
             "dim": self.dim,
-        }
+        } | ({} if self.layer == "last" else {"layer": self.layer})
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> Backbone:
@@ -70,6 +73,8 @@ class BackboneSpec:
             side to the input size and cut nothing off square images (as the paper did).
         seed: of the random start when ``weights`` is ``none``.
         invert: invert colours as the published code does (see ``Preprocess.invert``).
+        size: side of the input in pixels; None for the backbone's own.
+        layer: ``last``, ``last4``, or names of layers joined by ``+``.
     """
 
     name: str = DEFAULT
@@ -78,11 +83,23 @@ class BackboneSpec:
     crop: str = "center"
     seed: int = 0
     invert: bool = False
+    size: int | None = None
+    layer: str = "last"
 
     def check(self) -> None:
         """Raise UsageError, naming the choices, if an option is not one of its choices."""
         check_choice("pooling", self.pooling, POOLINGS)
         check_choice("crop", self.crop, CROPS)
+
+
+def own_weights(feature: str) -> tuple[str, str | None]:
+    """Return a backbone's name and the weights named with it, None where there are none.
+
+    >>> own_weights("squeezenet1_0@weights.safetensors"), own_weights("alexnet")
+    (('squeezenet1_0', 'weights.safetensors'), ('alexnet', None))
+    """
+    name, named, weights = feature.partition("@")
+    return name, weights if named else None
 
 
 def without_weights(name: str, reason: str) -> WeightsError:

@@ -14,6 +14,7 @@ import numpy as np
 from toolkit.data.dataset import Dataset
 from toolkit.data.open import open_dataset
 from toolkit.errors import check_whole
+from toolkit.features.backbones import own_weights
 from toolkit.features.fill import Filled
 from toolkit.features.matrix import FeatureMatrix, gather
 from toolkit.features.resolve import Loaded as Loaded
@@ -101,6 +102,8 @@ def embed(
     weights: str = "default",
     views: str | Iterable[str] = "original",
     pooling: str = "default",
+    size: int | None = None,
+    layer: str = "last",
     crop: str = "center",
     engine: str = "auto",
     device: str = "auto",
@@ -117,10 +120,13 @@ def embed(
     Args:
         data: a data set, or the name of one; see :func:`~toolkit.data.open.open_dataset`.
         backbone: ``efficientnet_lite0`` (bundled), a torchvision name such as ``densenet121``,
-            ``timm/<name>`` or ``basic_cnn``.
+            ``timm/<name>`` or ``basic_cnn``; with ``@`` and a file, one with these weights.
         weights: ``default``, ``none`` (a random start) or a weights file.
         views: ``original``, or ``original`` and ``hflip`` to average both.
-        pooling: ``default``, or ``avgmax``: average and maximum side by side.
+        pooling: ``default``; ``avg``, ``max``, ``avgmax`` (both side by side) or ``gem`` of feature
+            maps; ``cls``, ``mean`` or ``cls+mean`` of tokens; see :mod:`~toolkit.features.layers`.
+        size: side of the input in pixels; None for the backbone's own.
+        layer: ``last``, ``last4`` (of a transformer's blocks), or names of layers joined by ``+``.
         crop: ``center`` (the backbone's own transform), or ``full``: cut nothing off square images.
         engine: ``auto``, ``openvino`` or ``torch``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -145,6 +151,8 @@ def embed(
         weights=weights,
         views=views,
         pooling=pooling,
+        size=size,
+        layer=layer,
         crop=[crop],
         device=device,
         precision=precision,
@@ -169,5 +177,5 @@ def feature_names(backbone: str, width: int) -> list[str]:
     >>> feature_names("timm/vit", 2)
     ['vit_0', 'vit_1']
     """
-    short = backbone.rpartition("/")[2]
+    short = own_weights(backbone)[0].rpartition("/")[2]
     return [f"{short}_{at}" for at in range(width)]

@@ -38,7 +38,9 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         backbone: see :func:`toolkit.embed`.
         weights: ``default``, ``none`` (a random start) or a weights file.
         views: ``original``, or ``original,hflip`` to average both.
-        pooling: ``default`` or ``avgmax``.
+        pooling: as of :func:`~toolkit.features.embed.embed`.
+        size: likewise.
+        layer: likewise.
         crop: ``center`` or ``full``.
         engine: ``auto``, ``openvino`` or ``torch``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -59,6 +61,8 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         weights: str = "default",
         views: str | Iterable[str] = "original",
         pooling: str = "default",
+        size: int | None = None,
+        layer: str = "last",
         crop: str = "center",
         engine: str = "auto",
         device: str = "auto",
@@ -72,6 +76,8 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.weights = weights
         self.views = views
         self.pooling = pooling
+        self.size = size
+        self.layer = layer
         self.crop = crop
         self.engine = engine
         self.device = device

@@ -11,6 +11,7 @@ import numpy as np
 from toolkit.errors import ArtifactError, check_choice
 from toolkit.features.backbones import VIEWS, Backbone
 from toolkit.features.engines.rounding import VERSION as ROUNDING
+from toolkit.images.decode import VERSION as DECODING
 from toolkit.storage.files import digest_of, read_json
 
 FORMAT = 2
@@ -29,7 +30,8 @@ class CacheKey:
         backbone: name, weights digest, preprocessing and pooling.
         views: views averaged, in the order of ``VIEWS``.
         precision: ``bf16`` or ``fp32``, of the arithmetic; with bf16 the version of the rounding
-            of weights enters, which stands for its code and its pictures.
+            of weights enters, which stands for its code and its pictures. So does, always, that of
+            decoding.
         dtype: ``fp16`` or ``fp32``, of the rows on disk. Half precision keeps 11 significant bits
             (IEEE 754 binary16, rounded to nearest): a relative error of at most 2**-11 for features
             of a size from 2**-14 to 65504, an absolute one of at most 2**-25 for smaller ones.
@@ -55,6 +57,7 @@ class CacheKey:
             "views": list(self.views),
             "precision": self.precision,
             "store": self.dtype,
+            "decoding": DECODING,
         }
         return facts | {"rounding": ROUNDING} if self.precision == "bf16" else facts
 
@@ -93,7 +96,8 @@ def read_key(folder: Path) -> CacheKey:
     """Read from a store's folder what it holds embeddings of.
 
     Raises:
-        OtherFormatError: it is of another format, or its weights were rounded otherwise.
+        OtherFormatError: it is of another format, or images were decoded or weights rounded
+            otherwise.
         ArtifactError: it does not say so.
     """
     facts = read_json(folder / "store.json", f"the embedding store {folder.name}")
@@ -112,8 +116,8 @@ def read_key(folder: Path) -> CacheKey:
         sound = False
     if sound:
         raise OtherFormatError(
-            f"the embedding store {folder} holds bf16 rows of another rounding of weights: delete "
-            "that folder and embed again"
+            f"the embedding store {folder} holds rows of another decoding of images or rounding of "
+            "weights: delete that folder and embed again"
         )
     raise ArtifactError(
         f"the embedding store {folder} does not say what made it (its store.json is damaged): "

@@ -23,6 +23,7 @@ from toolkit.features.backbones import (
     imagenet_preprocess,
     without_weights,
 )
+from toolkit.features.layers import layer_features, short, take_size
 from toolkit.features.weights import digest_state, fit_state, read_state
 from toolkit.images.preprocess import Preprocess
 
@@ -48,6 +49,9 @@ def load(request: BackboneSpec) -> tuple[Backbone, nn.Module, Path | None]:
         built = _builder(request.name)(request)
     module, preprocess = built.network, built.preprocess
     file, weights = _weights(built, request)
+    if request.size is not None:
+        preprocess = preprocess.scaled(request.size)
+        take_size(module, request.name, request.size)
     if request.crop == "full":
         preprocess = replace(preprocess, resize=preprocess.size)
     if request.invert:
@@ -57,15 +61,35 @@ def load(request: BackboneSpec) -> tuple[Backbone, nn.Module, Path | None]:
     module = _headless(module, built.head, request)
     # the classifier is off: what embeddings do not depend on must not enter their key
     digest = digest_state(module.state_dict())
+    module = layer_features(module, request.name, request.layer, request.pooling)
     with torch.inference_mode():
-        shape = tuple(module(torch.zeros(1, 3, preprocess.size, preprocess.size)).shape)
+        shape = tuple(probed(module, preprocess.size, request).shape)
     if len(shape) != 2:
         raise UsageError(
             f"backbone: expected one vector per image, found features of shape {shape[1:]} "
             f"({request.name}): choose another"
         )
-    backbone = Backbone(request.name, weights, digest, preprocess, request.pooling, shape[1])
+    backbone = Backbone(
+        request.name, weights, digest, preprocess, request.pooling, shape[1], request.layer
+    )
     return backbone, module, file
+
+
+def probed(module: nn.Module, size: int, request: BackboneSpec) -> torch.Tensor:
+    """Return what a network gives for one black picture.
+
+    Raises:
+        UsageError: it takes no pictures of that size.
+    """
+    try:
+        found: torch.Tensor = module(torch.zeros(1, 3, size, size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        if request.size is None:
+            raise
+        raise UsageError(
+            f"size: {request.name} takes no pictures of {size} pixels ({short(error)})"
+        ) from error
+    return found
 
 
 class Built(NamedTuple):
@@ -162,7 +186,7 @@ def _timm(request: BackboneSpec) -> Built:
     except Exception as error:  # hub clients raise errors of many kinds
         if not pretrained:
             raise
-        raise without_weights(request.name, _short(error)) from error
+        raise without_weights(request.name, short(error)) from error
     head = module.default_cfg.get("classifier") or "head"
     head = head if isinstance(head, str) else head[0]
     return Built(module, _timm_preprocess(module), head, lambda: None)
@@ -198,7 +222,7 @@ def _torchvision(request: BackboneSpec) -> Built:
                     published.url, str(file), hash_prefix=prefix, progress=False
                 )
             except Exception as error:  # urllib raises errors of many kinds
-                raise without_weights(request.name, _short(error)) from error
+                raise without_weights(request.name, short(error)) from error
         if hasattr(module, "transform_input"):  # the Inceptions' weights expect it
             module.transform_input = True  # type: ignore[assignment]
         return Path(file)
@@ -251,19 +275,8 @@ def _headless(module: nn.Module, head: str, request: BackboneSpec) -> nn.Module:
     """Take the classifier off; what went into it comes out."""
     reset: Any = getattr(module, "reset_classifier", None)
     if reset is not None:
-        try:
-            reset(0, "catavgmax") if request.pooling == "avgmax" else reset(0)
-        except Exception as error:
-            raise UsageError(
-                f"pooling: expected default for {request.name}, found {request.pooling!r} "
-                f"({_short(error)})"
-            ) from error
+        reset(0)
         return module
-    if request.pooling != "default":
-        raise UsageError(
-            f"pooling: expected default for {request.name}, found {request.pooling!r}: it is for "
-            "the bundled and timm backbones"
-        )
     parent, _, child = head.rpartition(".")
     setattr(module.get_submodule(parent), child, nn.Identity())
     return module
@@ -275,8 +288,3 @@ def _unknown(name: str, known: list[str]) -> UsageError:
     return UsageError(
         f"no backbone named {name!r}; {hint} (also torchvision's names, timm/<name>, basic_cnn)"
     )
-
-
-def _short(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:120]}".rstrip(": ")

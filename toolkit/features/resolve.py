@@ -93,6 +93,8 @@ def _note_name(request: BackboneSpec) -> str:
     asked = digest_of(
         *(request.name, weights, request.pooling, request.crop, request.seed),
         *(["invert"] if request.invert else []),
+        *([] if request.size is None else ["size", request.size]),
+        *([] if request.layer == "last" else ["layer", request.layer]),
     )
     slug = "".join(c if c.isalnum() or c in "._-" else "-" for c in request.name)[:60]
     return f"{slug}-{asked[:12]}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from toolkit.data.dataset import Dataset
 from toolkit.errors import UsageError, check_choice, check_whole
-from toolkit.features.backbones import VIEWS, BackboneSpec
+from toolkit.features.backbones import VIEWS, BackboneSpec, own_weights
 from toolkit.features.fill import Filled, fill_store
 from toolkit.features.key import CacheKey
 from toolkit.features.matrix import FeatureMatrix, gather
@@ -18,6 +18,7 @@ from toolkit.images.preprocess import CROPS
 from toolkit.images.sources import Images
 from toolkit.runtime.device import choose_device, choose_precision
 from toolkit.runtime.progress import Progress
+from toolkit.storage.files import folder_name
 from toolkit.storage.names import names_of
 
 Loader = Callable[[], Loaded]
@@ -28,8 +29,8 @@ class FeatureSpec:
     """Backbones and crops set side by side, and how each is computed and kept.
 
     Attributes:
-        backbones: names.
-        weights: ``default``, ``none``, or a weights file.
+        backbones: names; of those with weights of their own, followed by ``@`` and the file.
+        weights: ``default``, ``none``, or a weights file, of the others.
         views: views to average, in the order of ``VIEWS``.
         pooling: one of ``POOLINGS``.
         crops: in the order of ``CROPS``.
@@ -39,6 +40,8 @@ class FeatureSpec:
         engine: ``auto``, ``openvino`` or ``torch``.
         seed: of random weights.
         invert: invert colours, as the published code does.
+        size: side of the input in pixels; None for the backbone's own.
+        layer: ``last``, ``last4``, or names of layers joined by ``+``.
     """
 
     backbones: tuple[str, ...]
@@ -52,6 +55,8 @@ class FeatureSpec:
     engine: str = "auto"
     seed: int = 0
     invert: bool = False
+    size: int | None = None
+    layer: str = "last"
 
     @classmethod
     def parse(
@@ -61,6 +66,7 @@ class FeatureSpec:
         views: str | Iterable[str] = "original",
         crop: str | Iterable[str] = "center",
         seed: object = 0,
+        size: object = None,
         **more: Any,
     ) -> FeatureSpec:
         """Read what a verb was given.
@@ -70,11 +76,12 @@ class FeatureSpec:
             views: ``original``, or ``original`` and ``hflip``.
             crop: ``center``, ``full``, or both.
             seed: of random weights.
+            size: side of the input in pixels, or None.
             more: the other attributes, by name.
 
         Raises:
             UsageError: no backbone is named, a view or crop is not among its choices, or the seed
-                is no whole number from 0.
+                or the size is no whole number.
         """
         backbones = names_of(features)
         if not backbones:
@@ -91,26 +98,34 @@ class FeatureSpec:
             views=tuple(view for view in VIEWS if view in asked),
             crops=tuple(each for each in CROPS if each in crops),
             seed=check_whole("seed", seed),
+            size=None if size is None else check_whole("size", size, 1),
             **more,
         )
 
     @property
     def name(self) -> str:
         """Short name, for the names of members."""
-        name = "+".join(each.replace("/", "-") for each in self.backbones)
+        name = "+".join(_short(each) for each in self.backbones)
+        name += "" if self.size is None else f"-{self.size}px"
+        name += "" if self.layer == "last" else f"-{self.layer}"
+        name += "" if self.pooling == "default" else f"-{self.pooling}"
         name += "" if self.crops == CROPS[:1] else f"-{'+'.join(self.crops)}"
         return name + ("-hflip" if "hflip" in self.views else "")
 
     def recipe(self) -> dict[str, Any]:
         """Return what a recipe keeps."""
-        return {
-            "features": list(self.backbones),
-            "weights": self.weights,
-            "views": ",".join(self.views),
-            "pooling": self.pooling,
-            "crop": ",".join(self.crops),
-            "seed": self.seed,
-        }
+        return (
+            {
+                "features": list(self.backbones),
+                "weights": self.weights,
+                "views": ",".join(self.views),
+                "pooling": self.pooling,
+                "crop": ",".join(self.crops),
+                "seed": self.seed,
+            }
+            | ({} if self.size is None else {"size": self.size})
+            | ({} if self.layer == "last" else {"layer": self.layer})
+        )
 
     def keys(self, artifacts: Path) -> list[tuple[CacheKey, Loader]]:
         """Return, for each backbone and crop, the key of its store and what loads its network.
@@ -123,14 +138,21 @@ class FeatureSpec:
         found = []
         for backbone in self.backbones:
             for crop in self.crops:
+                name, own = own_weights(backbone)
                 wanted = BackboneSpec(
-                    backbone, self.weights, self.pooling, crop, self.seed, self.invert
+                    *(name, self.weights if own is None else own, self.pooling, crop, self.seed),
+                    *(self.invert, self.size, self.layer),
                 )
                 known, load = resolve(wanted, artifacts)
                 key = CacheKey(known, self.views, precision, self.dtype)
                 key.facts()
                 found.append((key, load))
         return found
+
+
+def _short(feature: str) -> str:
+    name, own = own_weights(feature)
+    return name.replace("/", "-") + ("" if own is None else f"@{folder_name(own)}")
 
 
 def fill(

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.images.decode import VERSION as DECODING
 from toolkit.images.feed import Decoded, batches
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Images
@@ -53,14 +54,13 @@ class PixelKey:
         >>> PixelKey.of(Preprocess(224, 256, "bicubic", rgb, rgb), size=112).resize
         128
         """
-        side = size or preprocess.size
-        resize = round(preprocess.resize * side / preprocess.size)
-        return cls(side, resize, preprocess.interpolation, preprocess.squash, preprocess.invert)
+        found = preprocess.scaled(size or preprocess.size)
+        return cls(found.size, found.resize, found.interpolation, found.squash, found.invert)
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> PixelKey:
         """Rebuild from :meth:`facts`."""
-        return cls(**{name: value for name, value in facts.items() if name != "format"})
+        return cls(**{name: value for name, value in facts.items() if name in cls.__annotations__})
 
     @property
     def row_bytes(self) -> int:
@@ -74,7 +74,7 @@ class PixelKey:
 
     def facts(self) -> dict[str, Any]:
         """Return the JSON-able facts behind :attr:`hex`."""
-        return {"format": FORMAT, **vars(self)}
+        return {"format": FORMAT, "decoding": DECODING, **vars(self)}
 
     @property
     def hex(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +49,15 @@ class Preprocess:
     def from_facts(cls, facts: dict[str, Any]) -> Preprocess:
         """Rebuild from :meth:`facts`."""
         return cls(**(facts | {"mean": tuple(facts["mean"]), "std": tuple(facts["std"])}))
+
+    def scaled(self, size: int) -> Preprocess:
+        """Return the same for another side of the input, in pixels.
+
+        >>> rgb = (0.5, 0.5, 0.5)
+        >>> Preprocess(224, 256, "bicubic", rgb, rgb).scaled(112).resize
+        128
+        """
+        return replace(self, size=size, resize=round(self.resize * size / self.size))
 
     @property
     def crop(self) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from toolkit.errors import ArtifactError, UsageError
+from toolkit.features.backbones import own_weights
 from toolkit.inference.scorer import Parts
 from toolkit.inference.scorers import Find
 from toolkit.storage.files import (
@@ -149,10 +150,17 @@ def _add(find: Find, name: str, building: Path, members: dict[str, Any]) -> None
         file = Path(parts.weights(asked))
         own = "pixels" in parts.notes.get("trunk", {})
         recipe["weights"] = file.name if own else _copy_weights(file, building)
+    if "features" in recipe:
+        recipe["features"] = [_bundled(each, parts, building) for each in recipe["features"]]
     (folder / "recipe.toml").write_text(dump_toml(recipe), encoding="utf-8")
     if parts.kind == "ensemble":
         for other in parts.notes["members"]:
             _add(find, other, building, members)
+
+
+def _bundled(feature: str, parts: Parts, building: Path) -> str:
+    name, own = own_weights(feature)
+    return name if own is None else f"{name}@{_copy_weights(Path(parts.weights(own)), building)}"
 
 
 def _copy_weights(file: Path, building: Path) -> str:

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from toolkit.features.backbones import BackboneSpec
+from toolkit.features.backbones import BackboneSpec, own_weights
 from toolkit.features.key import CacheKey
 from toolkit.heads.registry import make_head
 from toolkit.inference.scorer import Batch, Parts, Pictures, Store
@@ -39,11 +39,13 @@ class HeadScorer:
 
 def _stores(parts: Parts) -> tuple[Store, ...]:
     """Return the stores that a member on frozen features was made from."""
-    recipe, weights = parts.recipe, parts.asked_weights()
-    pooling, seed = str(recipe.get("pooling", "default")), int(recipe.get("seed", 0))
+    recipe = parts.recipe
+    more = {name: recipe[name] for name in ("pooling", "seed", "size", "layer") if name in recipe}
     keys = [CacheKey.from_facts(facts) for facts in parts.notes["keys"]]
     asked = itertools.product(recipe["features"], str(recipe.get("crop", "center")).split(","))
-    return tuple(
-        Store(key, BackboneSpec(name, weights, pooling, crop, seed))
-        for key, (name, crop) in zip(keys, asked, strict=True)
-    )
+    stores = []
+    for key, (feature, crop) in zip(keys, asked, strict=True):
+        name, own = own_weights(feature)
+        weights = parts.asked_weights() if own is None else parts.weights(own)
+        stores.append(Store(key, BackboneSpec(name, weights, crop=crop, **more)))
+    return tuple(stores)

@@ -40,6 +40,8 @@ def ovr(
     weights: str = "default",
     views: str | Iterable[str] = "original",
     pooling: str = "default",
+    size: int | None = None,
+    layer: str = "last",
     crop: str | Iterable[str] = "center",
     split: str = "paper",
     folds: int = 5,
@@ -58,14 +60,17 @@ def ovr(
     Args:
         data: a data set, or the name of one; see :func:`~toolkit.data.open.open_dataset`.
         head: ``linear``, ``mlp`` or ``lightgbm``.
-        features: backbones, set side by side.
+        features: backbones, set side by side; one with ``@`` and a file has these weights.
         class_weight: ``none``, ``balanced`` or ``pos_weight``.
         loss: of ``mlp``: ``focal``, ``asl`` or ``bce``.
         seeds: of ``mlp``: initialisations to average.
         set: further parameters of the head, by name or as ``key=value`` texts.
         weights: ``default``, ``none`` (a random start) or a weights file.
         views: ``original``, or ``original`` and ``hflip`` to average both.
-        pooling: ``default``, or ``avgmax``: average and maximum side by side.
+        pooling: ``default``; ``avg``, ``max``, ``avgmax`` (both side by side) or ``gem`` of feature
+            maps; ``cls``, ``mean`` or ``cls+mean`` of tokens; see :mod:`~toolkit.features.layers`.
+        size: side of the input in pixels; None for the backbone's own.
+        layer: ``last``, ``last4`` (of a transformer's blocks), or names of layers joined by ``+``.
         crop: ``center`` (the backbone's own transform), ``full``, or both side by side.
         split: ``paper``, ``stratified``, ``grouped`` or ``file``.
         folds: over the development images.
@@ -84,7 +89,8 @@ def ovr(
         DataError: images changed since they were imported, or are too few.
     """
     how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
-    spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **how)
+    how |= {"pooling": pooling, "size": size, "layer": layer}
+    spec = FeatureSpec.parse(features, views=views, crop=crop, **how)
     work = FrozenWork(Basis.open(data, split, folds, artifacts, progress), spec)
     options: dict[str, Any] = {"class_weight": None if class_weight == "none" else class_weight}
     options |= {"loss": loss} if loss is not None else {}

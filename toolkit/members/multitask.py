@@ -64,6 +64,8 @@ def multitask(
     weights: str = "default",
     views: str | Iterable[str] = "original",
     pooling: str = "default",
+    size: int | None = None,
+    layer: str = "last",
     crop: str | Iterable[str] = "center",
     split: str = "paper",
     folds: int = 5,
@@ -92,7 +94,8 @@ def multitask(
         DataError: images changed since they were imported, or a teacher cannot embed one.
     """
     how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
-    spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **how)
+    how |= {"pooling": pooling, "size": size, "layer": layer}
+    spec = FeatureSpec.parse(features, views=views, crop=crop, **how)
     basis = Basis.open(data, split, folds, artifacts, progress)
     work = _TaskWork.start(aux, weighting, set, basis, spec)
     return work.frozen.member(
@@ -117,6 +120,8 @@ def ablate_tasks(
     weights: str = "default",
     views: str | Iterable[str] = "original",
     pooling: str = "default",
+    size: int | None = None,
+    layer: str = "last",
     crop: str | Iterable[str] = "center",
     split: str = "paper",
     folds: int = 5,
@@ -139,7 +144,8 @@ def ablate_tasks(
     """
     seeds = check_whole("seeds", seeds, 2)
     how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
-    spec = FeatureSpec.parse(features, views=views, pooling=pooling, crop=crop, **how)
+    how |= {"pooling": pooling, "size": size, "layer": layer}
+    spec = FeatureSpec.parse(features, views=views, crop=crop, **how)
     basis = Basis.open(data, split, folds, artifacts, progress)
     work = _TaskWork.start(aux, weighting, set, basis, spec)
     if not work.tasks:
