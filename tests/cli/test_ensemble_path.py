@@ -221,7 +221,8 @@ def test_a_head_predicts_alone_from_a_local_weights_file(
     architecture = NETWORK.removeprefix("timm/")
     torch.save(timm.create_model(architecture).state_dict(), weights)
     toolkit("data", "import", course, "--name", "small")
-    chosen = ("--features", NETWORK, "--weights", weights, "--folds", 3, "--precision", "fp32")
+    features = ("--features", f"{NETWORK}@{weights},basic_cnn", "--weights", "none")
+    chosen = (*features, "--size", 96, "--pooling", "default", "--folds", 3, "--precision", "fp32")
     done = toolkit("ovr", *chosen, *TREES, "--name", "trees")
     assert done.code == 0, done.err
     bundle, out = tmp_path / "bundle", tmp_path / "out.csv"
