@@ -221,7 +221,7 @@ def test_a_head_predicts_alone_from_a_local_weights_file(
     architecture = NETWORK.removeprefix("timm/")
     torch.save(timm.create_model(architecture).state_dict(), weights)
     toolkit("data", "import", course, "--name", "small")
-    features = ("--features", f"{NETWORK}@{weights},basic_cnn", "--weights", "none")
+    features = ("--features", f"{NETWORK}@{weights},timm/test_vit", "--weights", "none")
     chosen = (*features, "--size", 96, "--pooling", "default", "--folds", 3, "--precision", "fp32")
     done = toolkit("ovr", *chosen, *TREES, "--name", "trees")
     assert done.code == 0, done.err
