@@ -13,8 +13,9 @@ from toolkit.ensembles.gains import add_one, error_correlation, measure_gains
 from toolkit.ensembles.join import Joined, join
 from toolkit.errors import UsageError
 from toolkit.members.predictions import OUT_OF_FOLD
-from toolkit.statistics.intervals import draw_metrics, paired_difference
+from toolkit.statistics.intervals import paired_difference
 from toolkit.statistics.metrics import mean_average_precision, score
+from toolkit.statistics.resampling import draw_metrics
 
 
 @pytest.fixture(scope="module")

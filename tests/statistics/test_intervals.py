@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from toolkit.errors import DataError
-from toolkit.statistics import intervals, metrics
+from toolkit.statistics import intervals, metrics, resampling
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -29,7 +29,7 @@ def differences(
     """How much better scores a are than b, metric by metric."""
     points = [metrics.score(Y, S, cut).metrics for S, cut in ((a, at), (b, other))]
     draws = [
-        intervals.draw_metrics(Y, S, cut, resamples=resamples).metrics
+        resampling.draw_metrics(Y, S, cut, resamples=resamples).metrics
         for S, cut in ((a, at), (b, other))
     ]
     return {
@@ -50,7 +50,7 @@ def test_weighting_the_rows_is_scoring_the_repeated_rows(
     S = rng.integers(0, levels + 1, (rows, 2)) / levels
     counts = rng.integers(0, 4, (3, rows))
     weights = counts if whole else counts.astype(np.float64)
-    ap, area = intervals.WeightedRanking(Y, S)(weights)
+    ap, area = resampling.WeightedRanking(Y, S)(weights)
     for resample in range(3):
         drawn = np.repeat(np.arange(rows), counts[resample])
         np.testing.assert_allclose(ap[resample], metrics.average_precision(Y[drawn], S[drawn]))
@@ -64,7 +64,7 @@ def test_fractional_weights_are_scikit_learns_sample_weights() -> None:
     Y, S = draw(rng, 80)
     S = S.round(1)
     weights = rng.random((2, 80))
-    ap, area = intervals.WeightedRanking(Y, S)(weights)
+    ap, area = resampling.WeightedRanking(Y, S)(weights)
     for i, w in enumerate(weights):
         for label in range(3):
             sample = {"sample_weight": w}
@@ -76,13 +76,13 @@ def test_fractional_weights_are_scikit_learns_sample_weights() -> None:
 
 
 def test_resamples_depend_on_seed_and_rows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = np.vstack(list(intervals.resample_counts(30, 20, seed=4)))
+    whole = np.vstack(list(resampling.resample_counts(30, 20, seed=4)))
     assert (whole.sum(axis=1) == 30).all()
     monkeypatch.setattr(intervals, "_CHUNK_CELLS", 90)
-    parts = list(intervals.resample_counts(30, 20, seed=4))
+    parts = list(resampling.resample_counts(30, 20, seed=4))
     assert len(parts) == 7
     np.testing.assert_array_equal(np.vstack(parts), whole)
-    assert (np.vstack(list(intervals.resample_counts(30, 20, seed=5))) != whole).any()
+    assert (np.vstack(list(resampling.resample_counts(30, 20, seed=5))) != whole).any()
 
 
 def test_the_interval_is_that_of_resampled_and_rescored_rows() -> None:
@@ -91,7 +91,7 @@ def test_the_interval_is_that_of_resampled_and_rescored_rows() -> None:
     Y[:2, 0] = 1  # often absent from a resample, which then must leave it out
     found = intervals.bootstrap_metrics(Y, S, 0.4, resamples=40, seed=9)
     rescored = []
-    for counts in np.vstack(list(intervals.resample_counts(60, 40, seed=9))):
+    for counts in np.vstack(list(resampling.resample_counts(60, 40, seed=9))):
         drawn = np.repeat(np.arange(60), counts)
         rescored.append(metrics.score(Y[drawn], S[drawn], 0.4).metrics)
     assert any(row["map"] is not None for row in rescored)
@@ -238,8 +238,8 @@ def test_splits_that_all_agree_leave_no_doubt(value: float, p: float) -> None:
         (lambda: intervals.bootstrap_metrics([[1]], [[0.5]], resamples=0), "one or more"),
         (lambda: intervals.bootstrap_metrics([[1]], [[0.5]], confidence=95), "between 0 and 1"),
         (lambda: intervals.bootstrap_metrics([[1]], [[0.5], [0.1]]), "same rows"),
-        (lambda: intervals.WeightedRanking([[1]], [[0.5]])([[1, 1]]), "one column"),
-        (lambda: intervals.WeightedRanking([[1]], [[0.5]])([[-1]]), "negative"),
+        (lambda: resampling.WeightedRanking([[1]], [[0.5]])([[1, 1]]), "one column"),
+        (lambda: resampling.WeightedRanking([[1]], [[0.5]])([[-1]]), "negative"),
         (lambda: intervals.holm([1.5]), "p-values"),
         (lambda: intervals.corrected_variance([0.5], 8, 2), "two or more"),
         (lambda: intervals.corrected_variance([0.5, 0.6], 0, 2), "sizes used"),

@@ -32,6 +32,9 @@ COMBINING = {
         str, "auto", help="auto, none, temperature, platt, beta or isotonic, per label."
     ),
     "thresholds": option(str, "f1", help="Tuned for f1, f2, f0.5, precision=0.9 or recall=0.8."),
+    "against": option(
+        str | None, None, metavar="NAME", help="Member to compare with. Default: the best."
+    ),
     "resamples": option(int, 1000, min=1, help="Bootstrap resamples of the images."),
 }
 

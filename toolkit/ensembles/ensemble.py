@@ -40,6 +40,7 @@ def ensemble(
     per_label: bool = False,
     calibration: str = "auto",
     thresholds: str = "f1",
+    against: str | None = None,
     resamples: int = 1000,
     split: str = "paper",
     folds: int = 5,
@@ -70,6 +71,8 @@ def ensemble(
             ``auto`` chooses by nested log loss.
         thresholds: what they are tuned for: ``f1``, ``f2``, ``f0.5``, ``precision=0.9`` or
             ``recall=0.8``.
+        against: the member that the ensemble is compared with; by default the best of its members,
+            whichever that is.
         resamples: of the images, for intervals.
         split: ``paper``, ``stratified``, ``grouped`` or ``file``.
         folds: over the development images.
@@ -111,6 +114,8 @@ def ensemble(
     else:
         own = safe_name(name, "member name")
     chosen = _chosen(members, own, folder, dataset, fold, progress)
+    if against is not None:
+        check_choice("against", against, [member.name for member in chosen])
     digests = {member.name: member.scored.digest for member in chosen}
     recipe: dict[str, Any] = {
         "command": "ensemble",
@@ -119,6 +124,7 @@ def ensemble(
         **options,
         "calibration": calibration,
         "thresholds": thresholds,
+        **({} if against is None else {"against": against}),
         "split": split,
         "folds": folds,
         "seed": seed,
@@ -144,7 +150,12 @@ def ensemble(
             )
             task.advance()
             gains = measure_gains(
-                joined, fitted, objective=thresholds, resamples=resamples, seed=seed
+                joined,
+                fitted,
+                objective=thresholds,
+                against=against,
+                resamples=resamples,
+                seed=seed,
             )
             task.advance()
         return save_member(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.ensembles.calibration import Calibration
+from toolkit.ensembles.choice import price_of_choice
 from toolkit.ensembles.combiners import Combiner, Mean, Rank
 from toolkit.ensembles.greedy import Greedy
 from toolkit.ensembles.join import Joined
@@ -44,6 +45,7 @@ class Ensemble:
     scores: np.ndarray
     rest: np.ndarray
     considered: dict[str, float]
+    price: float = 0.0
 
     def states(self) -> dict[str, dict[str, np.ndarray | str]]:
         """Return what was learned, as :func:`toolkit.members.member.save_member` takes it."""
@@ -64,6 +66,7 @@ class Ensemble:
                 title: None if np.isnan(value) else value
                 for title, value in self.considered.items()
             },
+            "price": self.price,
         }
 
     def predictions(self, joined: Joined, recipe: dict[str, Any]) -> Predictions:
@@ -95,8 +98,9 @@ def fit_ensemble(
 ) -> Ensemble:
     """Combine, calibrate, and fit thresholds.
 
-    Every development score is nested: the weights, their strength, the method (with ``auto``), the
-    calibration and its method that gave it were learned and chosen without the labels of its fold.
+    Every development score is nested: the weights, their strength, the calibration and its method
+    that gave it were learned and chosen without the labels of its fold. With ``auto`` they are all
+    the best method's own, and what choosing it by them flatters is told apart.
     What still leaks through the members' own folds is measured in docs/decisions/0005-nesting.md.
 
     Args:
@@ -142,8 +146,7 @@ def fit_ensemble(
         title: mean_average_precision(joined.Y, scores) for title, (scores, _) in fitted.items()
     }
     best = max(considered, key=lambda title: considered[title])
-    combiner = fitted[best][1]
-    raw = _chosen_without(joined, {title: scores for title, (scores, _) in fitted.items()})
+    raw, combiner = fitted[best]
     scores = mapping.cross_fit(raw, joined.Y, joined.fold)
     return Ensemble(
         combiner=combiner,
@@ -153,6 +156,7 @@ def fit_ensemble(
         scores=scores,
         rest=mapping.apply(combiner.combine(joined.rest_logits)),
         considered=considered,
+        price=price_of_choice(joined.Y, [each for each, _ in fitted.values()], seed),
     )
 
 
@@ -162,18 +166,3 @@ def restore(
     """Rebuild what turns members' logits into probabilities."""
     combiner = COMBINERS[facts["method"]](**facts["options"]).restore(states["combiner"])
     return combiner, Calibration().restore(states["calibration"])
-
-
-def _chosen_without(joined: Joined, scores: dict[str, np.ndarray]) -> np.ndarray:
-    """Take each fold's scores from the method that is best on the other folds."""
-    if len(scores) == 1:
-        return next(iter(scores.values()))
-    out = np.empty(joined.Y.shape, np.float32)
-    for fold in np.unique(joined.fold):
-        held = joined.fold == fold
-        reached = {
-            title: mean_average_precision(joined.Y[~held], each[~held])
-            for title, each in scores.items()
-        }
-        out[held] = scores[max(reached, key=lambda title: reached[title])][held]
-    return out

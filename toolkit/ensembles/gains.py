@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.ensembles.choice import plausible_best
 from toolkit.ensembles.fit import Ensemble
 from toolkit.ensembles.join import Joined
 from toolkit.ensembles.thresholds import fit_thresholds
 from toolkit.statistics.intervals import (
-    Draws,
-    Weighted,
+    benjamini_hochberg,
+    difference_to_best,
     holm,
+    label_interval,
     paired_difference,
-    percentile_interval,
 )
 from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import (
@@ -27,6 +28,8 @@ from toolkit.statistics.metrics import (
     log_loss,
     mean_average_precision,
 )
+from toolkit.statistics.resampling import FEWEST, Draws, Weighted
+from toolkit.statistics.swaps import swap_test
 
 Facts = dict[str, Any]
 
@@ -39,13 +42,18 @@ class Gains:
     and a two-sided ``p``.
 
     Attributes:
-        best: the member of highest mAP out of fold.
+        best: the member of highest mAP out of fold, or the one that was named to compare with.
+        named: whether it was named.
+        price: what mAP flatters the ensemble by because its method was chosen by it; differences
+            in mAP are less it.
         members: mAP of each member.
-        differences: by metric, from the best member; F1 and the like at thresholds that each
-            system tuned without the row's fold.
+        differences: by metric, from that member; F1 and the like at thresholds that each system
+            tuned without the row's fold. In mAP, unless one was named, from the best of all members
+            whichever it is: see :func:`~toolkit.statistics.intervals.difference_to_best`.
         labels: of each label its ``label``, ``positives``, ``ap`` with its interval ``low`` to
-            ``high``, ``gain`` (the difference in AP), ``p_holm`` (the gain's p adjusted for all
-            labels, Holm 1979), ``method`` of calibration, ``ece`` over bins of equal mass and
+            ``high``, ``gain`` (the difference in AP, its p by swapping the two systems' scores),
+            ``p_holm`` (p adjusted for all labels, Holm 1979), ``p_bh`` (for the share of false
+            discoveries, Benjamini & Hochberg 1995), ``method`` of calibration, ``ece`` over bins of equal mass and
             ``brier`` (each before and after calibration), ``threshold`` and its ``spread``.
         calibration: mean over labels of log loss, Brier score and ECE, before and after.
         errors: ``(M, M)``, correlation of the members' errors, mean over labels.
@@ -56,6 +64,8 @@ class Gains:
     """
 
     best: str
+    named: bool
+    price: float
     members: Facts
     differences: dict[str, Facts]
     labels: list[Facts]
@@ -76,6 +86,7 @@ def measure_gains(
     ensemble: Ensemble,
     *,
     objective: str = "f1",
+    against: str | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Gains:
@@ -89,6 +100,7 @@ def measure_gains(
         joined: the members.
         ensemble: fitted on them.
         objective: of both systems' thresholds.
+        against: name of the member to compare with; None for the best.
         resamples: of the paired bootstrap over images.
         seed: of the bootstrap.
     """
@@ -96,7 +108,7 @@ def measure_gains(
     members = {
         name: mean_average_precision(Y, joined.Z[:, at]) for at, name in enumerate(joined.names)
     }
-    best = max(members, key=lambda name: members[name])
+    best = max(members, key=lambda name: members[name]) if against is None else against
     single = sigmoid(joined.Z[:, joined.names.index(best)]).astype(np.float32)
     systems = [
         Weighted(Y, ensemble.raw, decide_nested(joined, ensemble.scores, objective)),
@@ -112,11 +124,18 @@ def measure_gains(
         )
         for key in METRICS
     }
+    if against is None:
+        differences["map"] |= _over_the_best(joined, points[0], drawn[0], resamples, seed)
+    for key in ("difference", "low", "high"):
+        value = differences["map"][key]
+        differences["map"][key] = None if value is None else value - ensemble.price
     return Gains(
         best=best,
+        named=against is not None,
+        price=ensemble.price,
         members={name: _or_none(value) for name, value in members.items()},
         differences=differences,
-        labels=_labels(joined, ensemble, points, drawn),
+        labels=_labels(joined, ensemble, single, points, drawn, seed),
         calibration={
             name: [float(np.nanmean(measure(Y, S))) for S in (ensemble.raw, ensemble.scores)]
             for name, measure in (
@@ -129,7 +148,7 @@ def measure_gains(
         without=_without(joined, ensemble),
         added=add_one(joined),
         resamples=resamples,
-        note=_note(best, differences["map"]),
+        note=_note(best, against is not None, differences["map"]),
     )
 
 
@@ -180,28 +199,53 @@ def _difference(ours: float, theirs: float, gaps: np.ndarray) -> Facts:
     return both | asdict(paired_difference(both["ensemble"], both["member"], gaps))
 
 
+def _over_the_best(joined: Joined, point: Draws, drawn: Draws, resamples: int, seed: int) -> Facts:
+    """Return the difference in mAP from the best member, whichever that is."""
+    scores = [joined.Z[:, at] for at in range(len(joined.names))]
+    kept, others = plausible_best(joined.Y, scores, resamples, seed)
+    reached = np.array([mean_average_precision(joined.Y, scores[at]) for at in kept])
+    found = difference_to_best(
+        float(point.metrics["map"][0]), reached, drawn.metrics["map"], others
+    )
+    return asdict(found)
+
+
 def _labels(
-    joined: Joined, ensemble: Ensemble, points: Sequence[Draws], drawn: Sequence[Draws]
+    joined: Joined,
+    ensemble: Ensemble,
+    single: np.ndarray,
+    points: Sequence[Draws],
+    drawn: Sequence[Draws],
+    seed: int,
 ) -> list[Facts]:
     ap, other = (each.ap[0].tolist() for each in points)
     gaps = drawn[0].ap - drawn[1].ap
-    gains = [_difference(a, b, gap) for a, b, gap in zip(ap, other, gaps.T, strict=True)]
-    adjusted = holm([np.nan if gain["p"] is None else gain["p"] for gain in gains])
+    positives = (joined.Y == 1).sum(axis=0).tolist()
+    gains = [
+        _difference(a, b, gap if count >= FEWEST else gap[:0])
+        for a, b, gap, count in zip(ap, other, gaps.T, positives, strict=True)
+    ]
+    _, p = swap_test(joined.Y, ensemble.raw, single, seed=seed)
+    for gain, a, b, value in zip(gains, ap, other, p.tolist(), strict=True):
+        gain |= {"difference": _or_none(a - b), "p": _or_none(value)}
+    adjusted, discovered = holm(p), benjamini_hochberg(p)
     both = (ensemble.raw, ensemble.scores)
     ece = np.stack([calibration_error(joined.Y, S) for S in both], axis=1).tolist()
     square = np.stack([brier(joined.Y, S) for S in both], axis=1).tolist()
     found = []
     for at, label in enumerate(joined.labels):
-        low, high = percentile_interval(drawn[0].ap[:, at]) or (None, None)
+        pair = label_interval(ap[at], drawn[0].ap[:, at], positives[at])
+        low, high = pair or (None, None)
         found.append(
             {
                 "label": label,
-                "positives": int(joined.Y[:, at].sum()),
+                "positives": positives[at],
                 "ap": _or_none(ap[at]),
                 "low": low,
                 "high": high,
                 "gain": gains[at],
                 "p_holm": _or_none(float(adjusted[at])),
+                "p_bh": _or_none(float(discovered[at])),
                 "method": ensemble.calibration.method_[at],
                 "ece": ece[at],
                 "brier": square[at],
@@ -230,17 +274,18 @@ def _nested_map(joined: Joined, ensemble: Ensemble, kept: list[int]) -> float:
     return mean_average_precision(joined.Y, scores)
 
 
-def _note(best: str, gain: Facts) -> str:
+def _note(best: str, named: bool, gain: Facts) -> str:
     if gain["difference"] is None:
         return "No label has positives here, so nothing can be said of the ensemble."
     size = f"{gain['difference']:+.4f} mAP [{gain['low']:+.4f}, {gain['high']:+.4f}]"
+    other = best if named else f"its best member ({best} on these images)"
     if gain["low"] > 0:
-        return f"The ensemble is better than its best member, {best}: {size}."
+        return f"The ensemble is better than {other}: {size}."
     if gain["high"] < 0:
-        return f"The ensemble is worse than its best member: {size}. Use {best} alone."
+        return f"The ensemble is worse than {other}: {size}. Use {best} alone."
     return (
-        f"The ensemble does not help beyond what chance explains: {size} against {best}. "
-        f"{best} alone is simpler and, as far as these images tell, as good."
+        f"The ensemble is not distinguishable from {other}: {size}. {best} alone is simpler and, "
+        "as far as these images tell, as good."
     )
 
 

@@ -18,8 +18,9 @@ from toolkit.paper.chance import blind_scores
 from toolkit.paper.results import RESULTS
 from toolkit.reports.differences import PAPER, REFERENCE, Blind, adjust, from_paper
 from toolkit.runtime.progress import Progress
-from toolkit.statistics.intervals import draw_metrics, percentile_interval
+from toolkit.statistics.intervals import percentile_interval
 from toolkit.statistics.metrics import METRICS, score
+from toolkit.statistics.resampling import draw_metrics
 
 Metrics = dict[str, float | None]
 GROUPS = {

@@ -15,8 +15,9 @@ import numpy as np
 
 from toolkit.members.held_out import Scored
 from toolkit.paper.results import RESULTS
-from toolkit.statistics.intervals import Draws, draw_metrics, holm, paired_difference
+from toolkit.statistics.intervals import holm, paired_difference
 from toolkit.statistics.metrics import METRICS, score
+from toolkit.statistics.resampling import Draws, draw_metrics
 
 Metrics = Mapping[str, float | None]
 PRINTED = ("accuracy", "macro_precision", "macro_recall")

@@ -1,192 +1,28 @@
-"""How sure a figure is: paired bootstrap, corrected repeated splits, and Holm.
+"""How sure a figure is: bootstrap intervals, paired differences, corrected repeated splits, Holm.
 
-Images are what was sampled, so images are what is resampled: all labels of an image stay together.
-The resamples depend on the seed and the number of rows alone, so every system scored on the same
-rows meets the same resamples and its figures can be compared pair by pair.
+An interval is for what the metric is in the population that the images are drawn from. Estimates of
+average precision on few positives lie above that, and resamples lie above the estimate by about as
+much again, so intervals are moved by what resamples show of the bias. A label with fewer than
+:data:`~toolkit.statistics.resampling.FEWEST` positives gets none, nor does a mean over labels with
+such a label in it: none that was tried held the population's value as often as it should
+(docs/decisions/0012-intervals.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.errors import DataError
-from toolkit.statistics.metrics import (
-    METRICS,
-    Array,
-    Floats,
-    Thresholds,
-    binarize,
-    defined_mean,
-    metrics_from_counts,
-    paired_arrays,
-    ratio,
-)
+from toolkit.errors import DataError, listed
+from toolkit.statistics.links import logits, sigmoid
+from toolkit.statistics.metrics import METRICS, Floats, Thresholds, binarize, paired_arrays
+from toolkit.statistics.resampling import FEWEST, MEANS, Draws, Weighted
 
-_CHUNK_CELLS = 2**20
-
-
-def resample_counts(rows: int, resamples: int, seed: int = 0) -> Iterator[npt.NDArray[np.uint8]]:
-    """Yield chunks ``(b, rows)`` of how often each row is drawn in a resample of ``rows`` rows.
-
-    Each resample is drawn on its own from one generator, so the chunks' size changes nothing.
-
-    >>> chunk = next(resample_counts(rows=5, resamples=3))
-    >>> chunk.shape, chunk.sum(axis=1).tolist()
-    ((3, 5), [5, 5, 5])
-    """
-    random = np.random.default_rng(seed)
-    size = max(1, min(resamples, _CHUNK_CELLS // max(rows, 1)))
-    for start in range(0, resamples, size):
-        # a row is drawn Poisson(1) times: 256 times has a chance below 1e-500
-        chunk = np.empty((min(size, resamples - start), rows), dtype=np.uint8)
-        for line in chunk:
-            line[:] = np.bincount(random.integers(rows, size=rows), minlength=rows)
-        yield chunk
-
-
-class WeightedRanking:
-    """Average precision and AUROC of many reweightings of the same rows, from one sort a label.
-
-    A bootstrap resample is a vector of multiplicities: weighting the rows by it gives what scoring
-    the resampled rows would, ties included, without sorting again.
-    """
-
-    def __init__(self, Y: npt.ArrayLike, S: npt.ArrayLike) -> None:
-        """Sort every label of ``Y``, ``S`` (n, L) once."""
-        truth, scores = paired_arrays(Y, S)
-        self.shape: tuple[int, int] = truth.shape
-        self._labels = [
-            _rank(mask, column) for mask, column in zip(truth.T, scores.T.copy(), strict=True)
-        ]
-
-    def __call__(self, weights: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """Return AP and AUROC, each ``(B, L)``, for non-negative ``weights`` (B, n)."""
-        given = np.asarray(weights)
-        if given.ndim != 2 or given.shape[1] != self.shape[0]:
-            raise DataError(
-                f"weights have shape {given.shape}: give one column for each of the "
-                f"{self.shape[0]} rows"
-            )
-        if given.size and given.min() < 0:
-            raise DataError("a weight is negative: give each row a weight of 0 or more")
-        # float32 adds whole numbers exactly up to 2**24, at half the memory traffic
-        exact = (
-            given.dtype.kind in "bui" and given.sum(axis=1, dtype=np.int64).max(initial=0) < 2**24
-        )
-        by_row = np.ascontiguousarray(given.T, dtype=np.float32 if exact else np.float64)
-        ap, area = (np.full((given.shape[0], self.shape[1]), np.nan) for _ in range(2))
-        for label, ranked in enumerate(self._labels):
-            ap[:, label], area[:, label] = _weighted_label(by_row, *ranked)
-        return ap, area
-
-
-def _rank(mask: Array, column: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """Rank one label, best first.
-
-    Returns the rows of positives and of negatives, and for each positive how many positives score
-    at least as high, how many negatives do, and how many negatives score higher.
-    """
-    positive, negative = np.flatnonzero(mask), np.flatnonzero(~mask)
-    positive = positive[np.argsort(-column[positive])]
-    negative = negative[np.argsort(-column[negative])]
-    high, low = -column[positive], -column[negative]
-    return (
-        positive,
-        negative,
-        np.searchsorted(high, high, "right"),
-        np.searchsorted(low, high, "right"),
-        np.searchsorted(low, high),
-    )
-
-
-def _weighted_label(
-    by_row: Array, positive: Array, negative: Array, hits: Array, false: Array, above: Array
-) -> tuple[Floats, Floats]:
-    own = by_row[positive]
-    running = np.cumsum(own, axis=0)
-    against = np.zeros((len(negative) + 1, by_row.shape[1]), dtype=by_row.dtype)
-    np.cumsum(by_row[negative], axis=0, out=against[1:])
-    total = own.sum(axis=0, dtype=np.float64)
-    wrong = against[false].astype(np.float64)
-    # a positive of weight 0 at the very top has 0 / 0 there, and counts for nothing
-    called = np.maximum(running[hits - 1] + wrong, np.finfo(np.float64).tiny)
-    precision = np.einsum("pb,pb->b", own, running[hits - 1] / called)
-    beaten = np.einsum("pb,pb->b", own, against[-1] - (wrong + against[above]) / 2)
-    return ratio(precision, total), ratio(beaten, total * against[-1])
-
-
-@dataclass(frozen=True, eq=False)
-class Draws:
-    """What resampled rows score, NaN where it is undefined.
-
-    Attributes:
-        metrics: each metric, ``(resamples,)``.
-        ap: average precision of each label, ``(resamples, L)``.
-    """
-
-    metrics: dict[str, Floats]
-    ap: Floats
-
-
-class Weighted:
-    """All metrics of scores and decisions about the same rows, under many reweightings of them.
-
-    Args:
-        Y: ``(n, L)``.
-        S: ``(n, L)``, scores to rank by.
-        B: ``(n, L)``, decisions.
-    """
-
-    def __init__(self, Y: npt.ArrayLike, S: npt.ArrayLike, B: npt.ArrayLike) -> None:
-        truth, scores = paired_arrays(Y, S)
-        decisions = np.asarray(B, dtype=np.bool_)
-        self._cells = np.hstack([truth & decisions, decisions, truth]).astype(np.float32)
-        self._ranking = WeightedRanking(truth, scores)
-
-    def __call__(self, weights: Array) -> Draws:
-        """Return what the rows score under each line of whole numbers ``(b, n)``."""
-        # whole numbers below 2**24 add exactly in float32
-        counts = (weights.astype(np.float32) @ self._cells).astype(np.float64)
-        ap, area = self._ranking(weights)
-        hits, predicted, positives = np.split(counts, 3, axis=1)
-        values = metrics_from_counts(hits, predicted, positives, weights.shape[1])
-        values |= {"map": defined_mean(ap), "auroc": defined_mean(area)}
-        return Draws(values, ap)
-
-    def point(self) -> Draws:
-        """Return what the rows score as they are, one line."""
-        return self(np.ones((1, len(self._cells)), np.uint8))
-
-    def draw(self, resamples: int, seed: int) -> Draws:
-        """Return what resamples of the rows score; draws with one seed are paired."""
-        rows = len(self._cells)
-        if not rows or resamples < 1:
-            raise DataError(f"{resamples} resamples of {rows} rows: ask for one or more of each")
-        parts = [self(chunk) for chunk in resample_counts(rows, resamples, seed)]
-        return Draws(
-            {name: np.concatenate([part.metrics[name] for part in parts]) for name in METRICS},
-            np.concatenate([part.ap for part in parts]),
-        )
-
-
-def draw_metrics(
-    Y: npt.ArrayLike,
-    S: npt.ArrayLike,
-    thresholds: Thresholds = 0.5,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Draws:
-    """Score every resample of the rows of ``Y`` and probabilities ``S`` (n, L).
-
-    Draws with one seed over the same rows are paired: they may be subtracted.
-    """
-    truth, scores = paired_arrays(Y, S, unit=True)
-    return Weighted(truth, scores, binarize(scores, thresholds)).draw(resamples, seed)
+Pair = tuple[float, float]
 
 
 def percentile_interval(values: Floats, confidence: float = 0.95) -> tuple[float, float] | None:
@@ -200,6 +36,130 @@ def percentile_interval(values: Floats, confidence: float = 0.95) -> tuple[float
     return float(low), float(high)
 
 
+def corrected_interval(
+    point: float, drawn: Floats, confidence: float = 0.95, top: float = 1.0
+) -> Pair | None:
+    """Return the normal interval with the bootstrap's bias and deviation; None if all are NaN.
+
+    ``point - bias - z sd`` to ``point - bias + z sd`` (Davison & Hinkley 1997, section 5.2), within
+    0 to ``top``, and reaching as far as the point itself.
+
+    Args:
+        point: the figure.
+        drawn: ``(resamples,)``, the same of resampled rows.
+        confidence: of the interval.
+        top: the largest that the figure can be.
+    """
+    from scipy.special import ndtri
+
+    known = drawn[~np.isnan(drawn)]
+    if not known.size or np.isnan(point):
+        return None
+    centre = 2 * point - float(known.mean())
+    reach = float(ndtri((1 + confidence) / 2)) * float(known.std())
+    low, high = max(centre - reach, 0.0), min(centre + reach, top)
+    return min(low, point), max(high, point)
+
+
+def label_interval(
+    point: float, drawn: Floats, positives: int, confidence: float = 0.95
+) -> Pair | None:
+    """Return an interval of one label's average precision; None below ``FEWEST`` positives.
+
+    As :func:`corrected_interval`, in log-odds (Boyd et al. 2013), with t of ``positives - 1``
+    degrees of freedom in place of z.
+    """
+    from scipy.special import stdtrit
+
+    known = drawn[~np.isnan(drawn)]
+    if positives < FEWEST or not known.size or np.isnan(point):
+        return None
+    edge = 0.5 / (1 + known.size)
+    centre = float(np.clip(2 * point - known.mean(), edge, 1 - edge))
+    t = float(stdtrit(positives - 1, (1 + confidence) / 2))
+    reach = t * float(known.std()) / (centre * (1 - centre))
+    low, high = sigmoid(logits(np.array(centre)) + np.array([-reach, reach])).tolist()
+    return min(low, point), max(high, point)
+
+
+def wilson(hits: int, trials: int, confidence: float = 0.95) -> Pair | None:
+    """Return the interval of a share (Wilson 1927), of a label's precision or recall say.
+
+    >>> [round(end, 3) for end in wilson(8, 10)]
+    [0.49, 0.943]
+    """
+    from scipy.special import ndtri
+
+    if not trials:
+        return None
+    z = float(ndtri((1 + confidence) / 2))
+    share, spread = hits / trials, z * z / trials
+    centre = (share + spread / 2) / (1 + spread)
+    reach = z / (1 + spread) * float(np.sqrt(share * (1 - share) / trials + spread / trials / 4))
+    return centre - reach, centre + reach
+
+
+@dataclass(frozen=True)
+class MetricIntervals:
+    """Intervals of all metrics, and what is left where labels have too few positives for any.
+
+    Attributes:
+        ci: by metric; None where a label in the mean has too few positives, or, for precision and
+            F1, too few positive decisions.
+        supported: by metric that is a mean over labels: ``labels``, how many have enough;
+            ``value``, the mean over these; and ``ci``.
+        note: which labels have too few, in words; empty where none has.
+    """
+
+    ci: dict[str, Pair | None]
+    supported: dict[str, dict[str, Any]]
+    note: str
+
+
+def metric_intervals(
+    weighted: Weighted, drawn: Draws, labels: Sequence[str], confidence: float = 0.95
+) -> MetricIntervals:
+    """Return the intervals of all metrics of some rows.
+
+    Args:
+        weighted: the rows.
+        drawn: resamples of them.
+        labels: L names.
+        confidence: of the intervals.
+    """
+    point, scored = weighted.point(), weighted.positives > 0
+    ci: dict[str, Pair | None] = {}
+    supported: dict[str, dict[str, Any]] = {}
+    for metric in METRICS:
+        own = float(point.metrics[metric][0])
+        found = corrected_interval(own, drawn.metrics[metric], confidence)
+        if metric in MEANS:
+            enough = weighted.supported(metric)
+            mean = float(point.supported[metric][0])
+            found = corrected_interval(mean, drawn.supported[metric], confidence)
+            supported[metric] = {
+                "labels": int(enough.sum()),
+                "value": None if np.isnan(mean) else mean,
+                "ci": found,
+            }
+            found = found if enough[scored].all() else None
+        ci[metric] = found
+    return MetricIntervals(ci, supported, _too_few(weighted, labels))
+
+
+def _too_few(weighted: Weighted, labels: Sequence[str]) -> str:
+    parts = []
+    for what, counts in (("positives", weighted.positives), ("decisions", weighted.predicted)):
+        few = [
+            f"{labels[j]} ({counts[j]})"
+            for j in np.flatnonzero((weighted.positives > 0) & (counts < FEWEST)).tolist()
+        ]
+        if few:
+            what = what if what == "positives" else "positive decisions"
+            parts.append(f"fewer than {FEWEST} {what}: {listed(few)}")
+    return "; ".join(parts)
+
+
 def bootstrap_metrics(
     Y: npt.ArrayLike,
     S: npt.ArrayLike,
@@ -208,26 +168,20 @@ def bootstrap_metrics(
     resamples: int = 1000,
     seed: int = 0,
     confidence: float = 0.95,
-) -> dict[str, tuple[float, float] | None]:
-    """Return each metric's percentile interval (Efron 1979) over resamples of the rows.
+) -> dict[str, Pair | None]:
+    """Return each metric's interval over resamples of the rows (Efron 1979), bias corrected.
 
-    ``Y`` and ``S`` are ``(n, L)``, ``thresholds`` one number or ``(L,)``. A label that a resample
-    leaves without positives is left out of that resample's means; a metric undefined in every
-    resample is None.
-
-    The interval is for the mean score on samples of n rows. Where a label has few positives,
-    repeating them raises its average precision a little, and a precision that rests on a handful
-    of predictions falls to 0 without them. So on 200 simulated samples (n = 2,000, the paper's
-    prevalences) 95 % intervals held that mean in 91 to 97 % for most metrics, but in 90 % for
-    ``map`` at chance level and in 72 % for ``macro_precision`` where rare labels are hardly ever
-    predicted.
+    ``Y`` and ``S`` are ``(n, L)``, ``thresholds`` one number or ``(L,)``. None where a label in the
+    mean has too few positives, and where a metric is undefined.
 
     >>> Y, S = [[1, 0], [0, 1]] * 50, [[0.9, 0.2], [0.1, 0.7]] * 50
     >>> bootstrap_metrics(Y, S, resamples=100)["map"]
     (1.0, 1.0)
     """
-    drawn = draw_metrics(Y, S, thresholds, resamples=resamples, seed=seed)
-    return {name: percentile_interval(each, confidence) for name, each in drawn.metrics.items()}
+    truth, scores = paired_arrays(Y, S, unit=True)
+    weighted = Weighted(truth, scores, binarize(scores, thresholds))
+    names = [str(label) for label in range(truth.shape[1])]
+    return metric_intervals(weighted, weighted.draw(resamples, seed), names, confidence).ci
 
 
 @dataclass(frozen=True)
@@ -265,6 +219,65 @@ def paired_difference(
     fewer = min(np.count_nonzero(gaps <= 0), np.count_nonzero(gaps >= 0))
     p = min(1.0, 2 * (1 + int(fewer)) / (1 + gaps.size))
     return PairedDifference(a - b, *interval, p)
+
+
+def difference_to_best(
+    ours: float, others: Floats, drawn: Floats, drawn_others: Floats, confidence: float = 0.95
+) -> PairedDifference:
+    """Return how much better a system is than the best of several, whichever that is.
+
+    Which of the others looks best is itself a draw, and it looks better than it is; so no single
+    one is tested against. The system is better than the best if it is better than each: the lower
+    end is the least of the single lower ends (an intersection-union test, Berger 1982). It is worse
+    if it is worse than one: the upper end is the least of upper ends that hold together, by the
+    bootstrap's distribution of the largest error (White 2000). The difference is less the bias that
+    resampling shows.
+
+    Args:
+        ours: the system's figure.
+        others: ``(M,)``.
+        drawn: ``(resamples,)``.
+        drawn_others: ``(resamples, M)``, of the same resamples.
+        confidence: of the interval, both ways.
+    """
+    gaps = drawn[:, None] - drawn_others
+    gaps = gaps[~np.isnan(gaps).any(axis=1)]
+    point = ours - np.asarray(others, np.float64)
+    if np.isnan(point).any() or not len(gaps):
+        return PairedDifference(None, None, None, None)
+    spread = np.maximum(gaps.std(axis=0), 1e-12)
+    errors = (gaps - point) / spread
+    tail = (1 + confidence) / 2
+    low = float((point - np.quantile(errors, tail, axis=0) * spread).min())
+    together = (-errors).max(axis=1)
+    high = float((point + np.quantile(together, tail) * spread).min())
+    better = (1 + (errors >= point / spread).sum(axis=0)).max() / (1 + len(gaps))
+    worse = (1 + (together >= (-point / spread).max()).sum()) / (1 + len(gaps))
+    least = float(point.min())
+    difference = 2 * least - float(gaps.min(axis=1).mean())
+    low, high = min(low, difference), max(high, difference)
+    return PairedDifference(difference, low, high, float(min(1.0, 2 * min(better, worse))))
+
+
+def benjamini_hochberg(p_values: npt.ArrayLike) -> Floats:
+    """Return p-values adjusted for the share of false discoveries (Benjamini & Hochberg 1995).
+
+    The i-th smallest of m is multiplied by m / i, then made no larger than those after it. NaN
+    stays NaN and is not counted.
+
+    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.005]).round(4).tolist()
+    [0.02, 0.04, 0.04, 0.02]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    known = ~np.isnan(p)
+    order = np.argsort(p[known], kind="stable")
+    count = len(order)
+    stepped = p[known][order] * count / np.arange(1, count + 1)
+    adjusted = np.empty(count)
+    adjusted[order] = np.minimum.accumulate(stepped[::-1])[::-1]
+    out = np.full(p.shape, np.nan)
+    out[known] = np.minimum(adjusted, 1.0)
+    return out
 
 
 def holm(p_values: npt.ArrayLike) -> Floats:
