@@ -86,8 +86,7 @@ def _restored_networks_score_as_the_member_does(name: str) -> None:
     notes = read_json(member.folder / "model" / "notes.json", "notes")
     networks = saved_networks(member.folder / "model", notes)
     assert len(networks) == 2
-    facts = {k: v for k, v in notes["trunk"]["pixels"].items() if k != "format"}
-    store = PixelStore(artifacts(), PixelKey(**facts))
+    store = PixelStore(artifacts(), PixelKey.from_facts(notes["trunk"]["pixels"]))
     dataset = load_dataset(artifacts(), "small")
     ids = [i for i, origin in zip(member.scored.ids, member.scored.origin, strict=True)
            if origin == HELD_OUT]  # fmt: skip

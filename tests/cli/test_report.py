@@ -129,6 +129,8 @@ def test_a_page_shows_what_compare_says_and_needs_nothing_else(
             figure = at(row, key)
             if key == "ci.map.0" and figure is not None:
                 assert read == "-".join(f"{end:.3f}" for end in row["ci"]["map"])
+            elif key == "supported.map.value" and figure is not None:
+                assert read.startswith(f"{figure:.3f} ({row['supported']['map']['labels']}) ")
             elif figure is None:
                 assert read in ("", "–"), (row["name"], key)
             else:
@@ -201,8 +203,10 @@ def test_compare_in_every_form(
     assert above["low"] <= above["difference"] <= above["high"]
     assert above["p"] == above["p_holm"] >= 2 / 61
     assert rows[-1]["versus"]["reference"]["macro_recall"]["p"] is None or above["p"] <= 1
-    low, high = rows[-1]["ap_ci"]["day"]
-    assert 0 <= low <= high <= 1
+    for label, each in rows[-1]["per_label"].items():
+        pair = rows[-1]["ap_ci"][label]
+        assert (pair is None) == (each["support"] < 5)
+        assert pair is None or 0 <= pair[0] <= each["ap"] <= pair[1] <= 1
     for form, start in (("csv", "name,kind"), ("markdown", "| "), ("latex", r"\begin{tabular}")):
         for more in ((), ("--per-label",)):
             out = scored(*plain, "--format", form, *more).out

@@ -105,8 +105,9 @@ def test_differences_are_the_paired_bootstraps(joined: Joined) -> None:
     single = sigmoid(joined.Z[:, joined.names.index(best)]).astype(np.float32)
     drawn = [draw_metrics(joined.Y, S, resamples=200).metrics for S in (made.raw, single)]
     reached = [score(joined.Y, S).metrics for S in (made.raw, single)]
-    for key in ("map", "auroc"):
-        found = gains.differences[key]
+    named = measure_gains(joined, made, against=best, resamples=200)
+    assert (named.best, named.named, gains.named) == (best, True, False)
+    for found, key in ((gains.differences["auroc"], "auroc"), (named.differences["map"], "map")):
         want = paired_difference(reached[0][key], reached[1][key], drawn[0][key] - drawn[1][key])
         for part in ("difference", "low", "high", "p"):
             assert found[part] == pytest.approx(getattr(want, part)), (key, part)
@@ -147,7 +148,7 @@ def test_it_is_said_when_an_ensemble_does_not_help() -> None:
     assert "Use strong alone" in worse
     twin = join([w.member("one", strong), w.member("two", strong)], w.dataset, w.split, w.folds)
     same = measure_gains(twin, fit_ensemble(twin, "mean"), resamples=100).note
-    assert "does not help" in same
+    assert "not distinguishable from its best member (one on these images)" in same
     helped = world(800).joined(1.5, 1.5, 1.5)
     assert "is better" in measure_gains(helped, fit_ensemble(helped, "mean"), resamples=100).note
 

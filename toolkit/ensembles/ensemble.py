@@ -223,7 +223,8 @@ def _source(fitted: Ensemble, members: int) -> str:
 
 def _development(joined: Joined, fitted: Ensemble, gains: Gains, objective: str) -> dict[str, Any]:
     """Return the development scores that the gains are of; see :func:`measure_gains`."""
-    per_label = score(joined.Y, fitted.raw, labels=joined.labels).per_label
+    found = score(joined.Y, fitted.raw, labels=joined.labels)
+    per_label = found.per_label
     decided = decide_nested(joined, fitted.scores, objective)
     rates = rates_from_counts(*decision_counts(joined.Y, decided))
     for name, column in zip(("precision", "recall", "f1"), rates, strict=True):
@@ -232,6 +233,7 @@ def _development(joined: Joined, fitted: Ensemble, gains: Gains, objective: str)
     return {
         "origin": "out-of-fold",
         "images": len(joined.ids),
+        "labels_scored": found.labels_scored,
         "metrics": {key: each["ensemble"] for key, each in gains.differences.items()},
         "per_label": per_label,
     }

@@ -53,8 +53,9 @@ class Gains:
         labels: of each label its ``label``, ``positives``, ``ap`` with its interval ``low`` to
             ``high``, ``gain`` (the difference in AP, its p by swapping the two systems' scores),
             ``p_holm`` (p adjusted for all labels, Holm 1979), ``p_bh`` (for the share of false
-            discoveries, Benjamini & Hochberg 1995), ``method`` of calibration, ``ece`` over bins of equal mass and
-            ``brier`` (each before and after calibration), ``threshold`` and its ``spread``.
+            discoveries, Benjamini & Hochberg 1995), ``method`` of calibration, ``ece`` over bins of
+            equal mass and ``brier`` (each before and after calibration), ``threshold`` and its
+            ``spread``.
         calibration: mean over labels of log loss, Brier score and ECE, before and after.
         errors: ``(M, M)``, correlation of the members' errors, mean over labels.
         without: mAP of the ensemble without each member (its choices kept), and what that loses.

@@ -15,6 +15,7 @@ from toolkit.members.member import Member
 from toolkit.pages.escaping import markdown, markdown_line
 from toolkit.statistics.intervals import bootstrap_metrics
 from toolkit.statistics.metrics import score
+from toolkit.statistics.resampling import FEWEST
 
 _TITLES = {
     "map": "mean average precision",
@@ -82,8 +83,9 @@ def model_card(
         "",
         "## Metrics",
         "",
-        f"On {len(scored.rows):,} test images; intervals are 95 % percentile intervals over "
-        f"{resamples:,} resamples of them. Tuned thresholds were fitted for "
+        f"On {len(scored.rows):,} test images; 95 % intervals are for the population "
+        f"that they are drawn from, by {resamples:,} resamples of them; a mean over labels of "
+        f"which one has fewer than {FEWEST} positives has none. Tuned thresholds were fitted for "
         f"{thresholds.objective} on out-of-sample scores of development images.",
         "",
         *_metrics(scored, dataset.labels, thresholds, resamples),

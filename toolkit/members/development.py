@@ -17,7 +17,9 @@ from toolkit.statistics.metrics import score
 
 
 def development_facts(dataset: Dataset, split: Split, predictions: Predictions) -> dict[str, Any]:
-    """Return ``origin``, ``images``, ``metrics`` and ``per_label`` of the development images.
+    """Return what a member scores on the development images.
+
+    That is ``origin``, ``images``, ``labels_scored``, ``metrics`` and ``per_label``.
 
     Args:
         dataset: the images and labels that the predictions are of.
@@ -35,6 +37,7 @@ def development_facts(dataset: Dataset, split: Split, predictions: Predictions) 
     return {
         "origin": ORIGINS[predictions.origin[mine[0]]],
         "images": len(mine),
+        "labels_scored": found.labels_scored,
         "metrics": found.metrics,
         "per_label": found.per_label,
     }

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 KINDS = ("head", "finetuned", "multitask", "ensemble")
-NOT_SCORED = {"origin": "none", "images": 0, "metrics": {}, "per_label": {}}
+NOT_SCORED = {"origin": "none", "images": 0, "labels_scored": 0, "metrics": {}, "per_label": {}}
 _MANIFEST = "member.json"
 _PACKAGES = ("numpy", "scikit-learn", "torch", "timm", "lightgbm", "openvino")
 

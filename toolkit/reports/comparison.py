@@ -18,9 +18,9 @@ from toolkit.paper.chance import blind_scores
 from toolkit.paper.results import RESULTS
 from toolkit.reports.differences import PAPER, REFERENCE, Blind, adjust, from_paper
 from toolkit.runtime.progress import Progress
-from toolkit.statistics.intervals import percentile_interval
-from toolkit.statistics.metrics import METRICS, score
-from toolkit.statistics.resampling import draw_metrics
+from toolkit.statistics.intervals import MetricIntervals, label_interval, metric_intervals
+from toolkit.statistics.metrics import METRICS, binarize, score, shares
+from toolkit.statistics.resampling import Draws, Weighted
 
 Metrics = dict[str, float | None]
 GROUPS = {
@@ -49,7 +49,12 @@ class Row:
         kind: ``paper``, ``reference``, ``head``, ``finetuned``, ``multitask`` or ``ensemble``.
         source: table and row of the paper, or what a member was made from.
         metrics: the seven metrics; None where undefined or not published.
-        ci: 95 % percentile intervals over resampled test images, where there are scores.
+        ci: 95 % intervals for the population of images, where there are scores; None where a label
+            in the mean has too few positives for one.
+        ci_note: which labels have too few; empty where none has.
+        supported: of each mean over labels, the mean over the labels with enough: ``labels``,
+            ``value`` and ``ci``.
+        labels_scored: labels with positives, which the means over labels are over.
         per_label: metrics of each label.
         images: test images scored.
         ap_ci: 95 % intervals of each label's average precision.
@@ -69,6 +74,9 @@ class Row:
     tuned: dict[str, Any] | None = None
     ap_ci: dict[str, list[float] | None] = field(default_factory=dict)
     versus: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    ci_note: str = ""
+    supported: dict[str, dict[str, Any]] = field(default_factory=dict)
+    labels_scored: int | None = None
 
     @property
     def group(self) -> str:
@@ -115,7 +123,7 @@ def compared_rows(
         raise UsageError(f"resamples: expected 0 or more, found {resamples}")
     shown = progress or Progress()
     references = reference_rows(dataset, split, part)
-    rate = dataset.Y[split.development].mean(axis=0)
+    rate = shares(dataset.Y[split.development])
     blind = Blind(
         {NONE: np.zeros(len(rate)), FREQUENCY: rate},
         {row.name: row.metrics for row in references if row.name == CHANCE},
@@ -171,9 +179,10 @@ def reference_rows(dataset: Dataset, split: Split, part: str = "test") -> list[R
             "import more images, or use another split"
         )
     truth = dataset.Y[rows]
-    rate = dataset.Y[split.development].mean(axis=0)
-    prevalence = truth.mean(axis=0)
+    rate = shares(dataset.Y[split.development])
+    prevalence = shares(truth)
     none = score(truth, np.zeros(truth.shape), labels=dataset.labels)
+    scored = none.labels_scored
     frequency = score(truth, np.broadcast_to(rate, truth.shape), labels=dataset.labels)
     chance: Metrics = dict.fromkeys(METRICS) | {"accuracy": blind_scores(prevalence, rate).accuracy}
     defined = prevalence > 0
@@ -188,7 +197,7 @@ def reference_rows(dataset: Dataset, split: Split, part: str = "test") -> list[R
             "map": frequency.metrics["map"],
             "auroc": frequency.metrics["auroc"],
         }
-    rest: dict[str, Any] = {"images": len(rows)}
+    rest: dict[str, Any] = {"images": len(rows), "labels_scored": scored}
     return [
         Row(NONE, "reference", _BLIND, none.metrics, per_label=none.per_label, **rest),
         Row(CHANCE, "reference", "expected value", chance, **rest),
@@ -220,9 +229,13 @@ def member_row(
     scored = (held_out if part == "test" else developed)(dataset, split, member)
     truth, scores = scored.truth, scored.scores
     found = score(truth, scores, labels=dataset.labels)
-    drawn = draw_metrics(truth, scores, resamples=resamples, seed=seed) if resamples else None
-    intervals = {} if drawn is None else {k: _pair(v) for k, v in drawn.metrics.items()}
-    aps = () if drawn is None else drawn.ap.T
+    weighted, drawn = Weighted(truth, scores, binarize(scores)), None
+    sure, aps = MetricIntervals({}, {}, ""), {}
+    if resamples:
+        drawn = weighted.draw(resamples, seed)
+        sure = metric_intervals(weighted, drawn, dataset.labels)
+        aps = _label_intervals(weighted, drawn, dataset.labels)
+    intervals = {key: _listed(pair) for key, pair in sure.ci.items()}
     versus = {PAPER: from_paper(found.metrics, intervals) if paper else {}}
     if blind is not None:
         versus[REFERENCE] = blind.below(scored, found.metrics, drawn)
@@ -235,13 +248,23 @@ def member_row(
         found.per_label,
         len(truth),
         _tuned(dataset, split, member, truth, scores) if part == "test" else None,
-        {name: _pair(each) for name, each in zip(dataset.labels, aps, strict=False)},
+        aps,
         versus,
+        sure.note,
+        {key: each | {"ci": _listed(each["ci"])} for key, each in sure.supported.items()},
+        found.labels_scored,
     )
 
 
-def _pair(drawn: np.ndarray) -> list[float] | None:
-    pair = percentile_interval(drawn)
+def _label_intervals(
+    weighted: Weighted, drawn: Draws, labels: Sequence[str]
+) -> dict[str, list[float] | None]:
+    points = weighted.point().ap[0].tolist()
+    each = zip(labels, points, drawn.ap.T, weighted.positives.tolist(), strict=True)
+    return {label: _listed(label_interval(*of)) for label, *of in each}
+
+
+def _listed(pair: tuple[float, float] | None) -> list[float] | None:
     return None if pair is None else list(pair)
 
 

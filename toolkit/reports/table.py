@@ -12,6 +12,7 @@ from toolkit.reports.comparison import Row
 from toolkit.reports.differences import PAPER, PRINTED, REFERENCE
 from toolkit.reports.headline import ranked_members
 from toolkit.statistics.metrics import EXTRA, METRICS
+from toolkit.statistics.resampling import FEWEST
 
 ALPHA = 0.05
 
@@ -74,10 +75,25 @@ def _interval(row: Row) -> Cell:
     return Cell("ci.map.0", None if pair is None else pair[0], shown)
 
 
+def _supported(row: Row) -> Cell:
+    found = row.supported.get("map")
+    if found is None or found["ci"] is None or row.ci.get("map") is not None:
+        return Cell("supported.map.value", None, "")
+    low, high = found["ci"]
+    shown = f"{found['value']:.3f} ({found['labels']}) {low:.3f}-{high:.3f}"
+    return Cell("supported.map.value", found["value"], shown)
+
+
 # the most telling first: a narrow table leaves out from the end
 COLUMNS: tuple[Column, ...] = (
     Column("mAP", "mean average precision", _metric("map", 3)),
-    Column("95 %", "its 95 % interval over resampled images", _interval),
+    Column("95 %", "its 95 % interval, for the population of images", _interval),
+    Column(
+        f"mAP, {FEWEST} or more",
+        f"over the labels with {FEWEST} positives or more, where others have too few for an "
+        "interval, with its own",
+        _supported,
+    ),
     Column("accuracy %", "1 - Hamming loss, as in the paper", _metric("accuracy", 2, 100)),
     Column(
         "Δ chance",
@@ -130,6 +146,7 @@ def table_title(dataset: str, split: str, part: str, images: int, rows: Sequence
         if lacking:
             title += f"; mAP over {known} of {len(row.per_label)} labels"
             title += f", without positives here: {listed(lacking)}"
+        title += f"; {row.ci_note}" if row.ci_note and row.ci.get("map") is None else ""
     return title
 
 
@@ -172,7 +189,8 @@ def label_table(rows: Sequence[Row], title: str) -> Table:
         ["label", "positives", "chance", *(row.name for row in ours)],
         {"": lines},
         ["", "among these images", "average precision of a random ranking", *[""] * len(ours)],
-        remark="With 95 % intervals over resampled images; the best member first",
+        remark=f"With 95 % intervals where there are {FEWEST} positives or more; the best member "
+        "first",
     )
 
 
@@ -189,6 +207,7 @@ def _of_row(row: Row) -> dict[str, Any]:
         "group": row.group,
         "source": row.source,
         "images": row.images,
+        "labels_scored": row.labels_scored,
     }
     found |= {key: row.metrics.get(key) for key in (*METRICS, *EXTRA)}
     for key in METRICS:

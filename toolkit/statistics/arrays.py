@@ -111,6 +111,18 @@ def binarize(S: npt.ArrayLike, thresholds: Thresholds = 0.5) -> npt.NDArray[np.u
     return (scores >= cut).astype(np.uint8)
 
 
+def shares(Y: npt.ArrayLike) -> Floats:
+    """Return ``(L,)``: the share of positives among the rows where each label is known, 0 for none.
+
+    >>> shares([[1, 0], [0, -1], [0, -1], [1, -1]]).tolist()
+    [0.5, 0.0]
+    """
+    array = np.asarray(Y)
+    if not (array < 0).any():
+        return np.asarray(array.mean(axis=0), np.float64)
+    return np.nan_to_num(ratio((array == 1).sum(axis=0), (array >= 0).sum(axis=0)))
+
+
 def rows_known(Y: npt.ArrayLike) -> int | Array:
     """Return the number of rows, or, where labels are unknown, ``(L,)``: in how many each is."""
     truth = indicator(Y)

@@ -18,17 +18,22 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.errors import DataError, listed
-from toolkit.statistics.links import logits, sigmoid
 from toolkit.statistics.metrics import METRICS, Floats, Thresholds, binarize, paired_arrays
 from toolkit.statistics.resampling import FEWEST, MEANS, Draws, Weighted
 
 Pair = tuple[float, float]
+_EDGE = 1e-4  # log-odds are those of a figure this far from 0 and 1 at least
+
+
+def _checked(confidence: float) -> float:
+    if not 0 < confidence < 1:
+        raise DataError(f"confidence is {confidence}: give a share between 0 and 1, such as 0.95")
+    return confidence
 
 
 def percentile_interval(values: Floats, confidence: float = 0.95) -> tuple[float, float] | None:
     """Return the interval that holds the middle of drawn values; None if all are NaN."""
-    if not 0 < confidence < 1:
-        raise DataError(f"confidence is {confidence}: give a share between 0 and 1, such as 0.95")
+    _checked(confidence)
     known = values[~np.isnan(values)]
     if not known.size:
         return None
@@ -37,27 +42,31 @@ def percentile_interval(values: Floats, confidence: float = 0.95) -> tuple[float
 
 
 def corrected_interval(
-    point: float, drawn: Floats, confidence: float = 0.95, top: float = 1.0
+    point: float, drawn: Floats, confidence: float = 0.95, freedom: int | None = None
 ) -> Pair | None:
     """Return the normal interval with the bootstrap's bias and deviation; None if all are NaN.
 
-    ``point - bias - z sd`` to ``point - bias + z sd`` (Davison & Hinkley 1997, section 5.2), within
-    0 to ``top``, and reaching as far as the point itself.
+    ``point - bias - z sd`` to ``point - bias + z sd`` (Davison & Hinkley 1997, section 5.2) in
+    log-odds, and reaching as far as the point itself.
 
     Args:
-        point: the figure.
+        point: the figure, in [0, 1].
         drawn: ``(resamples,)``, the same of resampled rows.
         confidence: of the interval.
-        top: the largest that the figure can be.
+        freedom: degrees of freedom of t, which then takes the place of z.
     """
-    from scipy.special import ndtri
+    from scipy.special import expit, logit, ndtri, stdtrit
 
+    tail = (1 + _checked(confidence)) / 2
     known = drawn[~np.isnan(drawn)]
     if not known.size or np.isnan(point):
         return None
-    centre = 2 * point - float(known.mean())
-    reach = float(ndtri((1 + confidence) / 2)) * float(known.std())
-    low, high = max(centre - reach, 0.0), min(centre + reach, top)
+    if np.ptp(known) == 0:
+        return min(float(known[0]), point), max(float(known[0]), point)
+    odds, own = (logit(np.clip(each, _EDGE, 1 - _EDGE)) for each in (known, point))
+    z = float(ndtri(tail) if freedom is None else stdtrit(freedom, tail))
+    centre, reach = 2 * own - odds.mean(), z * odds.std()
+    low, high = expit(centre + np.array([-reach, reach])).tolist()
     return min(low, point), max(high, point)
 
 
@@ -66,20 +75,11 @@ def label_interval(
 ) -> Pair | None:
     """Return an interval of one label's average precision; None below ``FEWEST`` positives.
 
-    As :func:`corrected_interval`, in log-odds (Boyd et al. 2013), with t of ``positives - 1``
-    degrees of freedom in place of z.
+    It is :func:`corrected_interval` with ``positives - 1`` degrees of freedom.
     """
-    from scipy.special import stdtrit
-
-    known = drawn[~np.isnan(drawn)]
-    if positives < FEWEST or not known.size or np.isnan(point):
+    if positives < FEWEST:
         return None
-    edge = 0.5 / (1 + known.size)
-    centre = float(np.clip(2 * point - known.mean(), edge, 1 - edge))
-    t = float(stdtrit(positives - 1, (1 + confidence) / 2))
-    reach = t * float(known.std()) / (centre * (1 - centre))
-    low, high = sigmoid(logits(np.array(centre)) + np.array([-reach, reach])).tolist()
-    return min(low, point), max(high, point)
+    return corrected_interval(point, drawn, confidence, positives - 1)
 
 
 def wilson(hits: int, trials: int, confidence: float = 0.95) -> Pair | None:

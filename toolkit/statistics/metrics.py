@@ -26,6 +26,7 @@ from toolkit.statistics.arrays import decided, mean_of_known, rows_known
 from toolkit.statistics.arrays import defined_mean as defined_mean
 from toolkit.statistics.arrays import paired_arrays as paired_arrays
 from toolkit.statistics.arrays import ratio as ratio
+from toolkit.statistics.arrays import shares as shares
 
 METRICS = (
     "accuracy",
@@ -262,6 +263,7 @@ def calibration_error(Y: npt.ArrayLike, S: npt.ArrayLike, bins: int = 15) -> Flo
 class Scores:
     """What one set of predictions scores; None where a figure is undefined, never 0.
 
+    ``labels_scored`` is how many labels have positives: the means over labels are over these.
     ``metrics`` has the keys of :data:`METRICS` and :data:`EXTRA`; ``per_label`` maps a label's name
     to ``ap``, ``auroc``, ``precision``, ``recall``, ``f1`` and ``support`` (its positives);
     ``undefined`` names the labels without positives, which the macro means leave out.
@@ -270,6 +272,11 @@ class Scores:
     metrics: dict[str, float | None]
     per_label: dict[str, dict[str, float | int | None]]
     undefined: list[str]
+
+    @property
+    def labels_scored(self) -> int:
+        """Number of labels that the means over labels are over."""
+        return len(self.per_label) - len(self.undefined)
 
 
 def _or_none(value: float) -> float | None:
