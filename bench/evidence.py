@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.data.stratify import iterative_stratification
 from toolkit.ensembles.fit import Ensemble, fit_ensemble
 from toolkit.ensembles.gains import measure_gains
 from toolkit.ensembles.join import Joined
@@ -42,7 +43,7 @@ def main() -> None:
     document = {
         "auto": auto(options.sets),
         "pure noise": claims(options.sets, 0.0, 1.0),
-        "nearly equal": claims(options.sets, 1.2, 0.5),
+        "nearly equal": claims(options.sets, 1.2, 0.2),
         "rare labels": rare(300),
     }
     text = json.dumps(document, indent=1)
@@ -73,7 +74,7 @@ def joined(Y: np.ndarray, Z: np.ndarray) -> Joined:
         labels=tuple(f"l{each}" for each in range(Y.shape[1])),
         ids=tuple(map(str, range(rows))),
         Y=Y,
-        fold=np.arange(rows) % FOLDS,
+        fold=iterative_stratification(Y, np.full(FOLDS, 1 / FOLDS), seed=0),
         Z=Z,
         rest=(),
         rest_logits=Z[:0],

@@ -8,6 +8,7 @@ import pytest
 
 from tests.ensembles.ensemble_fakes import changed, world
 from toolkit.ensembles import fit
+from toolkit.ensembles.choice import draw_within
 from toolkit.ensembles.fit import METHODS, fit_ensemble, restore
 from toolkit.ensembles.gains import add_one, error_correlation, measure_gains
 from toolkit.ensembles.join import Joined, join
@@ -15,7 +16,6 @@ from toolkit.errors import UsageError
 from toolkit.members.predictions import OUT_OF_FOLD
 from toolkit.statistics.intervals import paired_difference
 from toolkit.statistics.metrics import mean_average_precision, score
-from toolkit.statistics.resampling import draw_metrics
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +103,17 @@ def test_differences_are_the_paired_bootstraps(joined: Joined) -> None:
     from toolkit.statistics.links import sigmoid
 
     single = sigmoid(joined.Z[:, joined.names.index(best)]).astype(np.float32)
-    drawn = [draw_metrics(joined.Y, S, resamples=200).metrics for S in (made.raw, single)]
-    reached = [score(joined.Y, S).metrics for S in (made.raw, single)]
+    drawn = [draw_within(joined.Y, S, joined.fold, 200, 0) for S in (made.raw, single)]
     named = measure_gains(joined, made, against=best, resamples=200)
     assert (named.best, named.named, gains.named) == (best, True, False)
     for found, key in ((gains.differences["auroc"], "auroc"), (named.differences["map"], "map")):
-        want = paired_difference(reached[0][key], reached[1][key], drawn[0][key] - drawn[1][key])
+        ours, theirs = (each.point[key] for each in drawn)
+        within = [
+            score(joined.Y[joined.fold == f], made.raw[joined.fold == f]).metrics[key]
+            for f in np.unique(joined.fold)
+        ]
+        assert ours == pytest.approx(np.mean(np.array(within, float)))
+        want = paired_difference(ours, theirs, drawn[0].draws[key] - drawn[1].draws[key])
         for part in ("difference", "low", "high", "p"):
             assert found[part] == pytest.approx(getattr(want, part)), (key, part)
     for each in gains.labels:

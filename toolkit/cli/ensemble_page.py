@@ -44,7 +44,7 @@ def page(facts: Facts) -> list[Any]:
 def _tried(considered: Facts, price: float) -> str:
     """Say what each method reached, and what choosing by that flatters the best by."""
     ordered = sorted(considered.items(), key=lambda each: -(each[1] or 0))
-    text = "methods tried, mAP out of fold: " + "; ".join(
+    text = "methods tried, mAP out of fold, within folds: " + "; ".join(
         f"{name} {_shown(value)}" for name, value in ordered
     )
     if len(ordered) > 1:

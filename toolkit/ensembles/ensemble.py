@@ -182,8 +182,8 @@ def ensemble(
 def ensemble_facts(member: Member) -> dict[str, Any]:
     """Return the document of ``toolkit ensemble --json``: what was made, and what it gains.
 
-    ``considered`` is the nested mAP of each method tried; ``evidence`` holds the fields of
-    :class:`~toolkit.ensembles.gains.Gains`.
+    ``considered`` is the nested mAP within folds of each method tried; ``evidence`` holds the
+    fields of :class:`~toolkit.ensembles.gains.Gains`.
     """
     notes, facts = member.notes(), member.facts()
     del facts["per_label"]
@@ -234,6 +234,7 @@ def _development(joined: Joined, fitted: Ensemble, gains: Gains, objective: str)
         "origin": "out-of-fold",
         "images": len(joined.ids),
         "labels_scored": found.labels_scored,
-        "metrics": {key: each["ensemble"] for key, each in gains.differences.items()},
+        "metrics": {key: each["ensemble"] for key, each in gains.differences.items()}
+        | {key: found.metrics[key] for key in ("map", "auroc")},
         "per_label": per_label,
     }

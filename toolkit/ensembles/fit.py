@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.ensembles.calibration import Calibration
-from toolkit.ensembles.choice import price_of_choice
+from toolkit.ensembles.choice import map_within, price_of_choice
 from toolkit.ensembles.combiners import Combiner, Mean, Rank
 from toolkit.ensembles.greedy import Greedy
 from toolkit.ensembles.join import Joined
@@ -17,7 +17,6 @@ from toolkit.ensembles.stack import Stack
 from toolkit.ensembles.thresholds import Thresholds, fit_thresholds
 from toolkit.errors import UsageError, check_choice
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD, Predictions
-from toolkit.statistics.metrics import mean_average_precision
 
 COMBINERS: dict[str, type[Combiner]] = {each.name: each for each in (Mean, Rank, Greedy, Stack)}
 METHODS = (*COMBINERS, "auto")
@@ -35,7 +34,8 @@ class Ensemble:
         raw: ``float32 (n, L)``, combined development scores, each row without its fold.
         scores: ``float32 (n, L)``, the same calibrated, again without the row's fold.
         rest: ``float32 (t, L)``, calibrated scores of the other images.
-        considered: nested out-of-fold mAP of each method that was tried.
+        considered: nested out-of-fold mAP, within folds, of each method that was tried.
+        price: by how much that flatters the best of them.
     """
 
     combiner: Combiner
@@ -143,7 +143,7 @@ def fit_ensemble(
         for title, candidate in candidates.items()
     }
     considered = {
-        title: mean_average_precision(joined.Y, scores) for title, (scores, _) in fitted.items()
+        title: map_within(joined.Y, scores, joined.fold) for title, (scores, _) in fitted.items()
     }
     best = max(considered, key=lambda title: considered[title])
     raw, combiner = fitted[best]
@@ -156,7 +156,9 @@ def fit_ensemble(
         scores=scores,
         rest=mapping.apply(combiner.combine(joined.rest_logits)),
         considered=considered,
-        price=price_of_choice(joined.Y, [each for each, _ in fitted.values()], seed),
+        price=price_of_choice(
+            joined.Y, {title: each for title, (each, _) in fitted.items()}, joined.fold, seed
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.ensembles.choice import plausible_best
+from toolkit.ensembles.choice import draw_within, plausible_best
 from toolkit.ensembles.fit import Ensemble
 from toolkit.ensembles.join import Joined
 from toolkit.ensembles.thresholds import fit_thresholds
@@ -93,9 +93,9 @@ def measure_gains(
 ) -> Gains:
     """Weigh an ensemble against its members on the development rows, all scores out of fold.
 
-    Rankings are evaluated on the combined scores: calibration maps new images by one increasing
-    function per label and reorders nothing, whereas the maps that each left out one fold, pooled,
-    rank rows of different folds against each other by accidents of those folds.
+    Rankings are evaluated on the combined scores, within folds: calibration maps new images by one
+    increasing function per label and reorders nothing, and models of different folds, pooled, rank
+    rows against each other by accidents of those folds.
 
     Args:
         joined: the members.
@@ -125,8 +125,7 @@ def measure_gains(
         )
         for key in METRICS
     }
-    if against is None:
-        differences["map"] |= _over_the_best(joined, points[0], drawn[0], resamples, seed)
+    differences |= _rankings(joined, ensemble.raw, best, against is not None, resamples, seed)
     for key in ("difference", "low", "high"):
         value = differences["map"][key]
         differences["map"][key] = None if value is None else value - ensemble.price
@@ -200,15 +199,25 @@ def _difference(ours: float, theirs: float, gaps: np.ndarray) -> Facts:
     return both | asdict(paired_difference(both["ensemble"], both["member"], gaps))
 
 
-def _over_the_best(joined: Joined, point: Draws, drawn: Draws, resamples: int, seed: int) -> Facts:
-    """Return the difference in mAP from the best member, whichever that is."""
+def _rankings(
+    joined: Joined, raw: np.ndarray, best: str, named: bool, resamples: int, seed: int
+) -> dict[str, Facts]:
+    """Return the differences in mAP and AUROC within folds."""
+    Y, fold = joined.Y, joined.fold
     scores = [joined.Z[:, at] for at in range(len(joined.names))]
-    kept, others = plausible_best(joined.Y, scores, resamples, seed)
-    reached = np.array([mean_average_precision(joined.Y, scores[at]) for at in kept])
-    found = difference_to_best(
-        float(point.metrics["map"][0]), reached, drawn.metrics["map"], others
+    ours, theirs = (
+        draw_within(Y, each, fold, resamples, seed)
+        for each in (raw, scores[joined.names.index(best)])
     )
-    return asdict(found)
+    found = {
+        key: _difference(ours.point[key], theirs.point[key], ours.draws[key] - theirs.draws[key])
+        for key in ours.point
+    }
+    if not named:
+        others = plausible_best(Y, scores, fold, resamples, seed)
+        difference = difference_to_best(ours.point["map"], others[0], ours.draws["map"], others[1])
+        found["map"] |= asdict(difference)
+    return found
 
 
 def _labels(
@@ -226,9 +235,9 @@ def _labels(
         _difference(a, b, gap if count >= FEWEST else gap[:0])
         for a, b, gap, count in zip(ap, other, gaps.T, positives, strict=True)
     ]
-    _, p = swap_test(joined.Y, ensemble.raw, single, seed=seed)
-    for gain, a, b, value in zip(gains, ap, other, p.tolist(), strict=True):
-        gain |= {"difference": _or_none(a - b), "p": _or_none(value)}
+    gap, p = swap_test(joined.Y, ensemble.raw, single, joined.fold, seed=seed)
+    for gain, size, value in zip(gains, gap.tolist(), p.tolist(), strict=True):
+        gain |= {"difference": _or_none(size), "p": _or_none(value)}
     adjusted, discovered = holm(p), benjamini_hochberg(p)
     both = (ensemble.raw, ensemble.scores)
     ece = np.stack([calibration_error(joined.Y, S) for S in both], axis=1).tolist()

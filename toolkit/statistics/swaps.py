@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from toolkit.statistics.metrics import Array, Floats, average_precision, paired_arrays
+from toolkit.statistics.metrics import Array, Floats, paired_arrays
 
 FEWEST_SWAPPED = 6  # positives: fewer can hardly reach p = 0.05 whatever the systems are
 _CHUNK = 256
@@ -58,6 +58,7 @@ def swap_test(
     Y: npt.ArrayLike,
     A: npt.ArrayLike,
     B: npt.ArrayLike,
+    fold: npt.ArrayLike | None = None,
     *,
     permutations: int | None = None,
     seed: int = 0,
@@ -71,6 +72,8 @@ def swap_test(
         Y: ``(n, L)``.
         A: ``(n, L)``, one system's scores.
         B: ``(n, L)``, the other's.
+        fold: ``int (n,)``: average precision is then the mean over folds of that within them; for
+            scores by a model a fold.
         permutations: by default so many that each label can reach 0.05 after Holm: 999, or 40 a
             label.
         seed: of the swaps.
@@ -82,16 +85,13 @@ def swap_test(
     truth, first = paired_arrays(Y, A)
     _, second = paired_arrays(Y, B)
     labels = truth.shape[1]
-    difference = average_precision(truth, first) - average_precision(truth, second)
+    parts = np.zeros(len(truth), np.int64) if fold is None else np.asarray(fold)
+    difference, effects = _effects(truth, first, second, parts)
     tested = np.flatnonzero((truth == 1).sum(axis=0) >= FEWEST_SWAPPED)
     p = np.full(labels, np.nan)
     if not len(tested):
         return difference, p
-    effects = np.zeros((len(truth), len(tested)), np.float32)
-    for place, label in enumerate(tested.tolist()):
-        known = truth[:, label] >= 0 if truth.dtype != np.bool_ else slice(None)
-        y = truth[known, label] == 1
-        effects[known, place] = swap_effects(y, first[known, label], second[known, label])
+    effects = effects[:, tested]
     count = max(999, 40 * labels) if permutations is None else permutations
     reached = np.abs(difference[tested]) * (1 - 1e-6)
     beyond = np.zeros(len(tested), np.int64)
@@ -102,3 +102,21 @@ def swap_test(
         beyond += (np.abs(signs @ effects) >= reached).sum(axis=0)
     p[tested] = (1 + beyond) / (1 + count)
     return difference, p
+
+
+def _effects(truth: Array, first: Array, second: Array, fold: Array) -> tuple[Floats, Array]:
+    """Return each label's difference ``(L,)``, and what each row's swap does to it ``(n, L)``."""
+    effects = np.zeros(truth.shape, np.float32)
+    difference = np.full(truth.shape[1], np.nan)
+    groups = [np.flatnonzero(fold == each) for each in np.unique(fold)]
+    for label in range(truth.shape[1]):
+        column, found = truth[:, label], []
+        parts = [rows[column[rows] >= 0] for rows in groups]
+        parts = [rows for rows in parts if (column[rows] == 1).any()]
+        for rows in parts:
+            worth = swap_effects(column[rows] == 1, first[rows, label], second[rows, label])
+            effects[rows, label] = worth / len(parts)
+            found.append(worth.sum())
+        if found:
+            difference[label] = np.mean(found)
+    return difference, effects
