@@ -100,7 +100,7 @@ def auto(sets: int) -> dict[str, Any]:
         named = fit_ensemble(
             joined(Y, Z), best.split(",")[0], cross_label=cross, cardinality=cross, seed=number
         )
-        lost.append(mean_average_precision(Y, made.raw) - made.considered[best])
+        lost.append(mean_average_precision(Y, made.raw) - mean_average_precision(Y, named.raw))
         both = [
             score(fresh, apply(each, new), each.thresholds.per_label).metrics["macro_f1"]
             for each in (made, named)

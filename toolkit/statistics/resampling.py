@@ -160,11 +160,13 @@ class Weighted:
         self._cells, self._parts = np.hstack(cells).astype(np.float32), len(cells)
         self._ranking = WeightedRanking(truth, scores)
         self.predicted, self.positives = (np.count_nonzero(each, axis=0) for each in cells[1:3])
+        enough = self.positives >= FEWEST
+        self._supported = {False: enough, True: enough & (self.predicted >= FEWEST)}
 
     def supported(self, metric: str) -> Array:
         """Return which labels have enough positives, and decisions if need be, ``bool (L,)``."""
-        enough: Array = self.positives >= FEWEST
-        return enough & (self.predicted >= FEWEST) if metric in _DECIDED else enough
+        found: Array = self._supported[metric in _DECIDED]
+        return found
 
     def __call__(self, weights: Array) -> Draws:
         """Return what the rows score under each line of whole numbers ``(b, n)``."""
@@ -180,10 +182,10 @@ class Weighted:
             return found | {name: defined_mean(each[:, at]) for name, each in means.items()}
 
         every = metrics(slice(None))
-        supported = {
-            metric: every[metric] if at.all() else metrics(at)[metric]
-            for metric, at in ((metric, self.supported(metric)) for metric in MEANS)
+        some = {
+            decided: every if at.all() else metrics(at) for decided, at in self._supported.items()
         }
+        supported = {metric: some[metric in _DECIDED][metric] for metric in MEANS}
         return Draws(every, ap, supported)
 
     def point(self) -> Draws:
