@@ -248,3 +248,48 @@ def test_splits_that_all_agree_leave_no_doubt(value: float, p: float) -> None:
 def test_what_cannot_be_answered_is_refused_with_a_remedy(call: Any, says: str) -> None:
     with pytest.raises(DataError, match=says):
         call()
+
+
+def test_a_mean_over_labels_with_too_few_positives_has_no_interval_but_says_why() -> None:
+    rng = np.random.default_rng(5)
+    Y, S = draw(rng, 300)
+    Y[:, 0] = 0
+    Y[:3, 0] = 1
+    weighted = resampling.Weighted(Y, S, metrics.binarize(S))
+    drawn = weighted.draw(200, 0)
+    found = intervals.metric_intervals(weighted, drawn, ["rare", "b", "c"])
+    assert found.ci["map"] is None
+    assert found.ci["accuracy"] is not None
+    assert "fewer than 5 positives: rare (3)" in found.note
+    rest = found.supported["map"]
+    assert rest["labels"] == 2
+    assert rest["value"] == pytest.approx(metrics.mean_average_precision(Y[:, 1:], S[:, 1:]))
+    assert rest["ci"][0] <= rest["value"] <= rest["ci"][1]
+    ap = weighted.point().ap[0]
+    assert intervals.label_interval(ap[0], drawn.ap[:, 0], 3) is None
+    pair = intervals.label_interval(ap[1], drawn.ap[:, 1], int(Y[:, 1].sum()))
+    assert pair is not None
+    assert 0 < pair[0] <= ap[1] <= pair[1] < 1
+
+
+def test_intervals_of_rare_labels_hold_the_population_s_value() -> None:
+    """Percentiles lie above it: average precision on few positives flatters, twice in resamples."""
+    rng = np.random.default_rng(1)
+    skill = 1.5
+    y = rng.random((300_000, 1)) < 0.04
+    truth = float(metrics.average_precision(y, rng.normal(size=y.shape) + skill * y)[0])
+    held = below = 0
+    for seed in range(60):
+        Y = rng.random((200, 6)) < 0.04
+        S = 1 / (1 + np.exp(-(rng.normal(size=Y.shape) + skill * Y)))
+        weighted = resampling.Weighted(Y, S, metrics.binarize(S))
+        drawn = weighted.draw(150, seed)
+        enough = weighted.supported("map")
+        if not enough.any():
+            continue
+        mean = float(weighted.point().supported["map"][0])
+        low, high = intervals.corrected_interval(mean, drawn.supported["map"]) or (0, 0)
+        held += low <= truth <= high
+        below += truth < (intervals.percentile_interval(drawn.supported["map"]) or (0, 0))[0]
+    assert held >= 49  # 0.90 of 60, and two deviations
+    assert below > 60 - held

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from toolkit.statistics.metrics import Array, Floats, paired_arrays
+from toolkit.statistics.metrics import Array, Floats, average_precision, paired_arrays
 
 FEWEST_SWAPPED = 6  # positives: fewer can hardly reach p = 0.05 whatever the systems are
 _CHUNK = 256
@@ -114,9 +114,9 @@ def _effects(truth: Array, first: Array, second: Array, fold: Array) -> tuple[Fl
         parts = [rows[column[rows] >= 0] for rows in groups]
         parts = [rows for rows in parts if (column[rows] == 1).any()]
         for rows in parts:
-            worth = swap_effects(column[rows] == 1, first[rows, label], second[rows, label])
-            effects[rows, label] = worth / len(parts)
-            found.append(worth.sum())
+            y, (a, b) = column[rows] == 1, (each[rows, label] for each in (first, second))
+            effects[rows, label] = swap_effects(y, a, b) / len(parts)
+            found.append(np.subtract(*(average_precision(y[:, None], s[:, None]) for s in (a, b))))
         if found:
             difference[label] = np.mean(found)
     return difference, effects
