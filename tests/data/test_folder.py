@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.data.readers.base import Options
 from toolkit.data.readers.folder import find_layout, list_images
 from toolkit.data.readers.registry import FORMATS
 from toolkit.data.readers.table import TABLE
@@ -71,7 +72,7 @@ def test_annotations_are_for_mirflickr_only(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="leave the option out"):
         find_layout(tmp_path, "potential")
     with pytest.raises(UsageError, match="leave the option out"):
-        TABLE.read(tmp_path / "labels.csv", annotations="potential")
+        TABLE.read(tmp_path / "labels.csv", Options(annotations="potential"))
 
 
 def test_a_path_is_of_one_format(tmp_path: Path) -> None:

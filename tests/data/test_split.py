@@ -170,9 +170,9 @@ def test_one_huge_group_cannot_fill_three_parts() -> None:
     ids=["short", "flat", "two", "nan"],
 )
 def test_labels_of_a_wrong_shape_or_value_are_refused(Y: np.ndarray) -> None:
-    with pytest.raises(DataError, match="20 rows of 0 and 1"):
+    with pytest.raises(DataError, match="20 rows of 0, 1 and -1"):
         stratified_split(image_ids(20), Y)
-    with pytest.raises(DataError, match="20 rows of 0 and 1"):
+    with pytest.raises(DataError, match="20 rows of 0, 1 and -1"):
         make_folds(paper_split(image_ids(20)), Y)
 
 

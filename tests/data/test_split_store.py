@@ -162,7 +162,7 @@ def test_damaged_files_are_never_taken_for_others(data: Dataset, tmp_path: Path)
 
 def test_too_few_images_are_said_not_kept(data: Dataset, tmp_path: Path) -> None:
     split = get_split(data, "paper", tmp_path)
-    with pytest.raises(UsageError, match="2 or more"):
+    with pytest.raises(UsageError, match="whole number from 2"):
         get_folds(data, split, tmp_path, k=1)
     with pytest.raises(DataError, match="cannot fill 37 folds"):
         get_folds(data, split, tmp_path, k=37)

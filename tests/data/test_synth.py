@@ -200,6 +200,6 @@ def test_a_place_that_cannot_be_a_folder_is_an_error_of_the_data(tmp_path: Path)
 def test_numbers_out_of_range_are_wrong_usage(
     tmp_path: Path, images: int, seed: int, named: str
 ) -> None:
-    with pytest.raises(UsageError, match=f"{named} cannot be"):
+    with pytest.raises(UsageError, match=f"{named}: expected a whole number"):
         synthesise(tmp_path / "new", images, seed)
     assert not (tmp_path / "new").exists()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,30 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from toolkit.data.readers.table import read_csv
+from toolkit.data.readers.base import Options
+from toolkit.data.readers.table import TABLE
 from toolkit.errors import DataError
 
 steady = settings(derandomize=True, deadline=None, database=None, max_examples=150)
 
 NUMBERS = (1, 2, 10)
+
+
+def simple(content: bytes) -> bool:
+    """Tell whether a table has a column image and otherwise named columns of 0 and 1 alone."""
+    text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    rows = [[cell.strip() for cell in line.split(",")] for line in text.split("\n")]
+    head, *body = [row for row in rows if any(row)]
+    names = [name.casefold() for name in head]
+    if "image" not in names or "" in names:
+        return False
+    place = names.index("image")
+    return all(cell in "01" and cell for row in body for cell in row[:place] + row[place + 1 :])
+
+
+def read_csv(path: Path) -> tuple[list[str], tuple[str, ...], np.ndarray]:
+    found = TABLE.read(path, Options())
+    return found.files, found.labels, found.Y
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +119,12 @@ def test_any_bytes_are_parsed_rightly_or_refused(shelf: Path, content: bytes) ->
         found = as_dict(table(shelf, content))
     except DataError as error:
         message = str(error)
-        assert "labels.csv" in message or message.startswith(("label", "no labels"))
+        assert "labels.csv" in message or message.startswith(
+            ("label", "no labels", "Error", "line")
+        )
         return
     # where a quote is missing, splitting at commas is another way to read the same
-    if b'"' not in content:
+    if not re.search(rb'["; \t]', content) and simple(content):
         text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         rows = [[cell.strip() for cell in line.split(",")] for line in text.split("\n")]
         head, *body = [row for row in rows if any(row)]
@@ -117,9 +138,7 @@ def test_any_bytes_are_parsed_rightly_or_refused(shelf: Path, content: bytes) ->
         assert {file.strip("imagesjp./"): values for file, values in found.items()} == expected
 
 
-@pytest.mark.parametrize(
-    "value", ["2", "-1", "0.0", "1.0", "true", "", "nan", "٠", "01", "x" * 999]
-)
+@pytest.mark.parametrize("value", ["2", "-2", "0.5", "maybe", "٠", "01", "x" * 999])
 def test_a_value_that_is_not_0_or_1_is_an_error_with_its_line(shelf: Path, value: str) -> None:
     path = table(shelf, f'image,cat,dog\n"im1",0,1\n\nim2,{value},0\n')
     with pytest.raises(DataError, match=r"labels\.csv, line 4: '.*' stands where 0 or 1") as caught:
@@ -136,19 +155,19 @@ def test_lines_are_counted_as_an_editor_counts_them(shelf: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "exactly one column 'image'; its header is"),
-        ("id,cat\nim1,1", r"its header is \['id', 'cat'\]"),
-        ("image;cat\nim1;1", r"its header is \['image;cat'\]"),
-        ("image,IMAGE,cat\nim1,im1,1", "exactly one column 'image'"),
+        ("", "needs a column 'image'"),
+        ("photo,cat\nim1,1", r"its header is \['photo', 'cat'\]"),
+        ("image,IMAGE,cat\nim1,im1,1", "two columns named 'image'"),
         ("image,cat,cat\nim1,1,1", "two columns of one name"),
         ("image,cat,Cat\nim1,1,1", "differ only in case"),
-        ("image,cat,\nim1,1,1", "label name '' cannot be used"),
-        ("image\nim1", "no labels were found"),
+        ("image\nim1", "no column is of labels"),
+        ("image,cat,dog\nim1,1,-1\nim2,1,1", "found -1 and no 0"),
+        ("image,labels\nim1,[cat]\nim2,x", "line 2: expected a list of labels"),
         ("image,cat", "lists no images"),
         ("image,cat\n\n,\n", "lists no images"),
         ("image,cat\nim1,1\nim1,1", "line 3: image 'im1' is listed twice"),
-        ("image,cat\nim1,1\n1,0", "names one image file in two ways"),
-        ("image,cat\nim1.jpg,1\nimages/./im1.jpg,0", "names one image file in two ways"),
+        ("image,cat\nim1,1\n1,0", "names images in several rows"),
+        ("image,cat\nim1.jpg,1\nimages/./im1.jpg,0", "names images in several rows"),
         ("image,cat\nim1", "line 2, has 1 cells where the header has 2"),
         ('image,cat\n"im1,1', "cannot be read as a CSV file"),
         ("image,cat\nim1,1\nim3,1\nim4,1", "names 2 images that are not there"),
@@ -175,9 +194,9 @@ OUTSIDE += ["images/", "images/im1.jpg/../im1.jpg", "/etc/passwd", "~/x.jpg", "f
 def test_no_name_leads_out_of_the_tables_folder(shelf: Path, name: str) -> None:
     (shelf.parent / "secret.jpg").touch()
     absolute = str(shelf / "images" / "im1.jpg")
-    for image in (name, absolute):
-        with pytest.raises(DataError, match="names 1 images that are not there"):
-            read_csv(table(shelf, f'image,cat\n"{image}",1\n'))
+    with pytest.raises(DataError, match="names 1 images that are not there"):
+        read_csv(table(shelf, f'image,cat\n"{name}",1\n'))
+    assert read_csv(table(shelf, f'image,cat\n"{absolute}",1\n'))[0] == ["images/im1.jpg"]
 
 
 def test_a_label_may_be_named_like_a_path(shelf: Path) -> None:
@@ -232,6 +251,7 @@ def test_five_hundred_labels(shelf: Path) -> None:
 
 
 def test_a_table_that_cannot_be_read(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "absent.csv"):
-        with pytest.raises(DataError, match="cannot be read as a CSV file"):
-            read_csv(path)
+    with pytest.raises(DataError, match="expected one table, found none"):
+        read_csv(tmp_path)
+    with pytest.raises(DataError, match="cannot be read as a CSV file"):
+        read_csv(tmp_path / "absent.csv")

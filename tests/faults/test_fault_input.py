@@ -17,8 +17,9 @@ from tests.faults.conftest import LONG, Tried
 from tests.faults.hostile import write_hostile
 from tests.faults.stages import FROZEN, paint
 from toolkit.data.dataset import Dataset
+from toolkit.data.readers.base import Options
 from toolkit.data.readers.course import read_references
-from toolkit.data.readers.table import read_csv
+from toolkit.data.readers.table import TABLE
 from toolkit.data.split import file_split
 from toolkit.errors import DataError, UsageError
 
@@ -83,10 +84,13 @@ LABELS: dict[str, tuple[dict[str, bytes], str]] = {
     "labels that differ in case": ({"Day.txt": b"1\n"}, "case"),
     "a path that leads outside": ({"day.txt": b"../../etc/passwd\n"}, "passwd"),
     "a label named image": ({"image.txt": b"1\n"}, "image"),
-    "a CSV value that is neither 0 nor 1": ({"t.csv": b"image,day\nim1,2\n"}, "where 0 or 1"),
+    "a CSV value that is neither 0 nor 1": (
+        {"t.csv": b"image,day\nim1,1\nim2,2\n"},
+        "where 0 or 1",
+    ),
     "a CSV cell too many": ({"t.csv": b"image,day\nim1,1,1\n"}, "cells"),
     "a CSV image twice": ({"t.csv": b"image,day\nim1,1\nim1,0\n"}, "twice"),
-    "a CSV image in two ways": ({"t.csv": b"image,day\nim1,1\nim1.jpg,0\n"}, "two ways"),
+    "a CSV image in two ways": ({"t.csv": b"image,day\nim1,1\nim1.jpg,0\n"}, "in several rows"),
     "a CSV path outside": ({"t.csv": b"image,day\n../../../etc/passwd,1\n"}, "stay inside"),
     "a CSV with labels twice": ({"t.csv": b"image,day,day\nim1,1,1\n"}, "one name"),
     "a CSV of zero bytes": ({"t.csv": b"\0" * 99}, "UTF-8"),
@@ -171,12 +175,12 @@ def test_any_table_is_labels_or_a_data_error(data: bytes, course: Path, tmp_path
         shutil.copytree(course / "images", table.parent)
     table.write_bytes(data)
     try:
-        files, labels, Y = read_csv(table)
+        found = TABLE.read(table, Options())
     except DataError:
         pass
     else:
-        assert Y.shape == (len(files), len(labels))
-        assert all((table.parent / file).is_file() for file in files)
+        assert found.Y.shape == (len(found.files), len(found.labels))
+        assert all((table.parent / file).is_file() for file in found.files)
     with contextlib.suppress(DataError):
         file_split(table, ["im1", "im2"])
 

@@ -235,6 +235,7 @@ def audit(
         spec = FeatureSpec.parse(features, views=views, crop=crop, **chosen)
         progress, folder = choose_progress(progress), artifacts_folder(artifacts)
         dataset = open_dataset(data, folder, progress)
+        dataset.require_known("audit")
         part = get_split(dataset, split, folder)
         matrix, skipped = features_of(dataset, spec, folder, progress)
         X = np.full((len(dataset), matrix.X.shape[1]), np.nan, np.float32)

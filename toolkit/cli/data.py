@@ -28,13 +28,37 @@ def add_to(app: typer.Typer) -> None:
 @command(data, name="import")
 def import_(
     run: Run,
-    path: Annotated[Path, typer.Argument(help="A folder of images with label files, or a CSV.")],
+    path: Annotated[Path, typer.Argument(help="A folder, or a file of labels.")],
     name: Annotated[
         str | None, typer.Option(help="Name of the data set. Default: made from the path.")
     ] = None,
     format: Annotated[
-        str | None, typer.Option(help="csv or folder, where it cannot be seen from the path.")
+        str | None,
+        typer.Option(
+            help="csv (any table), coco, voc, yolo, imagefolder or folder (of label files). "
+            "Default: seen from the path."
+        ),
     ] = None,
+    image_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column of a table that names images.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Columns that are labels, or the one with lists."),
+    ] = None,
+    label_prefix: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What names of label columns begin with.")
+    ] = None,
+    separator: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Between labels in a list. Default: guessed.")
+    ] = None,
+    absent: Annotated[
+        str | None,
+        typer.Option(help="no or unknown: a label not given. Default: what the format says."),
+    ] = None,
+    missing: Annotated[
+        str, typer.Option(help="error or skip: listed images that are not there.")
+    ] = "error",
     annotations: Annotated[
         str | None,
         typer.Option(help="For MIRFLICKR-25000's own files: relevant (default) or potential."),
@@ -58,6 +82,12 @@ def import_(
         path,
         name,
         format=format,
+        image_column=image_column,
+        labels=labels,
+        label_prefix=label_prefix,
+        separator=separator,
+        absent=absent,
+        missing=missing,
         annotations=annotations,
         pairing=pairing,
         split_file=split_file,

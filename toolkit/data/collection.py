@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ def import_data(
     name: str | None = None,
     *,
     format: str | None = None,
+    image_column: str | None = None,
+    labels: str | Sequence[str] | None = None,
+    label_prefix: str | None = None,
+    separator: str | None = None,
+    absent: str | None = None,
+    missing: str = "error",
     annotations: str | None = None,
     pairing: str = "by-id",
     split_file: str | os.PathLike[str] | None = None,
@@ -34,9 +41,15 @@ def import_data(
     """Read images with labels and keep the data set under its name; see :meth:`Dataset.read`.
 
     Args:
-        path: a folder of images with label files, or a CSV file.
+        path: a folder, or a file of labels.
         name: of the data set; by default made from the path.
-        format: ``csv`` or ``folder``, where that cannot be seen from the path.
+        format: see :meth:`Dataset.read`, as for all options up to ``pairing``.
+        image_column: column of a table that names images.
+        labels: columns of a table that are labels, or the one that holds lists of them.
+        label_prefix: what the names of label columns begin with.
+        separator: between labels in a list.
+        absent: ``no`` or ``unknown``: what it means that a label is not given.
+        missing: ``error`` or ``skip``, for listed images that are not there.
         annotations: ``relevant`` or ``potential``, for MIRFLICKR-25000's own files.
         pairing: ``by-id``, or ``published``.
         split_file: CSV file with columns image and split, kept as the split named ``file``.
@@ -45,8 +58,21 @@ def import_data(
     """
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     dataset = Dataset.read(
-        path, name, format=format, annotations=annotations, pairing=pairing, progress=progress
+        path,
+        name,
+        format=format,
+        image_column=image_column,
+        labels=labels,
+        label_prefix=label_prefix,
+        separator=separator,
+        absent=absent,
+        missing=missing,
+        annotations=annotations,
+        pairing=pairing,
+        progress=progress,
     )
+    if dataset.parts:
+        progress.say("a split came with the labels: --split file (split='file') goes by it")
     if split_file is not None:
         keep_file_split(dataset, Path(split_file), folder)
     save_dataset(dataset, folder)

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.data.importer import read_files, read_labelled
+from toolkit.data.readers.base import Options
+from toolkit.data.readers.course import image_ids
 from toolkit.data.readers.frame import read_frame
 from toolkit.data.synthetic import IMAGES, SYNTHETIC, painted_folder
 from toolkit.errors import DataError, listed
 from toolkit.pages.tables import html_table
 from toolkit.runtime.progress import choose_progress
+from toolkit.statistics.arrays import shares
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.files import (
     DIGEST_BYTES,
@@ -26,6 +29,7 @@ from toolkit.storage.files import (
     natural_key,
     safe_name,
 )
+from toolkit.storage.names import names_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,12 +45,15 @@ class Dataset:
         ids: image ids in natural order.
         files: path of each image relative to ``root``.
         labels: label names, sorted.
-        Y: ``uint8 (n, L)``, 1 where the image carries the label.
+        Y: ``(n, L)``: 1 where the image carries the label, 0 where not, -1 where nobody knows;
+            ``int8`` where some cells are unknown, else ``uint8``.
         digests: ``uint8 (n, 16)``, BLAKE2b of each file's bytes.
         stats: ``int64 (n, 2)``, size in bytes and modification time in nanoseconds at import.
         shapes: ``int32 (n, 2)``, width and height in pixels; 0 where the header is unreadable.
         modes: Pillow's mode of each image ("RGB", "L", ...); empty where unreadable.
         provenance: where the labels came from: layout, pairing, source path.
+        parts: ``train``, ``validation`` or ``test`` of each image, where a split came with the
+            labels: the split ``file``; else empty.
     """
 
     name: str
@@ -60,6 +67,7 @@ class Dataset:
     shapes: np.ndarray
     modes: tuple[str, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the invariants that every later stage relies on."""
@@ -70,7 +78,9 @@ class Dataset:
         found = tuple(np.shape(array) for array in (self.Y, self.digests, self.stats, self.shapes))
         if (*found, (len(self.files),), (len(self.modes),)) != wanted:
             raise DataError(f"data set {self.name}: images, labels and digests differ in number")
-        if list(self.labels) != sorted(set(self.labels)) or self.Y.max() > 1:
+        if list(self.labels) != sorted(set(self.labels)) or not (
+            self.Y.max() <= 1 and self.Y.min() >= -1
+        ):
             raise DataError(f"data set {self.name}: labels repeat, are unsorted or not 0 and 1")
         if list(self.ids) != sorted(set(self.ids), key=natural_key):
             raise DataError(f"data set {self.name}: ids repeat or are not in natural order")
@@ -82,6 +92,12 @@ class Dataset:
         name: str | None = None,
         *,
         format: str | None = None,
+        image_column: str | None = None,
+        labels: str | Sequence[str] | None = None,
+        label_prefix: str | None = None,
+        separator: str | None = None,
+        absent: str | None = None,
+        missing: str = "error",
         annotations: str | None = None,
         pairing: str = "by-id",
         progress: Any = None,
@@ -89,29 +105,46 @@ class Dataset:
         """Read images with labels; the images stay where they are.
 
         Args:
-            path: a folder of images with label files, or a CSV file with a column ``image`` and
-                one 0/1 column per label.
+            path: a folder, or a file of labels: see docs/formats.md.
             name: of the data set; by default made from the path.
-            format: ``csv`` or ``folder``, where that cannot be seen from the path.
-            format: ``csv`` or ``folder``, where that cannot be seen from the path.
-        annotations: ``relevant`` or ``potential``, for MIRFLICKR-25000's own files.
+            format: ``csv`` (any table), ``coco``, ``voc``, ``yolo``, ``imagefolder`` or ``folder``
+                (of label files), where that cannot be seen from the path.
+            image_column: column of a table that names images, where it has no usual name.
+            labels: columns of a table that are labels, or the one that holds lists of them.
+            label_prefix: what the names of label columns begin with; it is taken off.
+            separator: between labels in a list, such as ``|``.
+            absent: what it means that a label is not given for an image, ``no`` or ``unknown``; by
+                default what the format says.
+            missing: ``error``, or ``skip`` to leave out listed images that are not there.
+            annotations: ``relevant`` or ``potential``, for MIRFLICKR-25000's own files.
             pairing: ``by-id``, or ``published`` to repeat the paper's fault on purpose.
             progress: see :func:`~toolkit.runtime.progress.choose_progress`.
 
         Raises:
             DataError: images and labels cannot be joined.
-            UsageError: an option is not among its choices.
+            UsageError: an option is not among its choices, or not for the format.
         """
+        options = Options(
+            annotations=annotations,
+            image_column=image_column,
+            labels=tuple(names_of(labels)),
+            label_prefix=label_prefix,
+            separator=separator,
+            absent=absent,
+            missing=missing,
+        )
         safe = folder_name(path) if name is None else safe_name(name, "data set name")
         progress = choose_progress(progress)
         with progress.task("reading images") as task:
             found = read_labelled(
                 Path(path),
                 format=format,
-                annotations=annotations,
+                options=options,
                 pairing=pairing,
                 on_progress=task.advance,
             )
+        for remark in found.remarks:
+            progress.say(remark)
         if found.passed_over:
             progress.say(f"warning: not image files, left out: {listed(found.passed_over)}")
         dataset = cls(name=safe, root=found.root, **found.columns)
@@ -127,7 +160,8 @@ class Dataset:
         image: str = "image",
         labels: Sequence[str] | str | None = None,
         *,
-        separator: str = "|",
+        separator: str | None = None,
+        absent: str | None = None,
         root: str | os.PathLike[str] | None = None,
         name: str = "frame",
         progress: Any = None,
@@ -137,23 +171,26 @@ class Dataset:
         Args:
             frame: one row per image.
             image: the column with the path of each image.
-            labels: columns of 0/1 or True/False, one per label (by default all but ``image``); or
-                the name of one column that holds the labels of each image, as lists or as text
-                such as ``cat|dog``.
-            separator: between labels in such a text.
+            labels: columns of yes and no, one per label (by default those that look so); or the
+                name of one column that holds the labels of each image, as lists or as text such as
+                ``cat|dog``.
+            separator: between labels in such a text; by default guessed.
+            absent: what blank cells and labels that are not listed mean: ``no`` or ``unknown``.
             root: folder that relative paths start from; by default the working directory.
             name: of the data set.
             progress: see :func:`~toolkit.runtime.progress.choose_progress`.
 
         Raises:
-            DataError: a column is missing, a cell is neither 0 nor 1, an image is not there or is
-                listed twice.
+            DataError: a column is missing, a cell is neither yes, no nor unknown, an image is not
+                there or is listed twice.
         """
-        found = read_frame(frame, image, labels, separator, Path.cwd() if root is None else root)
+        base = Path.cwd() if root is None else root
+        found = read_frame(frame, image, labels, separator, absent, base)
         with choose_progress(progress).task("reading images", len(found.files)) as task:
-            columns = read_files(found.root, found.ids, found.files, task.advance)
+            columns = read_files(found.root, image_ids(found.files), found.files, task.advance)
         provenance = {"layout": "frame", "annotations": None, "pairing": "by-id", "source": name}
         columns |= {"labels": found.labels, "Y": found.Y, "provenance": provenance}
+        columns |= {"parts": tuple(found.parts)}
         return cls(name=safe_name(name, "data set name"), root=found.root, **columns)
 
     @classmethod
@@ -186,27 +223,38 @@ class Dataset:
         painted_folder(place / "source", images, seed, progress)
         return cls.read(place / "source", name, progress=progress)
 
+    @property
+    def unknown(self) -> np.ndarray:
+        """Share of images for which each label is unknown, ``float (L,)``."""
+        return np.asarray((self.Y < 0).mean(axis=0))
+
+    def require_known(self, what: str) -> None:
+        """Raise DataError if a cell is unknown, for what cannot leave such cells out."""
+        if (self.Y < 0).any():
+            raise DataError(
+                f"{what}: expected every label known, found {self.unknown.mean():.1%} of the cells "
+                f"of {self.name} unknown; absent='no' at import takes them for no"
+            )
+
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.ids)
 
     def __repr__(self) -> str:
         """Return what matters in two lines."""
-        shares = ", ".join(
-            f"{label} {share:.1%}"
-            for label, share in zip(self.labels[:6], self.Y.mean(axis=0), strict=False)
-        )
+        each = zip(self.labels[:6], shares(self.Y), strict=False)
+        known = ", ".join(f"{label} {share:.1%}" for label, share in each)
         more = f" and {len(self.labels) - 6} more" if len(self.labels) > 6 else ""
+        more += f"; {self.unknown.mean():.1%} of cells unknown" if (self.Y < 0).any() else ""
         return (
             f"Dataset {self.name!r}: {len(self):,} images in {self.root}\n"
-            f"{len(self.labels)} labels: {shares}{more}"
+            f"{len(self.labels)} labels: {known}{more}"
         )
 
     def _repr_html_(self) -> str:
-        rows = [
-            (label, int(count), f"{count / len(self):.2%}")
-            for label, count in zip(self.labels, self.Y.sum(axis=0, dtype=np.int64), strict=True)
-        ]
+        counts = (self.Y == 1).sum(axis=0).tolist()
+        each = zip(self.labels, counts, shares(self.Y).tolist(), strict=True)
+        rows = [(label, count, f"{share:.2%}") for label, count, share in each]
         return html_table(["label", "positives", "prevalence"], rows, repr(self).split("\n")[0])
 
     def to_frame(self) -> pd.DataFrame:

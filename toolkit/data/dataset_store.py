@@ -34,6 +34,7 @@ def save_dataset(dataset: Dataset, artifacts: Path) -> Path:
         "height": dataset.shapes[:, 1],
         "mode": dataset.modes,
     }
+    columns |= {"part": dataset.parts} if dataset.parts else {}
     columns |= {f"{_LABEL}{label}": dataset.Y[:, j] for j, label in enumerate(dataset.labels)}
     meta = {
         "format": FORMAT,
@@ -80,6 +81,7 @@ def load_dataset(artifacts: Path, name: str) -> Dataset:
             shapes=np.stack([columns["width"], columns["height"]], axis=1),
             modes=columns["mode"],
             provenance=meta["provenance"],
+            parts=tuple(columns.get("part", ())),
         )
     except (KeyError, DataError) as error:  # a whole table, but another one
         raise ArtifactError(

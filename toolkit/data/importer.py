@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from toolkit.data.readers.base import Options
 from toolkit.data.readers.course import image_ids
 from toolkit.data.readers.registry import FORMATS
 from toolkit.errors import DataError, check_choice
@@ -31,28 +32,29 @@ class Imported(NamedTuple):
         columns: ``ids``, ``files``, ``labels``, ``Y``, ``digests``, ``stats``, ``shapes``,
             ``modes`` and ``provenance`` of :class:`~toolkit.data.dataset.Dataset`.
         passed_over: names of files that are no images.
+        remarks: what was found, and what a person should know.
     """
 
     root: Path
     columns: dict[str, Any]
     passed_over: list[str]
+    remarks: list[str]
 
 
 def read_labelled(
     path: Path,
     *,
     format: str | None = None,
-    annotations: str | None = None,
+    options: Options | None = None,
     pairing: str = "by-id",
     on_progress: Advance | None = None,
 ) -> Imported:
-    """Read a folder or a CSV file; images stay where they are.
+    """Read images with labels; the images stay where they are.
 
     Args:
-        path: course layout (``images/`` and ``annotations/<label>.txt``), MIRFLICKR-25000's own,
-            or a CSV file with a column ``image`` and one 0/1 column a label.
+        path: a folder, or a file of labels.
         format: one of ``FORMATS``; None for the first that recognises the path.
-        annotations: which of MIRFLICKR-25000's label files to take.
+        options: how labels are read, where that cannot be seen.
         pairing: ``by-id``, or ``published`` to repeat on purpose the paper's fault: label rows in
             numeric order set beside files in lexicographic order.
         on_progress: called with the number of images read since the last call.
@@ -62,21 +64,23 @@ def read_labelled(
         UsageError: an option is not among its choices.
     """
     check_choice("pairing", pairing, PAIRINGS)
-    if annotations is not None:
-        check_choice("annotations", annotations, ANNOTATIONS)
+    options = options or Options()
+    if options.annotations is not None:
+        check_choice("annotations", options.annotations, ANNOTATIONS)
     path = path.absolute()
     if format is None:
         known = [name for name, each in FORMATS.items() if each.recognises(path)]
         if not known:
-            raise DataError(f"nothing to import: {path} is neither a folder nor a CSV file")
+            raise DataError(f"nothing to import: {path} is neither a folder nor a file of labels")
         format = known[0]
     check_choice("format", format, FORMATS)
-    found = FORMATS[format].read(path, annotations=annotations)
+    found = FORMATS[format].read(path, options)
     Y = found.Y[published_order(found.files)] if pairing == "published" else found.Y
     provenance = {**found.facts, "pairing": pairing, "source": str(path)}
     columns = read_files(found.root, image_ids(found.files), found.files, on_progress)
-    columns |= {"labels": found.labels, "Y": Y, "provenance": provenance}
-    return Imported(found.root, columns, found.passed_over)
+    columns |= {"labels": found.labels, "Y": Y, "provenance": provenance, "parts": found.parts}
+    remarks = [found.found, *found.remarks] if found.found else list(found.remarks)
+    return Imported(found.root, columns, found.passed_over, remarks)
 
 
 def read_files(

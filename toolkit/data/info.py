@@ -27,9 +27,12 @@ def describe(dataset: Dataset, splits: dict[str, Split]) -> dict[str, Any]:
         more) and ``splits`` (images and positives of each part).
     """
     n = len(dataset)
-    positives = dataset.Y.sum(axis=0, dtype=np.int64)
+    positive = dataset.Y == 1
+    positives = positive.sum(axis=0, dtype=np.int64)
+    known = (dataset.Y >= 0).sum(axis=0, dtype=np.int64)
     carried = np.flatnonzero(positives)
-    weights = dict(zip(carried.tolist(), pos_weight(positives[carried], n).tolist(), strict=True))
+    odds = pos_weight(positives[carried], known[carried])
+    weights = dict(zip(carried.tolist(), odds.tolist(), strict=True))
     sizes = Counter(f"{width}x{height}" for width, height in dataset.shapes.tolist() if width)
     return {
         "name": dataset.name,
@@ -40,14 +43,15 @@ def describe(dataset: Dataset, splits: dict[str, Split]) -> dict[str, Any]:
         "labels": {
             label: {
                 "positives": int(positives[j]),
-                "prevalence": float(positives[j] / n),
+                "prevalence": float(positives[j] / max(1, known[j])),
                 "pos_weight": weights.get(j),
+                **({} if known[j] == n else {"unknown": float(1 - known[j] / n)}),
             }
             for j, label in enumerate(dataset.labels)
         },
-        "mean_prevalence": float(positives.mean() / n),
+        "mean_prevalence": float(np.mean(positives / np.maximum(1, known))),
         "labels_per_image": float(positives.sum() / n),
-        "unlabelled": int((dataset.Y.sum(axis=1) == 0).sum()),
+        "unlabelled": int((~positive.any(axis=1)).sum()),
         "single_channel": sum(mode in ("L", "1", "LA", "I", "I;16", "F") for mode in dataset.modes),
         "unreadable": sum(mode == "" for mode in dataset.modes),
         "sizes": dict(sizes.most_common(10)),
@@ -57,7 +61,7 @@ def describe(dataset: Dataset, splits: dict[str, Split]) -> dict[str, Any]:
                 part: {
                     "images": len(rows),
                     "positives": dict(
-                        zip(dataset.labels, dataset.Y[rows].sum(axis=0).tolist(), strict=True)
+                        zip(dataset.labels, positive[rows].sum(axis=0).tolist(), strict=True)
                     ),
                 }
                 for part, rows in (

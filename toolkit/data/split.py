@@ -156,7 +156,7 @@ def stratified_split(
     """
     _require_enough(len(ids))
     _check_labels(Y, len(ids))
-    part = iterative_stratification(Y, RATIOS, seed, groups).astype(np.int8)
+    part = iterative_stratification(known_positives(Y), RATIOS, seed, groups).astype(np.int8)
     name = "stratified" if groups is None else "grouped"
     return _filled(Split(name, tuple(ids), part, groups), "train", "validation", "test")
 
@@ -231,7 +231,8 @@ def make_folds(
         what = "images" if groups is None else "groups of images"
         raise DataError(f"{units} development {what} cannot fill {k} folds: ask for fewer folds")
     fold = np.full(len(split.ids), -1, np.int16)
-    fold[rows] = iterative_stratification(Y[rows], np.full(k, 1 / k), seed, groups)
+    spread = known_positives(Y[rows])
+    fold[rows] = iterative_stratification(spread, np.full(k, 1 / k), seed, groups)
     return Folds(split.ids, split.name, fold, k, seed)
 
 
@@ -305,9 +306,14 @@ def _filled(split: Split, *parts: str) -> Split:
     return split
 
 
+def known_positives(Y: np.ndarray) -> np.ndarray:
+    """Return 1 where a label is known to apply, else 0: what folds are balanced by."""
+    return Y if Y.dtype == np.uint8 else (Y == 1).astype(np.uint8)
+
+
 def _check_labels(Y: np.ndarray, n: int) -> None:
-    if Y.ndim != 2 or len(Y) != n or not np.isin(Y, (0, 1)).all():
-        raise DataError(f"labels must be {n} rows of 0 and 1, got an array of shape {Y.shape}")
+    if Y.ndim != 2 or len(Y) != n or not np.isin(Y, (0, 1, -1)).all():
+        raise DataError(f"labels must be {n} rows of 0, 1 and -1, got an array of shape {Y.shape}")
 
 
 def _split_rows(path: Path) -> Iterator[tuple[int, str, str]]:

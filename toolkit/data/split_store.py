@@ -10,6 +10,7 @@ import numpy as np
 from toolkit.data.dataset import Dataset
 from toolkit.data.dataset_store import dataset_file
 from toolkit.data.split import (
+    PARTS,
     Folds,
     Split,
     file_split,
@@ -41,6 +42,9 @@ def get_split(dataset: Dataset, name: str, artifacts: Path) -> Split:
     path = _split_file(dataset, name, artifacts)
     if path.is_file():
         return _fitting(load_split(path), dataset, path)
+    if name == "file" and dataset.parts:
+        part = np.array([PARTS[each] for each in dataset.parts], np.int8)
+        return Split("file", dataset.ids, part)
     if name == "file":
         raise UsageError(
             f"data set {dataset.name} has no split of its own: give one with "

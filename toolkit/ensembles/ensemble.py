@@ -99,6 +99,7 @@ def ensemble(
     if data is None and home is not None:
         data = _data_of(members)
     dataset = open_dataset(data, folder, progress)
+    dataset.require_known("ensemble")
     part = get_split(dataset, split, folder)
     fold = get_folds(dataset, part, folder, folds, seed=0)
     options = {

@@ -14,7 +14,7 @@ from toolkit.errors import MemberError, UsageError
 from toolkit.members.held_out import developed
 from toolkit.members.member import Member
 from toolkit.statistics.links import logits, sigmoid
-from toolkit.statistics.metrics import binarize, decision_counts, metrics_from_counts
+from toolkit.statistics.metrics import binarize, decision_counts, metrics_from_counts, rows_known
 
 SHRINKAGE = 20.0
 _FORMS = "f1, f2, f0.5 (any F-beta), precision=0.9 or recall=0.8"
@@ -118,7 +118,9 @@ def fit_thresholds(
     nested = {
         name: {
             key: None if np.isnan(value) else float(value)
-            for key, value in metrics_from_counts(three[0], three[1], three[2], len(Y)).items()
+            for key, value in metrics_from_counts(
+                three[0], three[1], three[2], rows_known(Y)
+            ).items()
         }
         for name, three in counts.items()
     }
@@ -152,7 +154,7 @@ def _fit(
     own = np.array([_best(y, s, goal, overall) for y, s in zip(Y.T, S.T, strict=True)])
     if goal[0] != "f" or shrinkage <= 0:
         return own, overall
-    positives = Y.sum(axis=0, dtype=np.float64)
+    positives = (Y == 1).sum(axis=0, dtype=np.float64)
     trust = positives / (positives + shrinkage)
     centre = float(logits(np.array(overall)))
     drawn = trust * logits(own) + (1 - trust) * centre
@@ -163,6 +165,8 @@ def _fit(
 def _best(y: np.ndarray, s: np.ndarray, goal: tuple[str, float], default: float) -> float:
     """Return the best threshold of one label: halfway between two scores."""
     kind, value = goal
+    if (y < 0).any():
+        y, s = y[y >= 0], s[y >= 0]
     positives = int(y.sum())
     if not positives:
         return default

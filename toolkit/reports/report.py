@@ -90,6 +90,7 @@ def report(
     resamples, seed = check_whole("resamples", resamples), check_whole("seed", seed)
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     dataset = open_dataset(data, folder, progress)
+    dataset.require_known("report")
     findings = _findings(audit, dataset)
     kinds = belonging(KINDS, dataset.labels, paper)
     part = get_split(dataset, split, folder)

@@ -22,10 +22,11 @@ from toolkit.statistics.arrays import Array as Array
 from toolkit.statistics.arrays import Floats as Floats
 from toolkit.statistics.arrays import Thresholds as Thresholds
 from toolkit.statistics.arrays import binarize as binarize
-from toolkit.statistics.arrays import decided, mean_of_known, rows_known
+from toolkit.statistics.arrays import decided, mean_of_known
 from toolkit.statistics.arrays import defined_mean as defined_mean
 from toolkit.statistics.arrays import paired_arrays as paired_arrays
 from toolkit.statistics.arrays import ratio as ratio
+from toolkit.statistics.arrays import rows_known as rows_known
 from toolkit.statistics.arrays import shares as shares
 
 METRICS = (

@@ -1,13 +1,65 @@
-"""What a reader of labels returns, and the readers there are."""
+"""What a reader of labels is given and returns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from toolkit.errors import UsageError, check_choice
+
+ABSENT = ("no", "unknown")
+MISSING = ("error", "skip")
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "trn": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How labels are read, where that cannot be seen.
+
+    Attributes:
+        annotations: ``relevant`` or ``potential``, for MIRFLICKR-25000's own files.
+        image_column: column of a table that names images.
+        labels: columns of a table that are labels, or the one that holds lists of them.
+        label_prefix: what the names of label columns begin with; it is taken off.
+        separator: between labels in a list.
+        absent: what it means that a label is not given for an image: ``no`` or ``unknown``; None
+            for what the format says.
+        missing: what becomes of listed images that are not there: ``error`` or ``skip``.
+    """
+
+    annotations: str | None = None
+    image_column: str | None = None
+    labels: tuple[str, ...] = ()
+    label_prefix: str | None = None
+    separator: str | None = None
+    absent: str | None = None
+    missing: str = "error"
+
+    def __post_init__(self) -> None:
+        """Check the choices."""
+        if self.absent is not None:
+            check_choice("absent", self.absent, ABSENT)
+        check_choice("missing", self.missing, MISSING)
+
+    def only(self, format: str, *names: str) -> None:
+        """Raise UsageError if an option is given that a format has no use for."""
+        for each in fields(self):
+            if each.name not in (*names, "missing") and getattr(self, each.name) != each.default:
+                raise UsageError(f"{each.name} is not for {format}: leave the option out")
 
 
 @dataclass(frozen=True)
@@ -18,9 +70,12 @@ class Labelled:
         root: folder that ``files`` are relative to.
         files: n image files, in natural order of their ids.
         labels: L label names, sorted.
-        Y: ``uint8 (n, L)``.
+        Y: ``(n, L)``: 1 yes, 0 no, -1 unknown.
         passed_over: names of files that are no images.
         facts: of the format, kept as the data set's provenance.
+        parts: ``train``, ``validation`` or ``test`` of each image; empty without a split.
+        found: what was found, in a sentence.
+        remarks: what a person should know.
     """
 
     root: Path
@@ -29,6 +84,9 @@ class Labelled:
     Y: np.ndarray
     passed_over: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    parts: Sequence[str] = ()
+    found: str = ""
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -37,8 +95,8 @@ class Format:
 
     Attributes:
         recognises: says whether a path is of this format, without reading much.
-        read: from a path and the options given to the reader, such as ``annotations``.
+        read: from a path and options.
     """
 
     recognises: Callable[[Path], bool]
-    read: Callable[..., Labelled]
+    read: Callable[[Path, Options], Labelled]

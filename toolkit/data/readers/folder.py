@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.data.readers.base import Format, Labelled
+from toolkit.data.readers.base import Format, Labelled, Options
 from toolkit.data.readers.course import (
     check_labels,
     image_id,
@@ -16,7 +16,7 @@ from toolkit.data.readers.course import (
     is_image_name,
     join_by_id,
 )
-from toolkit.errors import DataError, UsageError, listed
+from toolkit.errors import DataError, UsageError, counted, listed
 from toolkit.storage.files import natural_key
 
 _NOT_LABELS = frozenset({"readme", "license", "licence", "copyright"})
@@ -75,14 +75,15 @@ def find_layout(path: Path, annotations: str | None = None) -> Layout:
     return Layout("mirflickr", images, chosen, annotations=wanted)
 
 
-def read(path: Path, *, annotations: str | None = None) -> Labelled:
+def read(path: Path, options: Options) -> Labelled:
     """Read a folder of images with label files.
 
     Raises:
         UsageError: see :func:`find_layout`.
         DataError: likewise, or images and labels cannot be joined.
     """
-    layout = find_layout(path, annotations)
+    options.only("folders of label files", "annotations")
+    layout = find_layout(path, options.annotations)
     files, passed_over = list_images(layout.images)
     ids = image_ids(files)
     labels = check_labels(layout.label_files)
@@ -92,7 +93,9 @@ def read(path: Path, *, annotations: str | None = None) -> Labelled:
     for j, label in enumerate(labels):
         Y[[row[image] for image in positives[label]], j] = 1
     facts = {"layout": layout.kind, "annotations": layout.annotations}
-    return Labelled(layout.images, files, labels, Y, passed_over, facts)
+    found = f"{layout.kind} layout: {counted(len(labels), 'label')}, {counted(len(ids), 'image')}"
+    found += f", {int(Y.sum()):,} image labels"
+    return Labelled(layout.images, files, labels, Y, passed_over, facts, found=found)
 
 
 def list_images(folder: Path) -> tuple[list[str], list[str]]:

@@ -1,139 +1,154 @@
-"""Labels in a CSV file: a column ``image`` and one 0/1 column a label, joined by name."""
+"""Labels in a table on disk: CSV with commas, semicolons or tabs, JSON lines, or Parquet."""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+import json
+from pathlib import Path
+from typing import Any
 
-import numpy as np
+from toolkit.data.readers.base import Format, Labelled, Options
+from toolkit.data.readers.cells import Rows, interpret
+from toolkit.data.readers.join import joined
+from toolkit.errors import DataError, counted
 
-from toolkit.data.readers.base import Format, Labelled
-from toolkit.data.readers.course import AMBIGUOUS, aliases, check_labels, image_id
-from toolkit.data.readers.folder import list_images
-from toolkit.errors import DataError, UsageError, listed
-from toolkit.storage.files import natural_key
+_TEXT = (".csv", ".tsv", ".txt")
+_LINES = (".jsonl", ".ndjson")
+ENDINGS = (*_TEXT, *_LINES, ".parquet")
 
 
-def read_csv(table: Path) -> tuple[list[str], tuple[str, ...], np.ndarray]:
-    """Read the images that a CSV file lists, and their labels.
+def read(path: Path, options: Options) -> Labelled:
+    """Read a table of images and labels.
 
-    An image goes by its path beside the table, or as in a label file (see
-    :func:`toolkit.data.readers.course.aliases`) where it lies beside the table or in ``images/``.
-
-    Returns:
-        Files relative to the table's folder in natural order of their ids, label names sorted,
-        and ``uint8 (n, L)``.
+    Images lie in the table's folder or below it.
 
     Raises:
-        DataError: it is no such table, or names an image that is not there, twice, or in a way
-            that fits several.
+        DataError: it is no such table, or see :func:`~toolkit.data.readers.cells.interpret` and
+            :func:`~toolkit.data.readers.join.joined`.
     """
-    header, rows = _parse(table)
-    places = [i for i, cell in enumerate(header) if cell.casefold() == "image"]
-    if len(places) != 1:
-        shown = [cell[:40] for cell in header[:8]]
-        raise DataError(f"{table} needs exactly one column 'image'; its header is {shown}")
-    columns = {cell: i for i, cell in enumerate(header) if i != places[0]}
-    if len(columns) != len(header) - 1:
-        raise DataError(f"{table} has two columns of one name: rename one")
-    labels = check_labels(columns)
-    found: dict[str, list[int]] = {}
-    for line, cells in rows:
-        values = [cells[columns[label]] for label in labels]
-        wrong = next((value for value in values if value not in ("0", "1")), None)
-        if wrong is not None:
-            raise DataError(f"{table}, line {line}: {wrong[:40]!r} stands where 0 or 1 must")
-        image = cells[places[0]]
-        if image in found:
-            raise DataError(f"{table}, line {line}: image {image[:80]!r} is listed twice")
-        found[image] = [int(value) for value in values]
-    if not found:
-        raise DataError(f"{table} lists no images: it needs a line for each")
-    by_file = dict(zip(_locate(table, list(found)), found.values(), strict=True))
-    if len(by_file) != len(found):
-        raise DataError(f"{table} names one image file in two ways: list each image once")
-    files = sorted(by_file, key=lambda file: natural_key(image_id(file)))
-    return files, labels, np.array([by_file[file] for file in files], np.uint8)
+    if path.is_dir():
+        path = _table_in(path)
+    options.only("tables", "image_column", "labels", "label_prefix", "separator", "absent")
+    table = interpret(read_rows(path), options)
+    unknown = int((table.Y < 0).sum())
+    found = (
+        f"table: {counted(len(table.names), 'image')}, {counted(len(table.labels), 'label')} "
+        f"({table.kind}), {int((table.Y == 1).sum()):,} image labels"
+    )
+    found += f", {unknown:,} unknown" if unknown else ""
+    return joined(
+        str(path),
+        path.parent,
+        table.names,
+        table.Y,
+        table.labels,
+        options,
+        parts=table.parts,
+        places=table.places,
+        facts={"layout": "csv", "annotations": None},
+        found=found,
+        remarks=table.remarks,
+    )
 
 
-def read(path: Path, *, annotations: str | None = None) -> Labelled:
-    """Read a CSV file of images and labels; see :func:`read_csv`."""
-    if annotations:
-        raise UsageError("annotations is not for CSV files: leave the option out")
-    files, labels, Y = read_csv(path)
-    return Labelled(path.parent, files, labels, Y, facts={"layout": "csv", "annotations": None})
+def read_rows(path: Path) -> Rows:
+    """Read a table's header and rows, blank lines left out."""
+    ending = path.suffix.lower()
+    if ending == ".parquet":
+        return _parquet(path)
+    text = _text(path)
+    return _json_lines(path, text) if ending in _LINES else _separated(path, text)
 
 
-def _parse(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the header and, for each row that is not blank, its line number and its cells."""
+def _text(path: Path) -> str:
     try:
-        with table.open("rb") as file:
+        with path.open("rb") as file:
             if b"\0" in file.read(4096):  # before gigabytes of an archive are read
                 raise DataError(
-                    f"{table} is no text in UTF-8: give a folder or a CSV file, saved as UTF-8"
+                    f"{path} is no text in UTF-8: give a folder or a CSV file, saved as UTF-8"
                 )
-        text = table.read_bytes().decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        records = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+        return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{table} is not UTF-8 text (byte {error.start}): save it so") from error
-    except (OSError, csv.Error) as error:
-        raise DataError(f"{table} cannot be read as a CSV file: {error}") from error
+        raise DataError(f"{path} is not UTF-8 text (byte {error.start}): save it so") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read as a CSV file: {error}") from error
+
+
+def _separated(path: Path, text: str) -> Rows:
+    first, _, rest = text.partition("\n")
+    delimiter, skipped = None, 0
+    if first.strip().casefold().startswith("sep="):  # a spreadsheet's own line
+        delimiter, text, skipped = first.strip()[4:5], rest, 1
+        first = rest.partition("\n")[0]
+    if delimiter is None:
+        counts = {each: first.count(each) for each in ",;\t"}
+        delimiter = max(counts, key=lambda each: counts[each])
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        records = [(reader.line_num + skipped, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise DataError(f"{path} cannot be read as a CSV file: {error}") from error
     records = [(line, cells) for line, cells in records if any(cells)]
     header = records[0][1] if records else []
     for line, cells in records[1:]:
         if len(cells) != len(header):
             raise DataError(
-                f"{table}, line {line}, has {len(cells)} cells where the header has {len(header)}"
+                f"{path}, line {line}, has {len(cells)} cells where the header has {len(header)}"
             )
-    return header, records[1:]
+    places = [f"{path}, line {line}" for line, _ in records[1:]]
+    return Rows(str(path), header, [cells for _, cells in records[1:]], places)
 
 
-def _locate(table: Path, names: Sequence[str]) -> list[str]:
-    """Find the file of each named image, relative to the folder of the table."""
-    folder = table.parent
-    known = _images_near(folder)
-    files: list[str] = []
-    missing: list[str] = []
-    ambiguous: list[str] = []
-    for name in names:
-        plain = PurePosixPath(name)
-        inside = not plain.is_absolute() and ".." not in plain.parts
-        file = known.get(name)
-        if inside and file is None and os.path.isfile(folder / plain):
-            file = str(plain)
-        if file:
-            files.append(file)
-        else:
-            (ambiguous if file == AMBIGUOUS else missing).append(f"{name[:80]!r}")
-    if missing:
-        raise DataError(
-            f"{table} names {len(missing)} images that are not there ({listed(missing, 3)}): "
-            f"paths are relative to {folder} and stay inside it"
-        )
-    if ambiguous:
-        raise DataError(
-            f"{table} holds {len(ambiguous)} names that fit several images "
-            f"({listed(ambiguous, 3)}): give those images' whole paths"
-        )
-    return files
+def _json_lines(path: Path, text: str) -> Rows:
+    found: list[tuple[int, dict[str, Any]]] = []
+    for line, each in enumerate(text.splitlines(), 1):
+        if each.strip():
+            try:
+                row = json.loads(each)
+            except ValueError as error:
+                raise DataError(f"{path}, line {line}: no JSON ({error})") from error
+            if not isinstance(row, dict):
+                raise DataError(f"{path}, line {line}: expected an object, found {each[:40]!r}")
+            found.append((line, row))
+    header = list(dict.fromkeys(name for _, row in found for name in row))
+    cells = [[row.get(name) for name in header] for _, row in found]
+    return Rows(str(path), header, cells, [f"{path}, line {line}" for line, _ in found])
 
 
-def _images_near(folder: Path) -> dict[str, str]:
-    files: list[str] = []
-    for place in ("images", "."):
-        try:
-            there, _ = list_images(folder / place)
-        except DataError:  # no images, or none that text can name
-            continue
-        files += there if place == "." else [f"{place}/{file}" for file in there]
-    ids = [image_id(file) for file in files]
-    # a name without a folder must fit one file of both folders, unless it is a file's whole path
-    bare = [image.rpartition("/")[2] for image in ids]
-    return {**aliases(ids, files, files), **aliases(bare, files, files)}
+def _parquet(path: Path) -> Rows:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {error}") from error
+    columns = [column.to_pylist() for column in table.columns]
+    cells = [list(row) for row in zip(*columns, strict=True)]
+    places = [f"{path}, row {row}" for row in range(len(cells))]
+    return Rows(str(path), list(table.column_names), cells, places)
 
 
-TABLE = Format(os.path.isfile, read)
+def _table_in(folder: Path) -> Path:
+    found = sorted(each for each in folder.iterdir() if each.suffix.lower() in ENDINGS[:-1])
+    found = [each for each in found if each.suffix.lower() != ".txt"] or found
+    found += sorted(folder.glob("*.parquet"))
+    if len(found) != 1:
+        names = ", ".join(each.name for each in found) or "none"
+        raise DataError(f"{folder}: expected one table, found {names}: give the table's own path")
+    return found[0]
+
+
+def _recognises(path: Path) -> bool:
+    if path.is_file():
+        return path.suffix.lower() != ".json" and path.suffix.lower() not in (".yaml", ".yml")
+    return path.is_dir() and not (path / "annotations").is_dir() and _one_table(path)
+
+
+def _one_table(path: Path) -> bool:
+    endings = (".csv", ".tsv", ".jsonl", ".ndjson")
+    return sum(each.suffix.lower() in endings for each in path.iterdir()) == 1
+
+
+TABLE = Format(_recognises, read)

@@ -1,0 +1,273 @@
+"""Cells: what the columns of a table are, and what their cells say of labels."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from toolkit.data.readers.base import PARTS, Options
+from toolkit.data.readers.course import check_labels
+from toolkit.data.readers.join import matrix
+from toolkit.errors import DataError, listed
+
+IMAGE_NAMES = ("image", "file", "filename", "file_name", "filepath", "path", "img", "imageid")
+IMAGE_NAMES = (*IMAGE_NAMES, "image_id", "image_path", "id")  # type: ignore[assignment]
+SPLIT_NAMES = ("split", "subset", "set", "partition", "part")
+LIST_NAMES = ("labels", "tags", "label", "classes", "categories", "class", "category", "labelname")
+_YES = {"1", "1.0", "1,0", "true", "t", "yes", "y"}
+_NO = {"0", "0.0", "0,0", "false", "f", "no", "n"}
+_UNKNOWN = {"-1", "-1.0", "-1,0"}
+_BLANK = {"", "nan", "none", "null", "na", "n/a", "<na>", "?"}
+_SEPARATORS = ("|", ";", ",")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table as it was read.
+
+    Attributes:
+        source: its name, for messages.
+        header: names of the columns.
+        cells: of each row, as many as columns.
+        places: where each row stands, such as "labels.csv, line 7".
+    """
+
+    source: str
+    header: list[str]
+    cells: list[list[Any]]
+    places: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table says: image names, labels, ``int8 (n, L)``, parts of a split, and remarks."""
+
+    names: list[str]
+    labels: tuple[str, ...]
+    Y: np.ndarray
+    parts: list[str]
+    places: list[str]
+    kind: str
+    remarks: list[str]
+
+
+def value_of(cell: Any) -> int | None:
+    """Return 1, 0 or -1 for what a cell says; None where it says nothing of a label.
+
+    A blank cell is -2: what it means depends.
+    """
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return -2
+    text = str(cell).strip().casefold()
+    for value, words in ((1, _YES), (0, _NO), (-1, _UNKNOWN), (-2, _BLANK)):
+        if text in words:
+            return value
+    return None
+
+
+def interpret(rows: Rows, options: Options) -> Table:
+    """Say which columns name images, labels and a split, and read them.
+
+    Raises:
+        DataError: no column names images, or none is of labels; a cell is none of what a label's
+            may be; an image is listed twice.
+    """
+    if len(set(rows.header)) < len(rows.header):
+        twice = [name for name, count in Counter(rows.header).items() if count > 1]
+        raise DataError(f"{rows.source} has two columns of one name ({listed(twice)}): rename one")
+    image = _image_column(rows, options)
+    if not rows.cells:
+        raise DataError(f"{rows.source} lists no images: it needs a line for each")
+    columns = {
+        name: [line[at] for line in rows.cells]
+        for at, name in enumerate(rows.header)
+        if at != image
+    }
+    names = [str(line[image]).strip() for line in rows.cells]
+    split = _split_column(columns)
+    parts = [] if split is None else [_part(cell, split, rows) for cell in columns.pop(split)]
+    chosen = _label_columns(rows, columns, options)
+    remarks: list[str] = []
+    if isinstance(chosen, str):
+        return _from_lists(rows, names, chosen, columns, parts, options, remarks)
+    if len(set(names)) < len(names):
+        name = next(name for name, count in Counter(names).items() if count > 1)
+        place = rows.places[len(names) - 1 - names[::-1].index(name)]
+        raise DataError(f"{place}: image {name[:80]!r} is listed twice")
+    prefix = options.label_prefix or ""
+    labels = check_labels([name.removeprefix(prefix) for name in chosen])
+    Y = np.empty((len(names), len(labels)), np.int8)
+    for j, label in enumerate(labels):
+        name = prefix + label
+        for row, cell in enumerate(columns[name]):
+            value = value_of(cell)
+            if value is None:
+                raise DataError(
+                    f"{rows.places[row]}: {str(cell)[:40]!r} stands where 0 or 1 must (column "
+                    f"{name!r}); further columns are left out where labels names those of labels"
+                )
+            Y[row, j] = value
+    if (Y == -1).any() and not (Y == 0).any() and options.absent is None:
+        raise DataError(
+            f"{rows.source}: expected 0 for no and -1 for unknown, found -1 and no 0; absent='no' "
+            "takes -1 for no, absent='unknown' for unknown"
+        )
+    if options.absent == "no" and not (Y == 0).any():
+        Y[Y == -1] = 0
+    Y[Y == -2] = 0 if options.absent == "no" else -1
+    left = [name for name in columns if name not in chosen and name.strip()]
+    remarks += [f"columns left out, not labels: {listed(left)}"] if left else []
+    return Table(names, labels, Y, parts, rows.places, "columns of labels", remarks)
+
+
+def _image_column(rows: Rows, options: Options) -> int:
+    folded = [name.strip().casefold() for name in rows.header]
+    wanted = IMAGE_NAMES if options.image_column is None else (options.image_column.casefold(),)
+    for name in wanted:
+        if folded.count(name) > 1:
+            raise DataError(
+                f"{rows.source} has two columns named {name!r} but for case: rename one"
+            )
+        if name in folded:
+            return folded.index(name)
+    shown = [name[:40] for name in rows.header[:8]]
+    raise DataError(
+        f"{rows.source} needs a column 'image' (or {', '.join(IMAGE_NAMES[1:])}; or name it by "
+        f"image_column); its header is {shown}"
+    )
+
+
+def _split_column(columns: dict[str, list[Any]]) -> str | None:
+    for name, cells in columns.items():
+        words = {str(cell).strip().casefold() for cell in cells}
+        if name.strip().casefold() in SPLIT_NAMES and words & set(PARTS):
+            return name
+    return None
+
+
+def _part(cell: Any, column: str, rows: Rows) -> str:
+    word = str(cell).strip().casefold()
+    if word not in PARTS:
+        raise DataError(
+            f"{rows.source}: expected train, validation or test in column {column!r}, found "
+            f"{str(cell)[:40]!r}"
+        )
+    return PARTS[word]
+
+
+def _label_columns(rows: Rows, columns: dict[str, list[Any]], options: Options) -> list[str] | str:
+    """Return the columns of labels, or the one that holds lists of them."""
+    if options.labels:
+        lacking = [name for name in options.labels if name not in columns]
+        if lacking:
+            raise DataError(
+                f"{rows.source} has no column {listed(map(repr, lacking))}; its header is "
+                f"{[name[:40] for name in rows.header[:12]]}"
+            )
+        if len(options.labels) == 1 and not _mostly_values(columns[options.labels[0]]):
+            return options.labels[0]
+        return list(options.labels)
+    if options.label_prefix is not None:
+        found = [name for name in columns if name.startswith(options.label_prefix)]
+        if not found:
+            raise DataError(
+                f"{rows.source} has no column that begins with {options.label_prefix!r}"
+            )
+        return found
+    for word in LIST_NAMES:
+        for name, cells in columns.items():
+            if name.strip().casefold() == word and not _mostly_values(cells):
+                return name
+    found = [name for name, cells in columns.items() if name.strip() and _mostly_values(cells)]
+    if found:
+        return found
+    samples = {name: [str(cell)[:20] for cell in cells[:3]] for name, cells in columns.items()}
+    raise DataError(
+        f"{rows.source}: no column is of labels; found {samples}: name columns of 0 and 1, or one "
+        "with lists of labels, by labels"
+    )
+
+
+def _mostly_values(cells: Sequence[Any]) -> bool:
+    """Tell whether half the cells that are not blank, or more, say yes, no or unknown."""
+    values = [value_of(cell) for cell in cells]
+    said = [value for value in values if value != -2]
+    return 2 * sum(value is not None for value in said) >= len(said)
+
+
+def _from_lists(
+    rows: Rows,
+    names: list[str],
+    column: str,
+    columns: dict[str, list[Any]],
+    parts: list[str],
+    options: Options,
+    remarks: list[str],
+) -> Table:
+    """Read lists of labels, or one label a row where images repeat, with confidences if given."""
+    cells = columns[column]
+    repeated = len(set(names)) < len(names)
+    separator = options.separator or _separator(cells)
+    sure = next((name for name in columns if name.strip().casefold() == "confidence"), None)
+    verdicts = [1] * len(names) if sure is None else [value_of(cell) for cell in columns[sure]]
+    if None in verdicts or -2 in verdicts:
+        row = next(i for i, value in enumerate(verdicts) if value in (None, -2))
+        raise DataError(
+            f"{rows.places[row]}: expected a confidence of 0 or 1, found "
+            f"{str(columns[str(sure)][row])[:40]!r}"
+        )
+    order = list(dict.fromkeys(names))
+    yes, no = ({name: set[str]() for name in order} for _ in range(2))
+    part_of: dict[str, str] = {}
+    for row, (name, cell) in enumerate(zip(names, cells, strict=True)):
+        given = labels_of(cell, separator, rows.places[row])
+        (yes if verdicts[row] == 1 else no)[name] |= set(given)
+        if parts and part_of.setdefault(name, parts[row]) != parts[row]:
+            raise DataError(f"{rows.places[row]}: image {name[:80]!r} is in two parts of the split")
+    for name in order:
+        clash = sorted(yes[name] & no[name])
+        if clash:
+            raise DataError(f"{rows.source}: image {name[:80]!r} has {clash[0]!r} and has it not")
+    labels = check_labels(set().union(*yes.values(), *no.values()))
+    absent = options.absent or ("unknown" if sure is not None else "no")
+    Y = matrix([yes[name] for name in order], labels, absent, [no[name] for name in order])
+    kind = "one label a row" if repeated else f"lists of labels in column {column!r}"
+    if separator and not repeated:
+        remarks.append(f"labels are separated by {separator!r}")
+    return Table(
+        order, labels, Y, [part_of[name] for name in order] if parts else [], [], kind, remarks
+    )
+
+
+def _separator(cells: Sequence[Any]) -> str:
+    texts = [cell for cell in cells if isinstance(cell, str) and not cell.strip().startswith("[")]
+    counts = {each: sum(each in text for text in texts) for each in _SEPARATORS}
+    best = max(counts, key=lambda each: counts[each])
+    return best if counts[best] else ""
+
+
+def labels_of(cell: Any, separator: str, place: str) -> list[str]:
+    """Return the labels in a cell: a list, a JSON or Python list, or separated text."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return []
+    if not isinstance(cell, str):
+        if isinstance(cell, Iterable):
+            return [str(each).strip() for each in cell]
+        return [str(cell)]
+    text = cell.strip()
+    if text.startswith("[") and text.endswith("]"):
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                return [str(each).strip() for each in parse(text)]
+            except (ValueError, SyntaxError, TypeError):
+                continue
+        raise DataError(f"{place}: expected a list of labels, found {text[:60]!r}")
+    each = text.split(separator) if separator else [text]
+    return [label.strip() for label in each if label.strip()]

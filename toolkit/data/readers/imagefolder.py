@@ -1,0 +1,88 @@
+"""Labels from folders: each image carries the label of the folder that it lies in.
+
+As torchvision's ``ImageFolder`` reads them; folders ``train``, ``val`` and ``test`` above them are
+the parts of a split. An image whose very bytes lie in several folders carries all their labels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.data.readers.base import PARTS, Format, Labelled, Options
+from toolkit.data.readers.course import check_labels, is_image_name
+from toolkit.data.readers.join import compact, images_under, matrix
+from toolkit.errors import DataError, counted, listed
+from toolkit.storage.files import digest_file, natural_key
+
+
+def read(path: Path, options: Options) -> Labelled:
+    """Read a folder of folders of images.
+
+    Raises:
+        DataError: images lie outside the folders of labels, or one is in two parts of the split.
+    """
+    options.only("folders of labels", "absent")
+    files = images_under(path)
+    split = _parts(path)
+    depth = 2 if split else 1
+    loose = [file for file in files if file.count("/") < depth]
+    if loose or not files:
+        raise DataError(
+            f"{path}: expected images in folders that are labels, found "
+            f"{listed(loose) if loose else 'none'}"
+        )
+    first: dict[bytes, str] = {}
+    labels_of: dict[str, set[str]] = {}
+    part_of: dict[str, str] = {}
+    again = 0
+    for file in files:
+        folders = file.split("/")
+        part = PARTS[folders[0].lower()] if split else ""
+        own = first.setdefault(digest_file(path / file), file)
+        again += own != file
+        if part_of.setdefault(own, part) != part:
+            raise DataError(f"{path}: {own} and {file} are one image in two parts of the split")
+        labels_of.setdefault(own, set()).add(folders[depth - 1])
+    names = sorted(labels_of, key=natural_key)
+    labels = check_labels(set().union(*labels_of.values()))
+    Y = matrix(
+        [labels_of[name] for name in names], labels, options.absent or "no", [()] * len(names)
+    )
+    remarks = (
+        [f"{counted(again, 'file')} with the bytes of another: labels joined"] if again else []
+    )
+    return Labelled(
+        path,
+        names,
+        labels,
+        compact(Y),
+        facts={"layout": "imagefolder", "annotations": None},
+        parts=tuple(part_of[name] for name in names) if split else (),
+        found=f"folders of labels: {counted(len(labels), 'label')}, {counted(len(names), 'image')}",
+        remarks=remarks,
+    )
+
+
+def _folders(path: Path) -> list[Path]:
+    return [each for each in path.iterdir() if each.is_dir() and not each.name.startswith(".")]
+
+
+def _parts(path: Path) -> bool:
+    folders = _folders(path)
+    return bool(folders) and all(each.name.lower() in PARTS for each in folders)
+
+
+def _recognises(path: Path) -> bool:
+    if not path.is_dir() or any(is_image_name(each.name) for each in path.iterdir()):
+        return False
+    folders = _folders(path)
+    known = {"images", "annotations", "labels", "jpegimages", "mirflickr"}
+    if any(each.name.lower() in known for each in folders):
+        return False
+    inner = [each for folder in folders for each in _folders(folder)] if _parts(path) else folders
+    return bool(inner) and any(
+        is_image_name(each.name) for folder in inner for each in folder.iterdir()
+    )
+
+
+IMAGEFOLDER = Format(_recognises, read)

@@ -1,0 +1,145 @@
+"""Join: what a label file says of named images, joined to the files that are there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.data.readers.base import Labelled, Options
+from toolkit.data.readers.course import AMBIGUOUS, aliases, image_id, is_image_name
+from toolkit.errors import DataError, counted, listed
+from toolkit.storage.files import natural_key
+
+
+def images_under(root: Path) -> list[str]:
+    """Return the image files in a folder and those below it, relative to it, hidden ones left out.
+
+    Raises:
+        DataError: a name is not text.
+    """
+    found = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        place = os.path.relpath(folder, root)
+        prefix = "" if place == "." else place.replace(os.sep, "/") + "/"
+        found += [prefix + name for name in files if is_image_name(name) and name[0] != "."]
+    strange = [
+        ascii(name) for name in found if name.encode("utf-8", "replace") != os.fsencode(name)
+    ]
+    if strange:
+        raise DataError(f"file names in {root} are not UTF-8 ({listed(strange, 3)}): rename them")
+    return sorted(found, key=natural_key)
+
+
+def joined(
+    source: str,
+    root: Path,
+    names: Sequence[str],
+    Y: np.ndarray,
+    labels: tuple[str, ...],
+    options: Options,
+    *,
+    parts: Sequence[str] = (),
+    places: Sequence[str] = (),
+    facts: dict[str, object],
+    found: str,
+    remarks: Iterable[str] = (),
+) -> Labelled:
+    """Join rows of labels to the files that they name.
+
+    An image goes by its path below ``root``, by an absolute path in it, or, where that fits one
+    file alone, by its file name, its id, or the number in it.
+
+    Args:
+        source: the label file, for messages.
+        root: folder that holds the images, somewhere below.
+        names: of n images.
+        Y: ``int8 (n, L)``.
+        labels: L names, sorted.
+        options: say what becomes of missing images.
+        parts: of each image in a split, or empty.
+        places: where each name stands, for messages.
+        facts: kept as provenance.
+        found: what was found, in a sentence.
+        remarks: what a person should know.
+
+    Raises:
+        DataError: an image is not there, is named twice, or in a way that fits several.
+    """
+    there = images_under(root)
+    ids = [image_id(file) for file in there]
+    bare = [image.rpartition("/")[2] for image in ids]
+    # a name without a folder must fit one file of all folders, unless it is a file's whole path
+    known = aliases(ids, there, there) | aliases(bare, there, there) | {f: f for f in there}
+    kept, files, missing, ambiguous = list[int](), list[str](), list[str](), list[str]()
+    for row, name in enumerate(names):
+        file = known.get(name) or known.get(_inside(name, root))
+        at = f" ({places[row]})" if places else ""
+        if file:
+            kept.append(row)
+            files.append(file)
+        elif known.get(name) == AMBIGUOUS:
+            ambiguous.append(f"{name[:80]!r}{at}")
+        else:
+            missing.append(f"{name[:80]!r}{at}")
+    if ambiguous:
+        raise DataError(
+            f"{source} holds {len(ambiguous)} names that fit several images "
+            f"({listed(ambiguous, 3)}): give those images' whole paths"
+        )
+    remarks = list(remarks)
+    if missing and (options.missing == "error" or not kept):
+        raise DataError(
+            f"{source} names {len(missing)} images that are not there ({listed(missing, 3)}): "
+            f"paths are relative to {root} and stay inside it; missing='skip' leaves such images "
+            "out"
+        )
+    if missing:
+        remarks.append(f"{counted(len(missing), 'image')} not there, left out: {listed(missing)}")
+    if len(set(files)) < len(files):
+        twice = sorted({file for file in files if files.count(file) > 1}, key=natural_key)
+        raise DataError(f"{source} names images in several rows ({listed(twice, 3)}): once each")
+    order = sorted(range(len(files)), key=lambda at: natural_key(image_id(files[at])))
+    rows = [kept[at] for at in order]
+    return Labelled(
+        root,
+        [files[at] for at in order],
+        labels,
+        compact(Y[rows]),
+        facts=facts,
+        parts=tuple(parts[row] for row in rows) if parts else (),
+        found=found,
+        remarks=remarks,
+    )
+
+
+def compact(Y: np.ndarray) -> np.ndarray:
+    """Return ``int8`` labels where some are unknown, else ``uint8`` ones."""
+    return Y.astype(np.int8 if (Y < 0).any() else np.uint8)
+
+
+def matrix(
+    yes: Sequence[Iterable[str]], labels: tuple[str, ...], absent: str, no: Sequence[Iterable[str]]
+) -> np.ndarray:
+    """Return ``int8 (n, L)`` from the labels that each image has, and has not for sure."""
+    place = {label: at for at, label in enumerate(labels)}
+    Y = np.full((len(yes), len(labels)), 0 if absent == "no" else -1, np.int8)
+    for value, each in ((0, no), (1, yes)):
+        for row, given in enumerate(each):
+            Y[row, [place[label] for label in given]] = value
+    return Y
+
+
+def _inside(name: str, root: Path) -> str:
+    """Return a path in ``root`` relative to it; a first folder of the root's name is taken off."""
+    path = Path(name)
+    if ".." in path.parts:
+        return ""
+    if path.is_absolute():
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
+    plain = os.path.normpath(name).replace(os.sep, "/")
+    first, _, rest = plain.partition("/")
+    return rest if first == root.name else plain
