@@ -178,17 +178,18 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_it_is_found_by_itself_with_the_right_labels(name: str, tmp_path: Path) -> None:
     format, write = LAYOUTS[name]
-    path = write(tmp_path / "set" if (tmp_path / "set").mkdir() is None else tmp_path)
-    assert [each for each, known in FORMATS.items() if known.recognises(path)][0] == format
-    said: list[str] = []
+    (tmp_path / "set").mkdir()
+    path = write(tmp_path / "set")
+    assert next(each for each, known in FORMATS.items() if known.recognises(path)) == format
     photos = tk.Dataset.read(path, progress=False)
     assert photos.labels == LABELS
-    assert [Path(image).name for image in photos.ids] == list(NAMES)
-    np.testing.assert_array_equal(photos.Y, Y)
+    row = [NAMES.index(Path(image).name) for image in photos.ids]  # folders sort before names
+    assert sorted(row) == [0, 1, 2, 3]
+    np.testing.assert_array_equal(photos.Y, Y[row])
     assert photos.Y.dtype == np.uint8
+    assert bool(photos.parts) == (format in ("coco", "yolo") or "list" in name or "folder" in name)
     if photos.parts:
-        assert photos.parts == PARTS
-        assert "split" in name or format in ("coco", "voc", "yolo") or "lists" in name or said == []
+        assert photos.parts == tuple(PARTS[at] for at in row)
     kept = tmp_path / "kept"
     again = tk.import_data(path, "set", artifacts=kept, progress=False)
     loaded = tk.describe_data("set", artifacts=kept, progress=False)
@@ -240,10 +241,8 @@ def test_blank_and_minus_one_are_unknown(tmp_path: Path) -> None:
     assert info["labels"]["Edema"]["unknown"] == 0.5
     assert info["labels"]["Edema"]["prevalence"] == 0.5
     for verb in (tk.audit, tk.report):
-        with pytest.raises(
-            DataError, match=r"expected every label known, found 50.0% of the cells"
-        ):
-            verb("x", artifacts=kept, progress=False)  # type: ignore[operator]
+        with pytest.raises(DataError, match=r"every label known, found 50.0% of the cells"):
+            verb("x", artifacts=kept, progress=False)
 
 
 def test_difficult_objects_are_unknown(tmp_path: Path) -> None:
@@ -269,9 +268,7 @@ def test_columns_are_named_where_that_is_not_to_be_seen(tmp_path: Path) -> None:
 def test_missing_images_are_an_error_or_left_out(tmp_path: Path) -> None:
     file = text("t.csv", table())(tmp_path)
     (tmp_path / "images" / "im2.jpg").unlink()
-    with pytest.raises(
-        DataError, match=r"names 1 images that are not there \('im2.jpg' \(.*line 3"
-    ):
+    with pytest.raises(DataError, match=r"1 images that are not there \('im2.jpg' \(.*line 3"):
         tk.Dataset.read(file, progress=False)
     photos = tk.Dataset.read(file, missing="skip", progress=False)
     assert photos.Y.tolist() == Y[[0, 2, 3]].tolist()
@@ -323,12 +320,12 @@ BROKEN: list[tuple[Callable[[Path], Path], Callable[[Path], None], str]] = [
     (voc, _edit("ImageSets/Main/cat_val.txt", "im3", "im1"), "two (values|parts)"),
     (voc, _gone("JPEGImages/im1.jpg"), "names 1 images that are not there"),
     (voc_xml, _edit("Annotations/im1.xml", "</object>", ""), "cannot be read as XML"),
-    (voc_xml, _edit("Annotations/im1.xml", "<anno", '<!DOCTYPE a [<!ENTITY b "c">]><anno'), "entit"),
+    (voc_xml, _edit("Annotations/im1.xml", "<anno", '<!DOCTYPE a [<!ENTITY b "">]><anno'), "ent"),
     (voc_xml, _gone("JPEGImages/im2.jpg"), "names 1 images that are not there"),
     (yolo, _edit("data.yaml", "names:", "nomes:"), "expected a list of names"),
-    (yolo, _edit("data.yaml", "train: train", "train: trian"), "expected the folder 'trian/images'"),
+    (yolo, _edit("data.yaml", "train: train", "train: trian"), "the folder 'trian/images'"),
     (yolo, _edit("data.yaml", "names:", "names: ["), "cannot be read as YAML"),
-    (yolo, _edit("train/labels/im1.txt", "0 0.5", "7 0.5"), "line 1: expected a class from 0 to 2"),
+    (yolo, _edit("train/labels/im1.txt", "0 0.5", "7 0.5"), "line 1: expected a class from 0"),
     (yolo, _edit("train/labels/im1.txt", "0 0.5", "cat 0.5"), "line 1: expected a class"),
 ]  # fmt: skip
 
