@@ -274,6 +274,16 @@ def test_missing_images_are_an_error_or_left_out(tmp_path: Path) -> None:
     assert photos.Y.tolist() == Y[[0, 2, 3]].tolist()
 
 
+def test_a_link_to_a_folder_of_images_is_looked_into_once(tmp_path: Path) -> None:
+    images(tmp_path / "elsewhere")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "images").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "set")
+    (tmp_path / "set" / "t.csv").write_text(table())
+    photos = tk.Dataset.read(tmp_path / "set" / "t.csv", progress=False)
+    np.testing.assert_array_equal(photos.Y, Y)
+
+
 def test_a_frame_says_what_a_file_of_it_says(tmp_path: Path) -> None:
     images(tmp_path / "images")
     frame = pd.DataFrame({"path": [str(tmp_path / "images" / f"{n}.jpg") for n in NAMES]})

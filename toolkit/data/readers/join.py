@@ -17,11 +17,18 @@ from toolkit.storage.files import natural_key
 def images_under(root: Path) -> list[str]:
     """Return the image files in a folder and those below it, relative to it, hidden ones left out.
 
+    Folders that are links are looked into, each folder once.
+
     Raises:
         DataError: a name is not text.
     """
-    found = []
-    for folder, folders, files in os.walk(root):
+    found, seen = [], set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # links may lead round
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         place = os.path.relpath(folder, root)
         prefix = "" if place == "." else place.replace(os.sep, "/") + "/"
