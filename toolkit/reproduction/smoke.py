@@ -39,23 +39,23 @@ def smoke_step(step: dict[str, Any]) -> dict[str, Any]:
     """
     small = dict(step)
     command = step["command"]
-    if command in ("embed", "ovr", "finetune", "multitask"):
+    if command in ("embed", "ovr", "finetune", "multitask", "ablate"):
         small["precision"] = "fp32"  # converting a network for bf16 takes most of a minute
     if "aux" in step:
         small["aux"] = list(dict.fromkeys(_small_task(task) for task in names_of(step["aux"])))
     if command in ("embed", "finetune"):
         small |= {"backbone": STAND_IN, "weights": "none"}
-    if command in ("ovr", "multitask"):
+    if command in ("ovr", "multitask", "ablate"):
         small |= {"features": [STAND_IN], "weights": "none", "folds": 2}
-    if small.get("ablate"):
+    if command == "ablate":
         small["seeds"] = 2
-    elif command in ("ovr", "multitask"):
+    if command in ("ovr", "multitask"):
         small["name"] = step.get("name") or f"{command}-{'-'.join(_identity(step))}"
     if command == "ovr":
         small["set"] = _SMALL_HEADS.get(step.get("head", "linear"), {})
     if command == "ensemble":
         small["folds"] = 2  # those of its members
-    if command == "multitask":
+    if command in ("multitask", "ablate"):
         small["set"] = {"epochs": 1}
     if command == "finetune":
         small |= {"epochs": 1} | ({"folds": 2} if step.get("folds") else {})

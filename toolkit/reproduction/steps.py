@@ -10,7 +10,7 @@ from toolkit.ensembles.ensemble import ensemble
 from toolkit.features.embed import embed
 from toolkit.members.finetuned import finetune
 from toolkit.members.frozen import ovr
-from toolkit.members.multitask import multitask
+from toolkit.members.multitask import ablate_tasks, multitask
 from toolkit.reports.compare import compare
 
 VERBS: dict[str, Callable[..., Any]] = {
@@ -18,6 +18,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "ovr": ovr,
     "finetune": finetune,
     "multitask": multitask,
+    "ablate": ablate_tasks,
     "ensemble": ensemble,
     "compare": compare,
 }
