@@ -68,7 +68,7 @@ def test_related_labels_are_not_taken_for_swapped_ones() -> None:
         portrait = people & (random.random(400) < 0.5)
         Y = np.stack([people, portrait], axis=1).astype(np.uint8)
         S = Y.sum(axis=1, keepdims=True) + random.normal(size=(400, 2))
-        assert swaps_by_scores(S, Y, ("people", "portrait"), alpha=0.05) == []
+        assert swaps_by_scores(S, Y, ("people", "portrait")) == []
 
 
 def test_a_swap_in_a_part_or_half_is_found_there(scenes: Make) -> None:
@@ -91,7 +91,7 @@ def test_a_run_is_found_about_where_it_is(scenes: Make) -> None:
     X, Y, _, _ = scenes(3, rarest=0.12)
     given = swapped(Y, 0, 7, slice(200, 380))
     scores = LinearProbe(principal_components(X)).scores(given)
-    run = contradicting_run(scores, given, alpha=0.01)
+    run = contradicting_run(scores, given)
     assert run is not None
     assert abs(run[0] - 200) < 20
     assert abs(run[1] - 380) < 20

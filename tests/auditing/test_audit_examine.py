@@ -10,7 +10,7 @@ import pytest
 
 from tests.auditing.scenes import dataset_of
 from toolkit.auditing.alignment import alignment
-from toolkit.auditing.examine import examine, explained
+from toolkit.auditing.examine import _explained, examine
 from toolkit.auditing.findings import Finding, ranked, worst
 from toolkit.auditing.linear_probe import LinearProbe, principal_components
 from toolkit.auditing.published import published_findings, published_rows
@@ -48,7 +48,7 @@ def test_the_published_pairing_is_told_and_explained(scenes: Make) -> None:
     )
     assert second.advice.endswith("(this data set was imported with --pairing published)")
     # label errors mean nothing on labels of other images
-    assert found.suspects == []
+    assert not found.suspects
     assert found.explanation is not None
     assert found.explanation.auroc_after > 0.95
     json.dumps(found.facts(), allow_nan=False)
@@ -62,7 +62,7 @@ def test_a_break_is_named_only_where_a_shift_does_not_say_it_all(scenes: Make) -
         Y = np.concatenate([scene.Y[:first], late[first:]])
         probe = LinearProbe(principal_components(scene.X))
         found = alignment(probe, Y, scene.labels, permutations=199)
-        explanation = explained(probe, replace(dataset, Y=Y), found, [])
+        explanation = _explained(probe, replace(dataset, Y=Y), found, [])
         assert explanation is not None
         assert explanation.kind == kind
 

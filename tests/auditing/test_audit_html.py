@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.auditing.alignment import enough_permutations
 from toolkit.auditing.findings import Finding
 from toolkit.auditing.html import published_page
 from toolkit.images.thumbnails import Thumbnails
-from toolkit.statistics.intervals import holm
 
 
 @pytest.fixture
@@ -43,10 +41,3 @@ def test_a_page_escapes_what_it_is_given() -> None:
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "a &amp; b" in page
-
-
-def test_permutations_are_enough_for_holm() -> None:
-    for L in (1, 2, 14, 20):
-        B = enough_permutations(1000, L)
-        assert holm(np.full(L, 1 / (1 + B))).max() <= 0.001
-    assert enough_permutations(10**7, 100) == 1999

@@ -6,12 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toolkit.auditing.label_errors import out_of_fold_probabilities, suspects, suspicion
-from toolkit.auditing.noise import label_noise, mislabelled
+from toolkit.auditing.label_errors import (
+    label_noise,
+    mislabelled,
+    out_of_fold_probabilities,
+    suspects,
+    suspicion,
+)
+from toolkit.auditing.verdicts import label_error_findings
 from toolkit.errors import DataError
+from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import auroc
 
 Make = Callable[..., Any]
+ROWS: Any = {"ids": [f"im{row}" for row in range(2000)], "part": np.zeros(2000, int)}
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -41,7 +49,7 @@ def test_a_label_that_cannot_be_learned_is_unknown_and_suspects_nothing(scenes: 
     assert np.isnan(P).all(axis=0).tolist() == [True, True] + [False] * 6
     assert (suspicion(P, Y)[:, :2] == 0).all()
     assert {x.label for x in suspects(P, Y, labels)} <= set(labels[2:])
-    assert [x.label for x in label_noise(P, Y, labels)] == list(labels[2:])
+    assert {x.label for x in label_noise(P, Y, labels)} <= set(labels[2:])
 
 
 def test_folds_are_needed() -> None:
@@ -66,7 +74,7 @@ def test_the_estimate_counts_what_was_planted_in_separable_classes() -> None:
     truth = random.random(20_000) < 0.2
     P = np.where(truth, random.beta(8, 2, 20_000), random.beta(2, 8, 20_000))[:, None]
     missing, wrong = mislabelled(P, truth[:, None])[:, 0]
-    assert missing[0] + wrong[0] < 40
+    assert missing[0] + wrong[0] < 45
     given = truth.copy()
     lost = np.flatnonzero(truth)[:400]
     false = np.flatnonzero(~truth)[:800]
@@ -75,30 +83,31 @@ def test_the_estimate_counts_what_was_planted_in_separable_classes() -> None:
     assert missing[0] == pytest.approx(400, rel=0.25)
     assert wrong[0] == pytest.approx(800, rel=0.25)
     (noise,) = label_noise(P, given[:, None], ["x"])
-    assert noise.low < noise.rate < noise.high
-    assert noise.low < 1200 / 20_000 < noise.high
-    assert noise.high - noise.low < 0.03
+    assert 1200 / 20_000 < noise.share < 0.09
 
 
-def test_sound_labels_are_not_called_noisy(scenes: Make) -> None:
-    for seed in range(3):
-        X, Y, labels, _ = scenes(seed, separation=3.0)
-        P = out_of_fold_probabilities(X, Y, np.arange(len(Y)) % 5)
-        assert max(x.low for x in label_noise(P, Y, labels)) < 0.005
+def test_the_bound_holds_whether_classes_overlap_or_not() -> None:
+    held = dict.fromkeys((0.01, 0.2), 0)
+    for prevalence, separation in ((0.01, 4), (0.01, 2), (0.2, 2), (0.2, 1)):
+        for seed in range(30):
+            random = np.random.default_rng(seed)
+            truth = random.random(3000) < prevalence
+            wrong = random.random(3000) < np.where(truth, 0.1, 0.1 * prevalence)
+            x = separation * (random.normal(size=3000) + separation * (truth - 0.5))
+            P = sigmoid(x + np.log(prevalence / (1 - prevalence)))[:, None]
+            most = mislabelled(P, (truth ^ wrong)[:, None])[:, 1, 0]
+            held[prevalence] += most[0] >= wrong[truth].sum() and most[1] >= wrong[~truth].sum()
+    assert min(held.values()) >= 57
 
 
-def test_the_upper_end_is_a_bound_for_rare_labels_too() -> None:
-    held = 0
-    for seed in range(60):
-        random = np.random.default_rng(seed)
-        truth = random.random(3000) < 0.01
-        wrong = np.where(truth, random.random(3000) < 0.1, random.random(3000) < 0.001)
-        x = random.normal(size=3000) + 4 * truth
-        P = 1 / (1 + np.exp(-4 * (x - 2) - np.log(0.01 / 0.99)))
-        (noise,) = label_noise(P[:, None], (truth ^ wrong)[:, None], ["x"])
-        assert 0 <= noise.low <= noise.rate <= noise.high <= 1
-        held += wrong.mean() <= noise.high
-    assert held >= 57
+def test_a_bound_that_says_nothing_is_left_out() -> None:
+    random = np.random.default_rng(0)
+    truth = random.random((2000, 2)) < 0.2
+    P = sigmoid(random.normal(size=truth.shape) + np.array([0.3, 9.0]) * (truth - 0.5))
+    (noise,) = label_noise(P, truth, ["overlapping", "apart"])
+    assert noise.label == "apart"
+    (finding,) = label_error_findings([], suspects(P, truth, ["a", "b"]), [], **ROWS)
+    assert "cannot be told" in finding.sentence
 
 
 def test_no_more_labels_are_wrong_than_were_given() -> None:
@@ -107,4 +116,4 @@ def test_no_more_labels_are_wrong_than_were_given() -> None:
     for each in label_noise(P, Y, ["a", "b"]):
         assert each.wrong <= each.positives
         assert each.missing <= 12 - each.positives
-        assert each.high <= 1
+        assert each.share <= 1

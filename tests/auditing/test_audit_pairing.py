@@ -116,7 +116,7 @@ def test_any_shift_is_explained(scenes: Make) -> None:
     probe = LinearProbe(principal_components(X))
     given = np.roll(Y, -123, axis=0)
     found = alignment(probe, given, labels, permutations=99)
-    explanation = explain(probe, given, labels, found, pairings(files))
+    explanation = explain(probe, given, found, pairings(files))
     assert explanation is not None
     assert explanation.sentence == "labels come 123 rows too early"
     assert explanation.auroc_after > 0.95
@@ -133,13 +133,13 @@ def test_shifts_beyond_the_rows_have_no_labels() -> None:
 def test_a_lost_or_doubled_line_is_placed(scenes: Make, by: int, what: str) -> None:
     near = 0
     for seed in range(6):
-        X, Y, labels, files = scenes(seed)
+        X, Y, _, files = scenes(seed)
         probe = LinearProbe(principal_components(X))
-        assert find_break(probe, Y, labels, files) is None
+        assert find_break(probe, Y, files) is None
         at = 250 + 40 * seed
         given = np.insert(Y, at, Y[at], 0)[:-1] if by > 0 else np.delete(Y, at, 0)
         given = given if by > 0 else np.vstack([given, Y[:1]])
-        found = find_break(probe, given, labels, files)
+        found = find_break(probe, given, files)
         assert found is not None
         assert what in found.sentence
         rows = found.pairing.rows

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
-from toolkit.auditing.alignment import alignment
-from toolkit.auditing.breaks import find_break
+from tests.auditing.scenes import dataset_of
 from toolkit.auditing.column_blocks import swapped_blocks
 from toolkit.auditing.columns import swaps_by_scores
+from toolkit.auditing.examine import Links, Stages, find_links
 from toolkit.auditing.label_errors import out_of_fold_probabilities, suspects
 from toolkit.auditing.linear_probe import LinearProbe, principal_components
-from toolkit.auditing.orders import pairings
-from toolkit.auditing.pairing import explain
 from toolkit.data.importer import published_order
 
 Make = Callable[..., Any]
@@ -23,38 +23,50 @@ SEEDS = range(20)
 PERMUTATIONS = 199
 
 
-def audit(scene: Any, Y: np.ndarray, alpha: float = 0.01) -> tuple[str, str | None]:
-    """Return the verdict on labels ``Y`` and the explanation found, if any."""
-    probe = LinearProbe(principal_components(scene.X))
-    found = alignment(probe, Y, scene.labels, permutations=PERMUTATIONS, alpha=alpha)
-    candidates = pairings(scene.files)
-    whole = explain(probe, Y, scene.labels, found, candidates, alpha=alpha)
-    broken = find_break(probe, Y, scene.labels, scene.files, alpha=alpha)
-    explained = whole or broken
-    return found.verdict, None if explained is None else explained.sentence
+def audit(scene: Any, Y: np.ndarray) -> Links:
+    """Return what is found on labels ``Y``."""
+    dataset, split = dataset_of(scene)
+    given = replace(dataset, Y=Y)
+    with threadpool_limits(1, "blas"):
+        return find_links(given, scene.X, split, Stages(), permutations=PERMUTATIONS)
 
 
-def test_a_full_shuffle_is_found_and_not_explained_away(scenes: Make) -> None:
+def test_a_full_shuffle_is_never_passed_nor_explained_away(scenes: Make) -> None:
+    # a test that calls links of mean AUROC 0.55 none in 5 of 100 cannot find all shuffles of so few
+    # images, see docs/decisions/0013-audit-limits.md; of twice as many it finds them
+    for n, least in ((700, 16), (1400, 19)):
+        named = 0
+        for seed in SEEDS:
+            scene = scenes(seed, n=n)
+            dealt = scene.Y[np.random.default_rng(100 + seed).permutation(len(scene.Y))]
+            found = audit(scene, dealt)
+            severities = {finding.severity for finding in found.link_findings()}
+            named += "critical" in severities
+            assert severities <= {"critical", "warning"}
+            assert found.explanation is None
+        assert named >= least
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (lambda scene: np.roll(scene.Y, 1, axis=0), "labels come one row too late"),
+        (
+            lambda scene: scene.Y[published_order(scene.files)],
+            "labels are in numeric order, files in lexicographic order",
+        ),
+    ],
+)
+def test_wrong_orders_are_found_and_named(
+    scenes: Make, fault: Callable[[Any], np.ndarray], sentence: str
+) -> None:
     for seed in SEEDS:
         scene = scenes(seed)
-        dealt = scene.Y[np.random.default_rng(100 + seed).permutation(len(scene.Y))]
-        assert audit(scene, dealt) == ("labels do not describe the images", None)
-
-
-def test_labels_off_by_one_are_found_and_named(scenes: Make) -> None:
-    for seed in SEEDS:
-        scene = scenes(seed)
-        verdict, why = audit(scene, np.roll(scene.Y, 1, axis=0))
-        assert verdict == "labels do not describe the images"
-        assert why == "labels come one row too late"
-
-
-def test_lexicographic_order_is_found_and_named(scenes: Make) -> None:
-    for seed in SEEDS:
-        scene = scenes(seed)
-        verdict, why = audit(scene, scene.Y[published_order(scene.files)])
-        assert verdict == "labels do not describe the images"
-        assert why == "labels are in numeric order, files in lexicographic order"
+        found = audit(scene, fault(scene))
+        assert found.alignment is not None
+        assert found.alignment.verdict == "labels do not describe the images"
+        assert found.explanation is not None
+        assert found.explanation.sentence == sentence
 
 
 def test_two_swapped_columns_are_found_and_named(scenes: Make) -> None:
@@ -98,12 +110,10 @@ def test_flipped_labels_come_first(scenes: Make) -> None:
     assert min(precisions) >= 0.8
 
 
-def test_sound_data_raises_few_alarms_at_level_0_05(scenes: Make) -> None:
-    alarms = 0
+def test_sound_data_raises_no_alarm(scenes: Make) -> None:
     for seed in SEEDS:
         scene = scenes(seed, separation=1.2)
-        probe = LinearProbe(principal_components(scene.X))
-        swaps = swapped_blocks(probe, scene.Y, scene.labels, scene.files, {}, alpha=0.05)
-        verdict, why = audit(scene, scene.Y, alpha=0.05)
-        alarms += verdict != "labels describe the images" or why is not None or bool(swaps)
-    assert alarms <= 1
+        found = audit(scene, scene.Y)
+        assert found.alignment is not None
+        assert found.alignment.verdict == "labels describe the images"
+        assert not [f for f in found.link_findings() if f.severity == "critical"]

@@ -147,7 +147,7 @@ def test_a_recipe_runs_its_steps(toolkit: Drive, fitted: Path, tmp_path: Path) -
         (["compare", "--sort", "luck"], 2, "sort: expected"),
         (["compare", "--part", "training"], 2, "part: expected test or development"),
         (["data", "info", "--data", "nothing"], 2, "no data set named"),
-        (["data", "import", "nowhere", "--name", "x"], 1, "neither a folder nor a CSV"),
+        (["data", "import", "nowhere", "--name", "x"], 1, "neither a folder nor a file of labels"),
         (["data", "fetch", "imagenet"], 2, "mirflickr25k"),
         (["reproduce", "no.toml"], 2, "no recipe"),
         (["embed", "--no-such-option"], 2, "o such option"),

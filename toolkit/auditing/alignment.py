@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from math import erfc, sqrt
+from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -19,27 +20,27 @@ import numpy.typing as npt
 
 from toolkit.auditing.linear_probe import Floats, LinearProbe
 from toolkit.errors import DataError
-from toolkit.statistics.intervals import holm
-from toolkit.statistics.metrics import auroc, defined_mean
+from toolkit.statistics.metrics import auroc
 
 PERMUTATIONS = 1999
-FINEST = 0.001
+ALPHA = 0.01
 FEWEST = 5
-_CELLS = 5e9
-_BY_FAR = 3.7
-_FIGURES = ("auroc", "correlation", "z", "p", "p_holm", "p_adjusted")
-# a linear probe that cannot, at 95 %, be better than this is of no use
-NO_USE = 0.65
+_FIGURES = ("auroc", "auroc_high", "correlation", "z", "p", "p_adjusted")
+# below it, with confidence, a linear probe is of no use; below the second there is no link
+NO_USE, NO_LINK = 0.65, 0.55
+_ONE_SIDED, _TWO_SIDED = 0.05, 1.96
 
-State = Literal["describes", "hardly describes", "does not describe", "undecided"]
+State = Literal["describes", "describes weakly", "does not describe", "cannot be told"]
 Verdict = Literal[
     "labels describe the images",
     "some labels do not describe the images",
-    "labels hardly describe the images",
+    "labels describe the images weakly",
     "labels do not describe the images",
-    "undecided",
+    "cannot be told",
 ]
+WEAKLY: Verdict = "labels describe the images weakly"
 NOT_AT_ALL: Verdict = "labels do not describe the images"
+UNTOLD: Verdict = "cannot be told"
 
 
 @dataclass(frozen=True)
@@ -50,23 +51,23 @@ class LabelAlignment:
         label: its name.
         positives: how many rows carry it.
         auroc: out-of-fold AUROC, the effect size; 0.5 is chance. None with one class only.
+        auroc_high: upper end of its interval, 95 % one-sided for all labels together (Bonferroni).
         correlation: the statistic.
         z: the statistic in standard deviations of its permutation distribution.
         p: one-sided permutation p-value, ``(1 + reached) / (1 + permutations)``.
-        p_holm: ``p`` after Holm (1979) over the labels.
-        p_adjusted: step-down maxT (Westfall & Young 1993): Holm's procedure with the permutations'
-            own joint distribution in place of Bonferroni's bound, so that its resolution does not
-            shrink with the number of labels. The state rests on it.
+        p_adjusted: ``p`` corrected for all labels by step-down maxT (Westfall & Young 1993): Holm's
+            procedure with the permutations' own joint distribution in place of Bonferroni's bound,
+            so that its resolution does not shrink with the number of labels.
         state: whether the label describes the images.
     """
 
     label: str
     positives: int
     auroc: float | None
+    auroc_high: float | None
     correlation: float | None
     z: float | None
     p: float | None
-    p_holm: float | None
     p_adjusted: float | None
     state: State
 
@@ -81,6 +82,9 @@ class Alignment:
         z: the same in standard deviations of its permutation distribution.
         p: its permutation p-value: no label describes the images, for all labels at once.
         mean_auroc: mean over the tested labels.
+        pooled_auroc: the same, each label weighted by the inverse of its AUROC's variance.
+        low: lower end of its 95 % interval.
+        high: the upper end.
         labels: one entry a label, in the order of the columns.
         permutations: how many.
         null: ``float64 (permutations,)``, the overall statistic of each permutation.
@@ -91,9 +95,17 @@ class Alignment:
     z: float
     p: float
     mean_auroc: float
+    pooled_auroc: float
+    low: float
+    high: float
     labels: tuple[LabelAlignment, ...]
     permutations: int
     null: Floats = field(repr=False, compare=False)
+
+    @property
+    def linked(self) -> bool:
+        """Whether all labels together pass the test: no accident links them to the images."""
+        return self.p <= ALPHA
 
     def facts(self) -> dict[str, Any]:
         """Return all but the permutations' own values, JSON-able."""
@@ -110,45 +122,36 @@ def testable(Y: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     return enough
 
 
-def enough_permutations(n: int, L: int) -> int:
-    """Return how many permutations let L labels of n images all reach p = 0.001 after Holm.
-
-    But no more than about 5e9 label cells are dealt out (on two cores a quarter of a minute), and
-    no fewer than 1,999 permutations made: beyond that only ``p_adjusted`` gets so small.
-
-    >>> enough_permutations(18_000, 14), enough_permutations(18_000, 100)
-    (14000, 2777)
-    """
-    return max(PERMUTATIONS, min(int(np.ceil(L / FINEST)), int(_CELLS / (n * L))))
-
-
 def alignment(
     probe: LinearProbe,
     Y: npt.ArrayLike,
     labels: Sequence[str],
     *,
     permutations: int = PERMUTATIONS,
-    alpha: float = 0.01,
     seed: int = 0,
 ) -> Alignment:
-    """Test every label, and all at once, against permuted labels.
+    """Test all labels at once, and each, against permuted labels.
 
-    Being no accident and being of use are two things. A label that passes the test *describes* the
-    images unless its AUROC is below 0.65 with 95 % confidence: then it *hardly describes* them. A
-    label *does not describe* the images if nothing speaks for it, its own p above ``alpha``
-    included, and its AUROC is below 0.65, and nearer to chance than to the mean of the labels that
-    describe, with 95 % confidence; else it is *undecided*. Single labels are believed only if all
-    together pass too, so that one lucky label does not excuse a shuffle. Where none describes the
-    images and the mean AUROC is below 0.65 with 95 % confidence, labels *hardly describe* the
-    images if all together pass by far (z of 3.7, which a shuffle reaches once in 10,000 times), and
-    do not describe them if not.
+    The overall test decides, so that one lucky label does not excuse a shuffle and one unlucky
+    label does not condemn weak data. Where its p is above 0.01 nothing is said of single labels:
+    labels *do not describe* the images if the 95 % interval of the pooled AUROC lies below 0.55, so
+    that no useful link fits the data, and else it *cannot be told*. Where all together pass,
+    being no accident and being of use are two things. A label that passes too *describes* the
+    images unless its AUROC is below 0.65 with 95 % confidence: then it *describes weakly*. A label
+    *does not describe* the images if its own p is above 0.01 and its AUROC is below 0.65, and
+    nearer to chance than to the mean of the labels that describe, with 95 % confidence for all
+    labels at once. Where none describes, and the interval of the pooled AUROC lies below 0.65, all
+    labels together describe weakly.
+
+    The deviation of an AUROC is Mann & Whitney's (1947) for unrelated scores, widened as far as the
+    permutations of the label's correlation are wider than those of a fixed score; that of the mean
+    takes the labels' dependence from the permutations.
 
     Args:
         probe: of the n images' embeddings.
         Y: 0/1 ``(n, L)``.
         labels: L names.
         permutations: at least 999 give p-values down to 0.001.
-        alpha: family-wise level of the labels' states and of the verdict.
         seed: of the permutations.
 
     Raises:
@@ -169,63 +172,65 @@ def alignment(
     n, tested = len(Y), Y[:, at]
     observed, null = probe.correlations(tested), probe.permuted(tested, permutations, seed)
     centre, spread = null.mean(axis=0), np.maximum(null.std(axis=0), 1e-12)
-    z = (observed - centre) / spread
+    z, z_null = (observed - centre) / spread, (null - centre) / spread
     p = (1 + (null >= observed).sum(axis=0)) / (1 + permutations)
-    adjusted = step_down(z, (null - centre) / spread)
+    adjusted = step_down(z, z_null)
     areas = auroc(tested, probe.scores(tested))
-    # an out-of-fold score varies more than one from elsewhere: scale Mann-Whitney's deviation
     ones = tested.sum(axis=0, dtype=np.float64)
     deviation = np.sqrt((n + 1) / (12 * ones * (n - ones))) * np.maximum(1.0, spread * np.sqrt(n))
-    highest = areas + 1.645 * deviation
-    overall, overall_null = float(observed.mean()), null.mean(axis=1)
-    p_overall = float((1 + (overall_null >= overall).sum()) / (1 + permutations))
-    passes = (adjusted <= alpha) & (p_overall <= alpha)
-    describes = passes & (highest >= NO_USE)
+    once, each = (-NormalDist().inv_cdf(_ONE_SIDED / tests) for tests in (1, len(at)))
+    weight = deviation**-2 / (deviation**-2).sum()
+    pooled = float(weight @ areas)
+    half = _TWO_SIDED * float((z_null @ (weight * deviation)).std())
+    overall = null.mean(axis=1)
+    p_overall = float((1 + (overall >= observed.mean()).sum()) / (1 + permutations))
+    link, nothing = p_overall <= ALPHA, p_overall > ALPHA and pooled + half < NO_LINK
+    passes = link & (adjusted <= ALPHA)
+    describes = passes & (areas + once * deviation >= NO_USE)
     # where the others are weak too, a label must look worse to be called unlike them
-    like_chance = min(NO_USE, (0.5 + areas[describes].mean()) / 2) if describes.any() else NO_USE
-    states: list[State] = [
-        ("describes" if of_use else "hardly describes")
-        if passed
-        else ("does not describe" if at_most < like_chance and own > alpha else "undecided")
-        for of_use, passed, at_most, own in zip(describes, passes, highest, p, strict=True)
-    ]
-    figures: npt.NDArray[Any] = np.full((len(labels), 6), None, object)
-    figures[at] = np.stack([areas, observed, z, p, holm(p), adjusted], axis=1)
-    state = dict(zip(at.tolist(), states, strict=True))
+    like_chance = min(NO_USE, (0.5 + areas[describes].mean()) / 2) if describes.any() else 0.0
+    highest = areas + each * deviation
+    unlike = (p > ALPHA) & (nothing | (highest < like_chance))
+    states = np.select(
+        [describes, passes, unlike],
+        ["describes", "describes weakly", "does not describe"],
+        "cannot be told",
+    )
+    verdict = UNTOLD
+    if nothing:
+        verdict = NOT_AT_ALL
+    elif describes.any():
+        verdict = "labels describe the images"
+        if unlike.any():
+            verdict = "some labels do not describe the images"
+    elif link and pooled + half < NO_USE:
+        verdict = WEAKLY
+    figures: npt.NDArray[Any] = np.full((len(labels), len(_FIGURES)), None, object)
+    figures[at] = np.stack([areas, highest.clip(max=1), observed, z, p, adjusted], axis=1)
+    state = dict(zip(at.tolist(), states.tolist(), strict=True))
     counts = Y.sum(axis=0, dtype=np.int64)
     entries = [
         LabelAlignment(
             label=name,
             positives=int(counts[j]),
-            state=state.get(j, "undecided"),
+            state=state.get(j, "cannot be told"),
             **dict(zip(_FIGURES, figures[j], strict=True)),
         )
         for j, name in enumerate(labels)
     ]
-    z_overall = float((overall - overall_null.mean()) / max(overall_null.std(), 1e-12))
-    mean_area = float(defined_mean(areas))
-    # were labels independent; dependence only widens it
-    widest = mean_area + 1.645 * float(deviation.mean()) / np.sqrt(len(at))
     return Alignment(
-        verdict=_verdict(states, widest < NO_USE, p_overall <= alpha and z_overall >= _BY_FAR),
-        statistic=overall,
-        z=z_overall,
+        verdict=verdict,
+        statistic=float(observed.mean()),
+        z=float((observed.mean() - overall.mean()) / max(overall.std(), 1e-12)),
         p=p_overall,
-        mean_auroc=mean_area,
+        mean_auroc=float(areas.mean()),
+        low=float(max(pooled - half, 0)),
+        high=float(min(pooled + half, 1)),
+        pooled_auroc=pooled,
         labels=tuple(entries),
         permutations=permutations,
-        null=overall_null,
+        null=overall,
     )
-
-
-def _verdict(states: Sequence[State], useless: bool, no_accident: bool) -> Verdict:
-    if "describes" in states:
-        if "does not describe" in states:
-            return "some labels do not describe the images"
-        return "labels describe the images"
-    if not useless:
-        return "undecided"
-    return "labels hardly describe the images" if no_accident else NOT_AT_ALL
 
 
 def step_down(z: Floats, z_null: Floats) -> Floats:

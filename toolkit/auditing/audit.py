@@ -7,10 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
+from toolkit.auditing.alignment import PERMUTATIONS
 from toolkit.auditing.examine import Examination, examine
 from toolkit.auditing.findings import Finding, ranked, worst
 from toolkit.auditing.html import audit_page, published_page
@@ -179,6 +180,34 @@ class Audit(Findings):
         return audit_page(self.examined, self.dataset, self.split, self.about, budget)
 
 
+@overload
+def audit(*, paper: Literal[True], html: str | os.PathLike[str] | None = ...) -> PaperAudit: ...
+
+
+@overload
+def audit(
+    data: Dataset | str | None = ...,
+    features: str | Iterable[str] = ...,
+    *,
+    paper: Literal[False] = ...,
+    html: str | os.PathLike[str] | None = ...,
+    group_duplicates: bool = ...,
+    skip_files: bool = ...,
+    permutations: int = ...,
+    top: int = ...,
+    weights: str = ...,
+    views: str | Iterable[str] = ...,
+    pooling: str = ...,
+    crop: str | Iterable[str] = ...,
+    split: str = ...,
+    device: str = ...,
+    precision: str = ...,
+    seed: int = ...,
+    artifacts: str | os.PathLike[str] | None = ...,
+    progress: Any = ...,
+) -> Audit: ...
+
+
 def audit(
     data: Dataset | str | None = None,
     features: str | Iterable[str] = "efficientnet_lite0",
@@ -187,7 +216,7 @@ def audit(
     html: str | os.PathLike[str] | None = None,
     group_duplicates: bool = False,
     skip_files: bool = False,
-    permutations: int | None = None,
+    permutations: int = PERMUTATIONS,
     top: int = 50,
     weights: str = "default",
     views: str | Iterable[str] = "original",
@@ -212,24 +241,27 @@ def audit(
         group_duplicates: keep a split named ``grouped`` that tears no duplicates apart, nor do its
             folds.
         skip_files: decode no files: no near duplicates, no damaged files are found.
-        permutations: of the alignment test; by default so many that each label can reach p = 0.001
-            after Holm, within reason.
+        permutations: of the alignment test, 99 or more; 1,999 give p-values down to 0.0005.
         top: how many of the likeliest label errors to list.
 
     The others are those of :func:`~toolkit.members.frozen.ovr`.
 
     Raises:
-        UsageError: an option is not among its choices.
+        UsageError: an option is not among its choices, a number is too small, or ``html`` is a
+            folder.
         DataError: images changed since they were imported, or are too few.
     """
+    if html is not None and Path(html).is_dir():
+        raise UsageError(f"html: expected a file, found the folder {html}: name a file in it")
     if paper:
         rows = published_rows()
         found: Audit | PaperAudit = PaperAudit(ranked(published_findings(rows)), rows)
     else:
         if group_duplicates and skip_files:
             raise UsageError("group_duplicates decodes the files: leave skip_files out")
-        if permutations is not None and permutations < 99:
-            raise UsageError(f"permutations: expected 99 or more, found {permutations}")
+        for name, value, least in (("permutations", permutations, 99), ("top", top, 1)):
+            if value < least:
+                raise UsageError(f"{name}: expected {least} or more, found {value}")
         chosen = {"device": device, "precision": precision, "seed": seed, "weights": weights}
         chosen |= {"pooling": pooling, "size": size, "layer": layer}
         spec = FeatureSpec.parse(features, views=views, crop=crop, **chosen)
@@ -252,6 +284,7 @@ def audit(
                 folds=get_folds(dataset, part, folder),
                 hashes=hashes,
                 prevalence=_published_shares(dataset),
+                trained=weights != "none",
                 permutations=permutations,
                 top=top,
                 # as many pictures of each label as a page of bounded size has room for

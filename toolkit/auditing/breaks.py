@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.auditing.alignment import NO_USE, normal_tail, testable
+from toolkit.auditing.alignment import ALPHA, NO_USE, normal_tail, testable
 from toolkit.auditing.linear_probe import LinearProbe, standardized
 from toolkit.auditing.orders import SHIFTS, Pairing, late
 from toolkit.auditing.pairing import Explanation, explained
@@ -16,14 +16,7 @@ from toolkit.statistics.metrics import auroc, defined_mean
 _LEAST = 20
 
 
-def find_break(
-    probe: LinearProbe,
-    Y: npt.ArrayLike,
-    labels: Sequence[str],
-    files: Sequence[str],
-    *,
-    alpha: float = 0.01,
-) -> Explanation | None:
+def find_break(probe: LinearProbe, Y: npt.ArrayLike, files: Sequence[str]) -> Explanation | None:
     """Find the image from which on labels are one to three rows off: a line was lost or doubled.
 
     With out-of-fold scores s and labels y, both standardized, ``s_i . y_(i + k) - s_i . y_i`` says
@@ -37,9 +30,7 @@ def find_break(
     Args:
         probe: of the n images' embeddings.
         Y: 0/1 ``(n, L)``.
-        labels: L names.
         files: n names, in the order of rows; one of them goes into the sentence.
-        alpha: level after correction.
     """
     Y = np.asarray(Y)
     n, tested = len(Y), Y[:, testable(Y)]
@@ -49,8 +40,8 @@ def find_break(
     walks = {by: _walk(scores, tested, by) for by in SHIFTS}
     by = max(walks, key=lambda shift: walks[shift][1])
     first, height = walks[by]
-    p = min(1.0, 2 * normal_tail(height) * len(SHIFTS))
-    if p > alpha or not _LEAST <= first <= n - _LEAST:
+    p = 2 * normal_tail(height)
+    if p * len(SHIFTS) > ALPHA or not _LEAST <= first <= n - _LEAST:
         return None
     again = probe.scores(_from_row(n, first, by).repaired(tested))
     first, _ = _walk(again, tested, by)
@@ -60,7 +51,7 @@ def find_break(
     )
     before = float(defined_mean(auroc(tested, scores)))
     pairing = _from_row(n, first, by, sentence)
-    found = explained(probe, Y, labels, pairing, before, (p, p), len(SHIFTS))
+    found = explained(probe, tested, pairing, before, (p, p), len(SHIFTS))
     # where few rows are off, the mean over all rows hardly moves: the walk decides, unless the
     # labels describe nothing either way
     return found if found.auroc_after > max(before, NO_USE) else None

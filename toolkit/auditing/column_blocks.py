@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.auditing.alignment import ALPHA
 from toolkit.auditing.columns import FEWEST, ColumnSwap, swaps_by_scores
 from toolkit.auditing.linear_probe import Floats, LinearProbe, standardized
 from toolkit.auditing.orders import Groups
@@ -21,8 +22,6 @@ def swapped_blocks(
     labels: Sequence[str],
     files: Sequence[str],
     groups: Groups,
-    *,
-    alpha: float = 0.01,
 ) -> list[ColumnSwap]:
     """Find swapped columns in the groups, in a run of files, and in either half of the files.
 
@@ -31,18 +30,18 @@ def swapped_blocks(
     wrong one cannot be known.
     """
     truth, every = np.asarray(Y), np.arange(len(probe))
-    found = swaps_in_groups(probe, truth, labels, groups, alpha=alpha)
-    run = contradicting_run(probe.scores(truth), truth, alpha=alpha)
+    found = swaps_in_groups(probe, truth, labels, groups)
+    run = contradicting_run(probe.scores(truth), truth)
     if run is not None:
         name = f"the files from {files[run[0]]} to {files[run[1]]}"
         inside = {name: every[run[0] : run[1] + 1]}
-        found += swaps_in_groups(probe, truth, labels, inside, alpha=alpha)
+        found += swaps_in_groups(probe, truth, labels, inside)
     first, second = np.array_split(every, 2)
     halves = {
         "the first half of the files, or in the second": first,
         "the second half of the files, or in the first": second,
     }
-    return _once(found + swaps_in_groups(probe, truth, labels, halves, alpha=alpha))
+    return _once(found + swaps_in_groups(probe, truth, labels, halves))
 
 
 def swaps_in_groups(
@@ -50,8 +49,6 @@ def swaps_in_groups(
     Y: npt.ArrayLike,
     labels: Sequence[str],
     groups: Groups,
-    *,
-    alpha: float = 0.01,
 ) -> list[ColumnSwap]:
     """Find columns swapped in one group of rows, by a probe fitted on all other rows.
 
@@ -68,7 +65,6 @@ def swaps_in_groups(
                 where=name,
                 against="a linear probe fitted on all other rows",
                 places=len(groups),
-                alpha=alpha,
             )
     # a group that holds the swapped rows, or is their complement, sees the swap too
     return _once(sorted(found, key=lambda swap: swap.rows))
@@ -82,7 +78,7 @@ def _once(swaps: Iterable[ColumnSwap]) -> list[ColumnSwap]:
 
 
 def contradicting_run(
-    S: npt.ArrayLike, Y: npt.ArrayLike, *, alpha: float = 0.01, seed: int = 0
+    S: npt.ArrayLike, Y: npt.ArrayLike, *, seed: int = 0
 ) -> tuple[int, int] | None:
     """Return the first and last row of the run that contradicts some pair of columns most.
 
@@ -93,7 +89,7 @@ def contradicting_run(
     the number of labels: any two of them may have been exchanged.
 
     Returns:
-        None where p exceeds ``alpha``.
+        None where p exceeds 0.01.
     """
     truth = np.asarray(Y).astype(np.int8)
     scores = standardized(S)
@@ -118,7 +114,7 @@ def contradicting_run(
     height, first, last = max(runs)
     mean, scale = np.array(usual).T
     p = np.exp((mean - height) / np.maximum(scale, 1e-12) - np.euler_gamma).sum()
-    return (first, last) if p <= alpha else None
+    return (first, last) if p <= ALPHA else None
 
 
 def _maximal_run(values: Floats) -> tuple[float, int, int]:

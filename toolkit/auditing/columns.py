@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.auditing.alignment import normal_tail
+from toolkit.auditing.alignment import ALPHA, normal_tail
 from toolkit.auditing.linear_probe import Floats
 from toolkit.auditing.orders import Ints
 from toolkit.statistics.metrics import auroc
@@ -72,7 +72,6 @@ def swaps_by_scores(
     where: str = "everywhere",
     against: str = "scores from outside",
     places: int = 1,
-    alpha: float = 0.01,
 ) -> list[ColumnSwap]:
     """Find columns of ``Y`` that another name's scores predict better than their own name's.
 
@@ -90,7 +89,6 @@ def swaps_by_scores(
         where: what to call these rows.
         against: what to call the scores' origin.
         places: number of places that are searched in all.
-        alpha: level after correction.
     """
     truth, scores = np.asarray(Y), np.asarray(S)
     L = len(labels)
@@ -99,7 +97,7 @@ def swaps_by_scores(
     for cycle in _cycles(_assignment(gain, z >= _ALLOWED)):
         joint = sum(z[a, b] for b, a in cycle.items()) / np.sqrt(len(cycle))
         p = normal_tail(float(joint)) * places * L * (L - 1)
-        if p <= alpha:
+        if p <= ALPHA:
             before = dict(zip(cycle, auroc(truth[:, [*cycle]], scores[:, [*cycle]]), strict=True))
             swaps.append(
                 ColumnSwap(
@@ -121,8 +119,10 @@ def better_by(S: npt.ArrayLike, Y: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Return by how much scores a predict a column b better than b's own do, and z of it.
 
     The difference of two AUROCs on the same rows and its standard error by DeLong, DeLong &
-    Clarke-Pearson (1988). z is minus infinity where there is no gain, and for columns with fewer
-    than 3 rows of either class.
+    Clarke-Pearson (1988). With a handful of positives that error is itself uncertain, so their
+    ratio is referred to Student's t with one degree of freedom fewer than rows of the rarer class,
+    and z is the normal deviate of the same tail. It is minus infinity where there is no gain, and
+    for columns with fewer than 3 rows of either class.
 
     Args:
         S: ``(n, L)`` scores.
@@ -131,6 +131,7 @@ def better_by(S: npt.ArrayLike, Y: npt.ArrayLike) -> tuple[Floats, Floats]:
     Returns:
         The gain in AUROC and z, each ``(L, L)``, with a in rows and b in columns.
     """
+    from scipy.special import ndtri, stdtr
     from scipy.stats import rankdata
 
     scores, truth = np.asarray(S, np.float64), np.asarray(Y).astype(bool)
@@ -140,7 +141,8 @@ def better_by(S: npt.ArrayLike, Y: npt.ArrayLike) -> tuple[Floats, Floats]:
     areas = wins / np.maximum(ones * (len(truth) - ones), 1)
     gain = areas - np.diag(areas)
     z = np.full(gain.shape, -np.inf)
-    for b in np.flatnonzero(np.minimum(ones, len(truth) - ones) >= FEWEST):
+    rarer = np.minimum(ones, len(truth) - ones)
+    for b in np.flatnonzero(rarer >= FEWEST):
         better = np.flatnonzero(gain[:, b] > 0)
         columns = np.append(better, b)
         variance = np.zeros(len(better))
@@ -150,7 +152,8 @@ def better_by(S: npt.ArrayLike, Y: npt.ArrayLike) -> tuple[Floats, Floats]:
             beaten /= (~own).sum()
             variance += (beaten[:, :-1] - beaten[:, -1:]).var(axis=0, ddof=1) / own.sum()
         known = variance > 0
-        z[better[known], b] = gain[better[known], b] / np.sqrt(variance[known])
+        ratio = gain[better[known], b] / np.sqrt(variance[known])
+        z[better[known], b] = -ndtri(np.maximum(stdtr(rarer[b] - 1, -ratio), 1e-300))
     return gain, z
 
 

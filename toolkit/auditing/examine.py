@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from threadpoolctl import threadpool_limits
 
 from toolkit.auditing.alignment import (
     NOT_AT_ALL,
+    PERMUTATIONS,
+    UNTOLD,
+    WEAKLY,
     Alignment,
     alignment,
-    enough_permutations,
     testable,
 )
 from toolkit.auditing.breaks import find_break
@@ -26,10 +28,15 @@ from toolkit.auditing.columns import ColumnSwap, swaps_by_counts
 from toolkit.auditing.duplicates import Duplicates, find_duplicates
 from toolkit.auditing.findings import Finding, ranked
 from toolkit.auditing.groups import GroupAlignment, group_alignment, repeated_labels
-from toolkit.auditing.health import file_health, label_health
-from toolkit.auditing.label_errors import Suspect, out_of_fold_probabilities, suspects
+from toolkit.auditing.health import FEWEST_LEARNED, file_health, label_health
+from toolkit.auditing.label_errors import (
+    LabelNoise,
+    Suspect,
+    label_noise,
+    out_of_fold_probabilities,
+    suspects,
+)
 from toolkit.auditing.linear_probe import LinearProbe, principal_components
-from toolkit.auditing.noise import LabelNoise, label_noise
 from toolkit.auditing.orders import Groups, directory_listing, pairings
 from toolkit.auditing.pairing import Explanation, explain
 from toolkit.auditing.verdicts import (
@@ -45,35 +52,74 @@ from toolkit.data.split import Folds, Split, make_folds
 from toolkit.errors import DataError
 from toolkit.images.hashes import ImageHashes
 
-Stage = Callable[[str], None]
 _MOST_FOLDERS = 12
 _BETTER = 0.005
 
 
-@dataclass(frozen=True, eq=False)
-class Examination:
+class Stages:
+    """Seconds by stage; calls ``done`` with each stage's name at its end."""
+
+    def __init__(self, done: Callable[[str], object] | None = None) -> None:
+        """Start without any."""
+        self.seconds: dict[str, float] = {}
+        self._done = done
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - began, 3)
+        if self._done is not None:
+            self._done(name)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Links:
+    """Whether labels and images belong together, and if not, what went wrong.
+
+    Attributes:
+        alignment: of the labels as they stand; None where no label has enough of both classes.
+        explanation: of a misalignment; None where there is none or none is known.
+        by_group: the alignment of each group of rows; empty where that of all shows no link.
+        repeated: groups whose labels repeat those of the first images.
+        swaps: columns swapped.
+    """
+
+    alignment: Alignment | None = None
+    explanation: Explanation | None = None
+    by_group: Sequence[GroupAlignment] = ()
+    repeated: Sequence[str] = ()
+    swaps: Sequence[ColumnSwap] = ()
+
+    def link_findings(self, pairing: str = "") -> list[Finding]:
+        """Return what they say; ``pairing`` is how the data set says it was imported."""
+        return [
+            *alignment_findings(self.alignment),
+            *explanation_findings(self.explanation, pairing),
+            *group_findings(self.by_group, self.repeated),
+            *column_findings(self.swaps),
+        ]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Examination(Links):
     """What an audit of one data set found.
 
     Attributes:
         findings: ranked, the worst first.
-        alignment: of the labels as they stand; None where no label has enough of both classes.
-        explanation: of a misalignment; None where there is none or none is known.
-        swaps: columns swapped.
         duplicates: None if files were not decoded.
-        noise: of each label; empty where labels describe nothing.
+        noise: of each label that it can be bounded for; empty where labels describe nothing.
         suspects: the likeliest label errors over all labels that describe the images.
         by_label: the same of each label, for a look at all of them.
         seconds: by stage.
     """
 
-    findings: list[Finding]
-    alignment: Alignment | None
-    explanation: Explanation | None
-    swaps: list[ColumnSwap]
-    duplicates: Duplicates | None
-    noise: list[LabelNoise]
-    suspects: list[Suspect]
-    by_label: list[Suspect]
+    findings: Sequence[Finding]
+    duplicates: Duplicates | None = None
+    noise: Sequence[LabelNoise] = ()
+    suspects: Sequence[Suspect] = ()
+    by_label: Sequence[Suspect] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
@@ -89,12 +135,13 @@ def examine(
     folds: Folds | None = None,
     hashes: ImageHashes | None = None,
     prevalence: Mapping[str, float] | None = None,
-    permutations: int | None = None,
+    trained: bool = True,
+    permutations: int = PERMUTATIONS,
     top: int = 50,
     each: int = 12,
     seed: int = 0,
     device: str = "cpu",
-    on_stage: Stage | None = None,
+    on_stage: Callable[[str], object] | None = None,
 ) -> Examination:
     """Run every check.
 
@@ -108,7 +155,9 @@ def examine(
         folds: over the development rows; made from ``split`` if not given.
         hashes: of its images; None leaves out duplicates and damaged files.
         prevalence: published share of positives by label name, if the data is a sample of such.
-        permutations: of the alignment test; None for as many as its resolution asks for.
+        trained: whether the embeddings come from trained weights. That random ones show no link
+            says nothing of the labels.
+        permutations: of the alignment test.
         top: how many label errors to list over all labels.
         each: how many of each label.
         seed: of everything random.
@@ -124,68 +173,106 @@ def examine(
             f"embeddings: expected {len(dataset)} rows, one for each image, found {len(X)}: embed "
             "the data set again"
         )
-    X = _filled(X)
-    groupings = _groupings(dataset, split)
-    blocks = {name: rows for groups in groupings for name, rows in groups.items()}
-    swaps = swaps_by_counts(Y, names, prevalence, "published counts") if prevalence else []
-    found = explanation = duplicates = None
-    by_group, repeated = list[GroupAlignment](), list[str]()
-    noise, likeliest, by_label = list[LabelNoise](), list[Suspect](), list[Suspect]()
-    seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(name: str) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        seconds[name] = round(time.perf_counter() - began, 3)
-        if on_stage is not None:
-            on_stage(name)
-
+    X, stage = _filled(X), Stages(on_stage)
+    errors: dict[str, Any] = {}
     # probes are many small products, on which threads wait for each other more than they compute
     with threadpool_limits(1, "blas"):
-        if testable(Y).any():
-            with stage("alignment"):
-                probe = LinearProbe(principal_components(X), seed=seed)
-                count = permutations or enough_permutations(len(Y), int(testable(Y).sum()))
-                found = alignment(probe, Y, names, permutations=count, seed=seed)
-            with stage("pairing"):
-                explanation = explained(probe, dataset, found, groupings)
-        if found is not None and (explanation is not None or found.verdict != NOT_AT_ALL):
-            with stage("columns"):
-                rebuilt = Y if explanation is None else explanation.pairing.repaired(Y)
-                by_group = group_alignment(probe.scores(rebuilt), rebuilt, blocks, seed=seed)
-                repeated = repeated_labels(Y, blocks)
-                swaps += swapped_blocks(probe, rebuilt, names, dataset.files, blocks)
-        if found is not None and explanation is None:
-            described = [label.state == "describes" for label in found.labels]
-            if any(described):
-                with stage("label errors"):
-                    folds = make_folds(split, Y, seed=seed) if folds is None else folds
-                    P = out_of_fold_probabilities(X, Y, folds.fold, device=device)
-                    P[:, ~np.array(described)] = np.nan
-                    noise, likeliest = label_noise(P, Y, names), suspects(P, Y, names, top)
-                    by_label = suspects(P, Y, names, each=each)
+        links = find_links(
+            dataset,
+            X,
+            split,
+            stage,
+            prevalence=prevalence,
+            trained=trained,
+            permutations=permutations,
+            seed=seed,
+        )
+        judged = _judged(links, Y[split.development])
+        if judged.any():
+            with stage("label errors"):
+                folds = make_folds(split, Y, seed=seed) if folds is None else folds
+                P = out_of_fold_probabilities(X, Y, folds.fold, device=device)
+                P[:, ~judged] = np.nan
+                errors["noise"] = label_noise(P, Y, names)
+                errors["suspects"] = suspects(P, Y, names, top)
+                errors["by_label"] = suspects(P, Y, names, each=each)
+    duplicates = None
     if hashes is not None:
         with stage("duplicates"):
             duplicates = find_duplicates(dataset.digests, X, hashes, seed=seed)
     with stage("health"):
         health = file_health(dataset, hashes) + label_health(dataset, split)
     findings = [
-        *alignment_findings(found),
-        *explanation_findings(explanation, str(dataset.provenance.get("pairing", ""))),
-        *group_findings(by_group, repeated),
-        *label_error_findings(noise, likeliest, dataset.ids, split.part),
-        *column_findings(swaps),
+        *links.link_findings(str(dataset.provenance.get("pairing", ""))),
+        *(label_error_findings(**errors, ids=dataset.ids, part=split.part) if errors else []),
         *([] if duplicates is None else duplicate_findings(duplicates, dataset, split)),
         *health,
     ]
     return Examination(
-        *(ranked(findings), found, explanation, swaps, duplicates, noise, likeliest, by_label),
-        seconds=seconds,
+        **vars(links),
+        **errors,
+        findings=ranked(findings),
+        duplicates=duplicates,
+        seconds=stage.seconds,
     )
 
 
-def explained(
+def find_links(
+    dataset: Dataset,
+    X: npt.NDArray[np.float32],
+    split: Split,
+    stage: Stages,
+    *,
+    prevalence: Mapping[str, float] | None = None,
+    trained: bool = True,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> Links:
+    """Say whether labels and images belong together, and search what went wrong.
+
+    Groups and columns are searched where the labels as they stand, or as an explanation puts them,
+    are linked to the images: elsewhere nothing can be told of them. An explanation proves that
+    labels which show no use as they stand are those of other images. The arguments are those of
+    :func:`examine`; no row of ``X`` is NaN.
+    """
+    Y, names = dataset.Y, dataset.labels
+    swaps = swaps_by_counts(Y, names, prevalence, "published counts") if prevalence else []
+    if not testable(Y).any():
+        return Links(swaps=swaps)
+    groupings = _groupings(dataset, split)
+    blocks = {name: rows for groups in groupings for name, rows in groups.items()}
+    with stage("alignment"):
+        probe = LinearProbe(principal_components(X), seed=seed)
+        found = alignment(probe, Y, names, permutations=permutations, seed=seed)
+    with stage("pairing"):
+        explanation = _explained(probe, dataset, found, groupings)
+    if explanation is not None and found.verdict in (WEAKLY, UNTOLD):
+        found = replace(found, verdict=NOT_AT_ALL)
+    elif found.verdict == NOT_AT_ALL and not trained:
+        found = replace(found, verdict=UNTOLD)
+    if explanation is None and not found.linked:
+        return Links(alignment=found, swaps=swaps)
+    with stage("columns"):
+        rebuilt = Y if explanation is None else explanation.pairing.repaired(Y)
+        return Links(
+            alignment=found,
+            explanation=explanation,
+            by_group=group_alignment(probe.scores(rebuilt), rebuilt, blocks, seed=seed),
+            repeated=repeated_labels(Y, blocks),
+            swaps=swaps + swapped_blocks(probe, rebuilt, names, dataset.files, blocks),
+        )
+
+
+def _judged(links: Links, learned: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Tell whose errors can be looked for: labels that describe, with enough rows to learn from."""
+    if links.alignment is None or links.explanation is not None:
+        return np.zeros(learned.shape[1], bool)
+    describing = [label.state == "describes" for label in links.alignment.labels]
+    enough: npt.NDArray[np.bool_] = learned.sum(axis=0, dtype=np.int64) >= FEWEST_LEARNED
+    return enough & describing
+
+
+def _explained(
     probe: LinearProbe, dataset: Dataset, found: Alignment, groupings: Sequence[Groups]
 ) -> Explanation | None:
     """Return the best explanation of a misalignment: a pairing of the whole, or a break.
@@ -197,8 +284,8 @@ def explained(
     except OSError:
         directory = None
     candidates = pairings(dataset.files, directory=directory, groupings=groupings)
-    whole = explain(probe, dataset.Y, dataset.labels, found, candidates)
-    broken = find_break(probe, dataset.Y, dataset.labels, dataset.files)
+    whole = explain(probe, dataset.Y, found, candidates)
+    broken = find_break(probe, dataset.Y, dataset.files)
     if whole is None or broken is None:
         return whole or broken
     return broken if broken.auroc_after >= whole.auroc_after + _BETTER else whole

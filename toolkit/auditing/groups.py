@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.auditing.alignment import normal_tail, testable
+from toolkit.auditing.alignment import ALPHA, normal_tail, testable
 from toolkit.auditing.linear_probe import standardized
 from toolkit.auditing.orders import Groups
 from toolkit.statistics.metrics import auroc, defined_mean
@@ -36,9 +36,10 @@ class GroupAlignment:
     p: float
     p_worse: float
 
-    def misaligned(self, alpha: float = 0.05) -> bool:
-        """Tell whether only this group's labels look dealt at random."""
-        return self.p > alpha and self.p_worse <= alpha
+    @property
+    def misaligned(self) -> bool:
+        """Whether only this group's labels look dealt at random: p above 0.05, p_worse not 0.01."""
+        return self.p > 0.05 and self.p_worse <= ALPHA
 
 
 def group_alignment(

@@ -1,27 +1,29 @@
 """Label errors: which labels are likely missing or wrong, by out-of-fold probabilities.
 
 A given label is doubted as far as the out-of-fold probability and the label's rate of errors say
-together. Against cleanlab's rankings see ``docs/decisions/0010-audit.md``.
+together. Against cleanlab's rankings see ``docs/decisions/0013-audit-limits.md``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from toolkit.auditing.alignment import testable
 from toolkit.auditing.linear_probe import Floats, principal_components
-from toolkit.auditing.noise import mislabelled
 from toolkit.errors import DataError
 from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import log_loss
 
 COMPONENTS = 256
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3)
+QUANTILES = np.array([0.1, 0.25, 0.5])
+_TAIL = 0.025
+_SPARE = 0.5
 _RATES = 1e-6, 0.5
 _EDGE = 1e-7
 
@@ -85,7 +87,7 @@ class Suspect:
         label: the label's name.
         kind: ``missing`` (given 0) or ``wrong`` (given 1).
         probability: out-of-fold P(y = 1).
-        score: posterior probability of an error, see :func:`suspicion`.
+        score: orders suspects; at most the probability of an error, see :func:`suspicion`.
     """
 
     row: int
@@ -95,22 +97,110 @@ class Suspect:
     score: float
 
 
+def mislabelled(P: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
+    """Return how many labels are missing and how many wrong, ``(2, 2, L)``, and at most how many.
+
+    Mixture proportion (Blanchard, Lee & Scott 2010): if some given negatives are positives, they
+    are spread over the scores as positives are, so of N of them a share q lies above the (1 - q)
+    quantile of the positives; hence N is at most the number of given negatives up there divided by
+    q. The least such figure over q = 0.1, 0.25, 0.5 is taken; likewise for wrong positives at the
+    lower end. Images that merely look like the other class count too, so nothing bounds the number
+    from below. The bound from above is that of a Poisson count, divided by that of the share of
+    positives above one of them (a beta distribution), so a rare label's figure of 0 may well be a
+    few.
+
+    Args:
+        P: out-of-fold P(y = 1) ``(n, L)``.
+        Y: 0/1 ``(n, L)``.
+
+    Returns:
+        Missing, then wrong; of each a figure that ranks, half an error added to its count, and the
+        bound. NaN for labels whose probabilities are unknown.
+    """
+    p, given = np.asarray(P, np.float64), np.asarray(Y).astype(bool)
+    found = np.full((2, 2, p.shape[1]), np.nan)
+    for j in np.flatnonzero(~np.isnan(p).any(axis=0) & given.any(axis=0) & ~given.all(axis=0)):
+        yes, no = p[given[:, j], j], p[~given[:, j], j]
+        found[:, :, j] = _bounds(yes, no), _bounds(1 - no, 1 - yes)
+    return found
+
+
+def _bounds(own: Floats, others: Floats) -> list[float]:
+    """Return how many of ``others`` belong to the class of ``own``, by scores for that class."""
+    from scipy.special import betaincinv, gammaincinv
+
+    place = np.ceil(QUANTILES * len(own)).astype(int)
+    count = (others[:, None] >= -np.sort(-own)[place - 1]).sum(axis=0)
+    most = gammaincinv(count + 1, 1 - _TAIL) / betaincinv(place, len(own) - place + 1, _TAIL)
+    figures = ((count + _SPARE) / QUANTILES, most)
+    return [min(float(figure.min()), float(len(others))) for figure in figures]
+
+
+@dataclass(frozen=True)
+class LabelNoise:
+    """How much of one label may be wrong at most, with 95 % confidence.
+
+    Attributes:
+        label: its name.
+        positives: rows that carry it.
+        missing: at most as many positives are given as 0.
+        wrong: at most as many negatives are given as 1.
+        share: both, as a share of all rows; its interval is from 0 to this.
+    """
+
+    label: str
+    positives: int
+    missing: float
+    wrong: float
+    share: float
+
+    def facts(self) -> dict[str, Any]:
+        """Return all fields, JSON-able."""
+        return asdict(self)
+
+
+def label_noise(P: npt.ArrayLike, Y: npt.ArrayLike, labels: Sequence[str]) -> list[LabelNoise]:
+    """Bound each label's number of errors by :func:`mislabelled`.
+
+    Args:
+        P: out-of-fold P(y = 1) ``(n, L)``.
+        Y: 0/1 ``(n, L)``.
+        labels: L names. Left out are those whose probabilities are unknown, and those with a bound
+            above the number of their positives, which says nothing.
+    """
+    most, given = mislabelled(P, Y)[:, 1], np.asarray(Y).astype(bool)
+    ones = given.sum(axis=0)
+    return [
+        LabelNoise(
+            label=name,
+            positives=int(ones[j]),
+            missing=float(most[0, j]),
+            wrong=float(most[1, j]),
+            share=float(most[:, j].sum() / len(given)),
+        )
+        for j, name in enumerate(labels)
+        if most[:, j].sum() <= min(ones[j], len(given) - ones[j])
+    ]
+
+
 def suspicion(P: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
-    """Return ``float64 (n, L)``: the posterior probability that each given label is an error.
+    """Return ``float64 (n, L)``: how likely each given label is an error.
 
     With m the share of positives given as 0 and w that of negatives given as 1, a given 0 is an
     error with probability ``p m / (p m + (1 - p) (1 - w))`` and a given 1 with
     ``(1 - p) w / ((1 - p) w + p (1 - m))``. Within a label and a kind this only follows p; m and w
-    put labels and kinds on one scale. They are mixture estimates, see
-    :func:`~toolkit.auditing.noise.mislabelled`: for a rare label most confident disagreements on
-    positives are not wrong but hard (a small dog, a baby held by a guitarist), and the estimate
-    knows it, because hard positives get rarer towards the bottom of the scores, and wrong ones do
-    not. 0 where p is unknown.
+    put labels and kinds on one scale. Each has two estimates: mixture figures, see
+    :func:`mislabelled`, and confident learning's counts (Northcutt, Jiang & Chuang 2021). The
+    larger number of missing labels is taken, and the smaller one of wrong labels: for a rare label
+    most confident disagreements on positives are not wrong but hard (a small dog, a baby held by a
+    guitarist), and the mixture knows it, because hard positives get rarer towards the bottom of the
+    scores, and wrong ones do not. 0 where p is unknown.
     """
     given = np.asarray(Y).astype(bool)
     p = np.asarray(P, np.float64)
-    missing, wrong = mislabelled(p, given, spare=0.5)[:, 0]
-    ones = given.sum(axis=0)
+    mixture, counts = mislabelled(p, given)[:, 0], _confident(p, given)
+    missing, wrong = np.maximum(mixture[0], counts[0]), np.minimum(mixture[1], counts[1])
+    ones = given.sum(axis=0) + missing - wrong
     m = np.clip(missing / np.maximum(ones, 1), *_RATES)
     w = np.clip(wrong / np.maximum(len(given) - ones, 1), *_RATES)
     q = np.clip(p, _EDGE, 1 - _EDGE)
@@ -118,6 +208,19 @@ def suspicion(P: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
     false = (1 - q) * w / ((1 - q) * w + q * (1 - m))
     found: Floats = np.nan_to_num(np.where(given, false, absent))
     return found
+
+
+def _confident(p: Floats, given: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Count missing and wrong labels by confident learning, each ``(L,)``.
+
+    A row counts as of a class if its probability of that class reaches the class's mean among the
+    rows given it; where both classes' do, the likelier one holds.
+    """
+    ones = given.sum(axis=0)
+    yes = p >= (p * given).sum(axis=0) / np.maximum(ones, 1)
+    no = 1 - p >= ((1 - p) * ~given).sum(axis=0) / np.maximum(len(p) - ones, 1)
+    missing, wrong = ~given & yes & (~no | (p > 0.5)), given & no & (~yes | (p < 0.5))
+    return missing.sum(axis=0, dtype=np.float64), wrong.sum(axis=0, dtype=np.float64)
 
 
 def suspects(

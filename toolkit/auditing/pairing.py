@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.auditing.alignment import Alignment, normal_tail, testable
+from toolkit.auditing.alignment import ALPHA, Alignment, normal_tail, testable
 from toolkit.auditing.linear_probe import Floats, LinearProbe
 from toolkit.auditing.orders import Pairing, shifted
 from toolkit.statistics.metrics import auroc, defined_mean
@@ -35,7 +35,6 @@ class Explanation:
         p_better: p-value of its being no better than the given pairing, corrected likewise. Neither
             is given as less than 1e-16.
         searched: number of pairings searched.
-        label_auroc: AUROC of each label under this pairing, None with one class only.
         pairing: which row holds the labels of which image.
     """
 
@@ -46,7 +45,6 @@ class Explanation:
     p: float
     p_better: float
     searched: int
-    label_auroc: dict[str, float | None]
     pairing: Pairing = field(repr=False, compare=False)
 
     def facts(self) -> dict[str, Any]:
@@ -55,20 +53,14 @@ class Explanation:
 
 
 def explain(
-    probe: LinearProbe,
-    Y: npt.ArrayLike,
-    labels: Sequence[str],
-    found: Alignment,
-    pairings: Sequence[Pairing],
-    *,
-    alpha: float = 0.01,
+    probe: LinearProbe, Y: npt.ArrayLike, found: Alignment, pairings: Sequence[Pairing]
 ) -> Explanation | None:
     """Search pairings for the one under which the linear probe does best, and by far better.
 
     A pairing is scored by what :func:`~toolkit.auditing.alignment.alignment` tests: the mean
     out-of-fold correlation. If labels are dealt at random every pairing of them is too, so the
     permutations of that test are the null distribution of each pairing, and the best of m is tested
-    at level ``alpha`` / m. Where no permutation comes near, p is the tail of the normal with the
+    at level 0.01 / m. Where no permutation comes near, p is the tail of the normal with the
     permutations' mean and deviation: the statistic is a sum over all rows and labels, and on 18,000
     photographs its permutations have skewness -0.08 and excess kurtosis -0.04. On top of that it
     must beat the given pairing: a difference of two such statistics, and 0.02 of mean AUROC.
@@ -76,11 +68,9 @@ def explain(
     Args:
         probe: of the n images' embeddings, in the order in which the pairings count rows.
         Y: 0/1 ``(n, L)`` as given.
-        labels: L names.
         found: the alignment of ``Y``.
         pairings: see :func:`~toolkit.auditing.orders.pairings`; shifts by any number of rows, see
             :func:`shift_profile`, are searched too.
-        alpha: level after correction.
 
     Returns:
         The explanation, or None where no pairing is far better than the given one.
@@ -102,40 +92,25 @@ def explain(
     reached = int((found.null >= centre + z * spread).sum())
     p = (1 + reached) / (1 + found.permutations) if reached >= 10 else normal_tail(z)
     p_better = normal_tail((z - (found.statistic - centre) / spread) / np.sqrt(2))
-    explanation = explained(
-        probe, Y, labels, best, found.mean_auroc, (p * searched, p_better * searched), searched
-    )
-    surely = max(explanation.p, explanation.p_better) <= alpha
+    explanation = explained(probe, tested, best, found.mean_auroc, (p, p_better), searched)
+    surely = max(explanation.p, explanation.p_better) <= ALPHA
     return explanation if surely and explanation.auroc_after >= found.mean_auroc + GAIN else None
 
 
 def explained(
     probe: LinearProbe,
-    Y: npt.ArrayLike,
-    labels: Sequence[str],
+    tested: npt.NDArray[Any],
     pairing: Pairing,
-    auroc_before: float,
+    before: float,
     p_values: tuple[float, float],
     searched: int,
 ) -> Explanation:
-    """Return a pairing as an explanation, with its AUROC on ``Y`` (n, L)."""
-    there, under = _under(probe, np.asarray(Y), pairing)
-    after = auroc(under, there.scores(under))
-    p, p_better = (float(np.clip(value, SMALLEST_P, 1.0)) for value in p_values)
-    return Explanation(
-        kind=pairing.kind,
-        sentence=pairing.sentence,
-        auroc_before=auroc_before,
-        auroc_after=float(defined_mean(after[testable(Y)])),
-        p=p,
-        p_better=p_better,
-        searched=searched,
-        label_auroc={
-            name: None if np.isnan(area) else float(area)
-            for name, area in zip(labels, after, strict=True)
-        },
-        pairing=pairing,
-    )
+    """Return a pairing as an explanation, with its mean AUROC on the labels ``tested`` (n, L)."""
+    there, under = _under(probe, tested, pairing)
+    after = float(defined_mean(auroc(under, there.scores(under))))
+    p, p_better = (float(np.clip(each * searched, SMALLEST_P, 1.0)) for each in p_values)
+    kind, sentence = pairing.kind, pairing.sentence
+    return Explanation(kind, sentence, before, after, p, p_better, searched, pairing)
 
 
 def _under(

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.auditing.alignment import Alignment
+from toolkit.auditing.alignment import NO_LINK, NOT_AT_ALL, WEAKLY, Alignment
 from toolkit.auditing.columns import ColumnSwap
 from toolkit.auditing.duplicates import Duplicates, Pair
 from toolkit.auditing.findings import Finding, Severity, counted, p_text
 from toolkit.auditing.groups import GroupAlignment
-from toolkit.auditing.label_errors import Suspect
-from toolkit.auditing.noise import LabelNoise
+from toolkit.auditing.label_errors import LabelNoise, Suspect
 from toolkit.auditing.pairing import Explanation
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
@@ -30,59 +29,70 @@ _REMEDIES = {
 }
 _SHOWN = 20
 _NAMED = 3
-_CLEAN = 0.005
 PART_NAMES = ("train", "validation", "test")
 
 
 def alignment_findings(found: Alignment | None) -> list[Finding]:
-    """Return the verdict on all labels, and notes on single ones; None if none can be tested."""
+    """Return the verdict on all labels, and notes on single ones; None if none can be tested.
+
+    That some labels do not describe is critical where no useful link of one of them fits its
+    interval, and a warning where a weak one does.
+    """
     again = "add images or labels, then audit again"
     if found is None:
-        text = "whether labels describe the images is undecided: no label has enough of both"
+        text = "whether labels describe the images cannot be told: no label has enough of both"
         return [Finding("warning", "alignment", text, again)]
-    by_state: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     for label in found.labels:
-        by_state.setdefault(label.state, []).append(label.label)
-    describing, bad = (by_state.get(state, []) for state in ("describes", "does not describe"))
+        names.setdefault(label.state, []).append(label.label)
+    describing, bad = (names.get(state, []) for state in ("describes", "does not describe"))
     tested = sum(label.p is not None for label in found.labels)
-    text = f"mean AUROC {found.mean_auroc:.2f}, {p_text(found.p)} against permuted labels"
+    sure = any(
+        label.state == "does not describe" and (label.auroc_high or 1) < NO_LINK
+        for label in found.labels
+    )
+    text = (
+        f"mean AUROC {found.mean_auroc:.2f}; by precision {found.pooled_auroc:.2f}, 95 % interval "
+        f"{found.low:.2f} to {found.high:.2f}; {p_text(found.p)} against permuted labels"
+    )
+    other = "try other features: another backbone, or several joined"
     verdicts: dict[str, tuple[Severity, str, str]] = {
         "labels describe the images": (
-            "passed", f": {len(describing)} of {tested} labels, {text}", ""
+            "passed", f"{found.verdict}: {len(describing)} of {tested} labels ({text})", ""
         ),
-        "labels do not describe the images": (
-            "critical", f": a linear probe ranks them like chance ({text})",
+        NOT_AT_ALL: (
+            "critical", f"{found.verdict}: a linear probe ranks them like chance ({text})",
             "train nothing on this data; find out how labels were joined to files",
         ),
-        "labels hardly describe the images": (
-            "warning", f", though no accident links them ({text})",
-            "look at some images with their labels, and try other features: either these do not "
+        WEAKLY: (
+            "warning", f"{found.verdict}, though no accident links them ({text})",
+            f"{other}; and look at some images with their labels: either these features hardly "
             "show what the labels mean, or many labels belong to other images",
         ),
         "some labels do not describe the images": (
-            "critical", f": {listed(bad)} ({len(bad)} of {tested})",
-            "check these labels' files or columns; leave them out until they are corrected",
-        ),
-        "undecided": (
-            "warning", f"whether labels describe the images is undecided: too few positives "
-            f"({text})", again,
+            "critical" if sure else "warning", f"{found.verdict}: {listed(bad)} ({len(bad)} of "
+            f"{tested})", "check these labels' files or columns; leave them out until they are "
+            f"corrected. If their files are right, {other}",
         ),
     }  # fmt: skip
-    severity, rest, advice = verdicts[found.verdict]
-    sentence = rest if found.verdict == "undecided" else found.verdict + rest
+    unknown = f"whether labels describe the images cannot be told ({text})"
+    if found.linked:
+        unknown = f"labels are linked to the images, but how well cannot be told ({text})"
+    default: tuple[Severity, str, str] = ("warning", unknown, f"{again}, or {other}")
+    severity, sentence, advice = verdicts.get(found.verdict, default)
     figures = (
         f"mean correlation {found.statistic:.3f}, {found.z:.1f} standard deviations from the mean "
         f"of {found.permutations:,} permutations"
     )
     findings = [Finding(severity, "alignment", sentence, advice, found.facts(), figures, weight=10)]
     for state, what, advice in (
-        ("hardly describes", "hardly describe", "look at some of their images: the link is weak"),
-        ("undecided", "have too few positives to tell whether they describe", "add positives"),
+        ("describes weakly", "hardly describe", "look at some of their images: the link is weak"),
+        ("cannot be told", "have too few positives to tell whether they describe", "add positives"),
     ):
-        names = by_state.get(state, [])
-        if names and describing:
-            text = f"{counted(len(names), 'label')} {what} the images: {listed(names)}"
-            findings.append(Finding("note", "alignment", text, advice, {"labels": names}))
+        if describing and state in names:
+            chosen = names[state]
+            text = f"{counted(len(chosen), 'label')} {what} the images: {listed(chosen)}"
+            findings.append(Finding("note", "alignment", text, advice, {"labels": chosen}))
     return findings
 
 
@@ -114,7 +124,7 @@ def group_findings(groups: Sequence[GroupAlignment], repeated: Sequence[str]) ->
             weight=8,
         )
         for group in groups
-        if group.misaligned()
+        if group.misaligned
     ] + [
         Finding(
             *("critical", "pairing"),
@@ -210,37 +220,44 @@ def _named(pairs: Sequence[Pair], dataset: Dataset) -> str:
 
 def label_error_findings(
     noise: Sequence[LabelNoise],
-    likeliest: Sequence[Suspect],
+    suspects: Sequence[Suspect],
+    by_label: Sequence[Suspect],
+    *,
     ids: Sequence[str],
     part: npt.NDArray[Any],
 ) -> list[Finding]:
-    """Return one finding on label errors: the noise of each label and the likeliest errors."""
-    if not noise:
-        return []
-    missing, wrong = sum(x.missing for x in noise), sum(x.wrong for x in noise)
-    noisiest = max(noise, key=lambda label: (label.low, label.rate, label.high))
-    sentence = (
-        f"by estimate {_about(missing)} labels are missing and {_about(wrong)} wrong; the most in "
-        f"{noisiest.label}: {noisiest.rate:.1%} of images (95 % interval {noisiest.low:.1%} to "
-        f"{noisiest.high:.1%})"
-    )
+    """Return one finding: the likeliest errors, and how many there are at most where that is known.
+
+    Args:
+        noise: of the labels that can be bounded.
+        suspects: the likeliest errors.
+        by_label: the likeliest of each label that was looked through.
+        ids: of the rows.
+        part: of the split, ``int (n,)``.
+    """
+    labels = {each.label for each in by_label}
+    sentence = f"how many of {counted(len(labels), 'label')} are wrong cannot be told"
+    if noise:
+        worst = max(noise, key=lambda each: each.share)
+        sentence = (
+            f"{worst.label} is missing or wrong on at most {worst.share:.1%} of images, with 95 % "
+            "confidence if errors fall on any image alike"
+        )
+        if len(noise) > 1:
+            sentence += f", and each of {len(noise) - 1} other labels on fewer"
     listing = [
         {"image": ids[each.row], "part": PART_NAMES[int(part[each.row])]}
         | {key: value for key, value in vars(each).items() if key != "row"}
-        for each in likeliest
+        for each in suspects
     ]
     return [
         Finding(
-            *("note" if max(x.low for x in noise) < _CLEAN else "warning", "label errors"),
-            sentence,
+            *("note", "label errors"),
+            f"{sentence}; {counted(len(suspects), 'likeliest error')} listed",
             "look through the likeliest errors, the first first; correct training labels, and test "
             "labels only by a rule that does not look at predictions",
             {"labels": [label.facts() for label in noise], "likeliest": listing},
-            listed([f"{ids[x.row]} {x.kind} {x.label} ({x.score:.2f})" for x in likeliest], _NAMED),
-            weight=missing + wrong,
+            listed([f"{ids[x.row]} {x.kind} {x.label}" for x in suspects], _NAMED),
+            weight=len(suspects),
         )
     ]
-
-
-def _about(count: float) -> str:
-    return f"about {count:,.0f}" if count >= 0.5 else "hardly any"

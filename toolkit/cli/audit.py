@@ -40,14 +40,7 @@ def audit(
             "--skip-files", help="Decode no files: no duplicates, no damaged files are found."
         ),
     ] = False,
-    permutations: Annotated[
-        int | None,
-        typer.Option(
-            min=99,
-            help="Of the alignment test. Default: so many that each label can reach p = 0.001 "
-            "after Holm, within reason.",
-        ),
-    ] = None,
+    permutations: Annotated[int, typer.Option(min=99, help="Of the alignment test.")] = 1999,
     top: Annotated[
         int, typer.Option(min=1, help="How many of the likeliest label errors to list.")
     ] = 50,
@@ -58,10 +51,16 @@ def audit(
 ) -> None:
     """Say whether labels describe their images; find duplicates, label errors and bad files."""
     import toolkit
-    from toolkit.auditing.audit import PaperAudit
 
+    if paper:
+        printed = toolkit.audit(paper=True, html=html)
+        if run.json:
+            run.emit(printed.facts())
+        else:
+            run.show(findings_table(printed.ranked), published_table(printed.rows))
+        _leave(strict, printed.worst)
+        return
     found = toolkit.audit(
-        paper=paper,
         html=html,
         group_duplicates=group_duplicates,
         skip_files=skip_files,
@@ -69,13 +68,6 @@ def audit(
         top=top,
         **shared,
     )
-    if isinstance(found, PaperAudit):
-        if run.json:
-            run.emit(found.facts())
-        else:
-            run.show(findings_table(found.ranked), published_table(found.rows))
-        _leave(strict, found.worst)
-        return
     if run.json:
         run.emit(found.facts() | {"html": html and str(html)})
     else:
