@@ -80,7 +80,7 @@ def _supported(row: Row) -> Cell:
     if found is None or found["ci"] is None or row.ci.get("map") is not None:
         return Cell("supported.map.value", None, "")
     low, high = found["ci"]
-    shown = f"{found['value']:.3f} ({found['labels']}) {low:.3f}-{high:.3f}"
+    shown = f"{found['value']:.3f} ({found['labels']}) {low:.2f}-{high:.2f}"
     return Cell("supported.map.value", found["value"], shown)
 
 
@@ -89,7 +89,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("mAP", "mean average precision", _metric("map", 3)),
     Column("95 %", "its 95 % interval, for the population of images", _interval),
     Column(
-        f"mAP, {FEWEST} or more",
+        f"mAP ≥ {FEWEST}",
         f"over the labels with {FEWEST} positives or more, where others have too few for an "
         "interval, with its own",
         _supported,
