@@ -67,15 +67,14 @@ def test_a_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_label_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FORMATS, "jsonl", FORMATS["csv"])  # taken away afterwards
+    monkeypatch.setitem(FORMATS, "tags", FORMATS["csv"])  # taken away afterwards
     before = list(FORMATS)
-    module("jsonl_reader", BLOCKS[2], tmp_path, monkeypatch)
+    module("tags_reader", BLOCKS[2], tmp_path, monkeypatch)
     assert list(FORMATS) == before
     for name, colour in (("a", "red"), ("b", "blue")):
         Image.new("RGB", (4, 4), colour).save(tmp_path / f"{name}.png")
-    lines = ['{"image": "b.png", "labels": []}', '{"image": "a.png", "labels": ["red"]}']
-    (tmp_path / "labels.jsonl").write_text("\n".join(lines))
-    made = Dataset.read(tmp_path / "labels.jsonl", format="jsonl", progress=False)
+    (tmp_path / "labels.tags").write_text("b.png:\na.png: red\n")
+    made = Dataset.read(tmp_path / "labels.tags", progress=False)
     assert (made.ids, made.labels, made.Y.tolist()) == (("a", "b"), ("red",), [[1], [0]])
 
 

@@ -104,5 +104,5 @@ def test_the_paper_alone_needs_no_data() -> None:
 def test_options_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(UsageError, match="leave skip_files out"):
         toolkit.audit(group_duplicates=True, skip_files=True)
-    with pytest.raises(UsageError, match="permutations: expected 99 or more, found 5"):
+    with pytest.raises(UsageError, match="permutations: expected a whole number from 99, found 5"):
         toolkit.audit(permutations=5)

@@ -40,7 +40,7 @@ Verdict = Literal[
 ]
 WEAKLY: Verdict = "labels describe the images weakly"
 NOT_AT_ALL: Verdict = "labels do not describe the images"
-UNTOLD: Verdict = "cannot be told"
+UNDECIDED: Verdict = "cannot be told"
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def alignment(
         ["describes", "describes weakly", "does not describe"],
         "cannot be told",
     )
-    verdict = UNTOLD
+    verdict = UNDECIDED
     if nothing:
         verdict = NOT_AT_ALL
     elif describes.any():

@@ -20,7 +20,7 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.open import open_dataset
 from toolkit.data.split import Split
 from toolkit.data.split_store import get_folds, get_split, keep_grouped_split
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, check_whole
 from toolkit.features.spec import FeatureSpec, features_of
 from toolkit.images.hashes import hash_images
 from toolkit.images.thumbnails import BUDGET
@@ -198,6 +198,8 @@ def audit(
     weights: str = ...,
     views: str | Iterable[str] = ...,
     pooling: str = ...,
+    size: int | None = ...,
+    layer: str = ...,
     crop: str | Iterable[str] = ...,
     split: str = ...,
     device: str = ...,
@@ -259,9 +261,8 @@ def audit(
     else:
         if group_duplicates and skip_files:
             raise UsageError("group_duplicates decodes the files: leave skip_files out")
-        for name, value, least in (("permutations", permutations, 99), ("top", top, 1)):
-            if value < least:
-                raise UsageError(f"{name}: expected {least} or more, found {value}")
+        check_whole("permutations", permutations, 99)
+        check_whole("top", top, 1)
         chosen = {"device": device, "precision": precision, "seed": seed, "weights": weights}
         chosen |= {"pooling": pooling, "size": size, "layer": layer}
         spec = FeatureSpec.parse(features, views=views, crop=crop, **chosen)

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from toolkit.auditing.alignment import (
     NOT_AT_ALL,
     PERMUTATIONS,
-    UNTOLD,
+    UNDECIDED,
     WEAKLY,
     Alignment,
     alignment,
@@ -187,12 +187,12 @@ def examine(
             permutations=permutations,
             seed=seed,
         )
-        judged = _judged(links, Y[split.development])
-        if judged.any():
+        searched = _searchable(links, Y[split.development])
+        if searched.any():
             with stage("label errors"):
                 folds = make_folds(split, Y, seed=seed) if folds is None else folds
                 P = out_of_fold_probabilities(X, Y, folds.fold, device=device)
-                P[:, ~judged] = np.nan
+                P[:, ~searched] = np.nan
                 errors["noise"] = label_noise(P, Y, names)
                 errors["suspects"] = suspects(P, Y, names, top)
                 errors["by_label"] = suspects(P, Y, names, each=each)
@@ -231,7 +231,7 @@ def find_links(
     """Say whether labels and images belong together, and search what went wrong.
 
     Groups and columns are searched where the labels as they stand, or as an explanation puts them,
-    are linked to the images: elsewhere nothing can be told of them. An explanation proves that
+    are linked to the images: elsewhere nothing can be said of them. An explanation proves that
     labels which show no use as they stand are those of other images. The arguments are those of
     :func:`examine`; no row of ``X`` is NaN.
     """
@@ -246,10 +246,10 @@ def find_links(
         found = alignment(probe, Y, names, permutations=permutations, seed=seed)
     with stage("pairing"):
         explanation = _explained(probe, dataset, found, groupings)
-    if explanation is not None and found.verdict in (WEAKLY, UNTOLD):
+    if explanation is not None and found.verdict in (WEAKLY, UNDECIDED):
         found = replace(found, verdict=NOT_AT_ALL)
     elif found.verdict == NOT_AT_ALL and not trained:
-        found = replace(found, verdict=UNTOLD)
+        found = replace(found, verdict=UNDECIDED)
     if explanation is None and not found.linked:
         return Links(alignment=found, swaps=swaps)
     with stage("columns"):
@@ -263,7 +263,7 @@ def find_links(
         )
 
 
-def _judged(links: Links, learned: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def _searchable(links: Links, learned: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Tell whose errors can be looked for: labels that describe, with enough rows to learn from."""
     if links.alignment is None or links.explanation is not None:
         return np.zeros(learned.shape[1], bool)

@@ -1,7 +1,7 @@
 """Label errors: which labels are likely missing or wrong, by out-of-fold probabilities.
 
 A given label is doubted as far as the out-of-fold probability and the label's rate of errors say
-together. Against cleanlab's rankings see ``docs/decisions/0013-audit-limits.md``.
+together. Against cleanlab's rankings see ``docs/decisions/0013-audit-verdicts.md``.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def read_labelled(
 
     Args:
         path: a folder, or a file of labels.
-        format: one of ``FORMATS``; None for the first that recognises the path.
+        format: one of ``FORMATS``; None for the last that recognises the path.
         options: how labels are read, where that cannot be seen.
         pairing: ``by-id``, or ``published`` to repeat on purpose the paper's fault: label rows in
             numeric order set beside files in lexicographic order.
@@ -72,7 +72,7 @@ def read_labelled(
         known = [name for name, each in FORMATS.items() if each.recognises(path)]
         if not known:
             raise DataError(f"nothing to import: {path} is neither a folder nor a file of labels")
-        format = known[0]
+        format = known[-1]
     check_choice("format", format, FORMATS)
     found = FORMATS[format].read(path, options)
     Y = found.Y[published_order(found.files)] if pairing == "published" else found.Y

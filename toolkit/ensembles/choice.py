@@ -1,4 +1,4 @@
-"""Choices made on the scores they are judged by: what they flatter, and how to judge them."""
+"""Choices made by the scores they are measured on: what that flatters, and how to correct it."""
 
 from __future__ import annotations
 

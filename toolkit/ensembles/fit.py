@@ -100,7 +100,7 @@ def fit_ensemble(
 
     Every development score is nested: the weights, their strength, the calibration and its method
     that gave it were learned and chosen without the labels of its fold. With ``auto`` they are all
-    the best method's own, and what choosing it by them flatters is told apart.
+    the best method's own, and what choosing it by them flatters is reported apart.
     What still leaks through the members' own folds is measured in docs/decisions/0005-nesting.md.
 
     Args:

@@ -26,7 +26,7 @@ from toolkit.storage.files import digest_of
 
 @dataclass(frozen=True)
 class Basis:
-    """Images with their split and folds, and where what is made of them is kept and told.
+    """Images with their split and folds, and where what is made of them is kept and reported.
 
     Attributes:
         dataset: images and labels.

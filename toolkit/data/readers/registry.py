@@ -1,4 +1,4 @@
-"""The label formats by name, in the order in which they are asked whether they know a path."""
+"""The label formats by name, from the general to the particular: the last that fits a path wins."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from toolkit.data.readers.voc import VOC
 from toolkit.data.readers.yolo import YOLO
 
 FORMATS: dict[str, Format] = {
-    "voc": VOC,
-    "yolo": YOLO,
-    "coco": COCO,
-    "csv": TABLE,
-    "imagefolder": IMAGEFOLDER,
     "folder": FOLDER,
+    "imagefolder": IMAGEFOLDER,
+    "csv": TABLE,
+    "coco": COCO,
+    "yolo": YOLO,
+    "voc": VOC,
 }
