@@ -1,9 +1,19 @@
 """What all tests share; here and not in tests/, where it would be looked through for doctests."""
 
 import os
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# dozens of tests start processes of their own: each would compile torch's sources again
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    # what is kept across artifacts folders is this run's own, and converted once in it
+    _KEPT = tempfile.TemporaryDirectory(prefix="toolkit-cache-")
+    os.environ["TOOLKIT_CACHE"] = _KEPT.name
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # as many processes as cores: threads of one would only wait for those of another

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,9 +21,19 @@ from toolkit.features.backbones import Backbone
 from toolkit.features.embedder import Embedder, embedder
 from toolkit.features.engines.base import Engine
 from toolkit.features.engines.choose import make_engine
+from toolkit.features.engines.converted import FILES, MOST, finish, give, take
 from toolkit.features.engines.openvino import OpenVINOEngine
 from toolkit.features.engines.torch import TorchEngine
 from toolkit.images.preprocess import Preprocess
+
+
+@pytest.fixture(autouse=True, scope="module")
+def alone() -> Iterator[None]:
+    """Find nothing that another artifacts folder has converted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOOLKIT_CACHE", "")
+        yield
+
 
 SIZE, DIM = 16, 5
 TINY = replace(BACKBONE, preprocess=Preprocess(SIZE, SIZE, "bilinear", GREY, GREY), dim=DIM)
@@ -287,3 +299,58 @@ def test_the_engine_is_chosen_by_device_and_request(converted: Path) -> None:
         make(converted, engine="onnx")
     with pytest.raises(UsageError, match="engine: openvino runs on the processor"):
         make(converted, engine="openvino", device="cuda")
+
+
+def test_nothing_reports_its_use_over_the_network() -> None:
+    import openvino.tools.ovc  # noqa: F401
+
+    assert sys.modules["openvino_telemetry"] is None
+
+
+def test_another_artifacts_folder_finds_what_one_has_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLKIT_CACHE", str(tmp_path / "cache"))
+    options: dict[str, Any] = {"views": PLAIN, "precision": "fp32"}
+    batch = pixels(9)
+    first = OpenVINOEngine(TINY, lambda: (TINY, Network()), folder=tmp_path / "a", **options)
+    second = OpenVINOEngine(TINY, no_network, folder=tmp_path / "b", **options)
+    np.testing.assert_array_equal(run(second, batch), run(first, batch))
+    kept = tmp_path / "cache" / "networks"
+    (weights,) = kept.glob("*/model.bin")
+    weights.write_bytes(b"\1" + weights.read_bytes()[1:])
+    made: list[int] = []
+
+    def load() -> tuple[Backbone, nn.Module]:
+        made.append(1)
+        return TINY, Network()
+
+    third = OpenVINOEngine(TINY, load, folder=tmp_path / "c", **options)
+    assert made == [1]
+    np.testing.assert_array_equal(run(third, batch), run(first, batch))
+    OpenVINOEngine(TINY, no_network, folder=tmp_path / "d", **options)  # the damaged one is gone
+    monkeypatch.setenv("TOOLKIT_CACHE", str(tmp_path / "a" / "file" / "below"))
+    (tmp_path / "a" / "file").write_text("")
+    OpenVINOEngine(TINY, load, folder=tmp_path / "e", **options)
+    assert made == [1, 1]
+
+
+def test_the_networks_used_last_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLKIT_CACHE", str(tmp_path))
+    for at in range(MOST + 2):
+        place = tmp_path / "artifacts" / f"network-{at}"
+        building = place.with_name("building")
+        building.mkdir(parents=True)
+        for name in FILES:
+            (building / name).write_text(str(at))
+        finish(building, place, {})
+        give(place)
+        os.utime(tmp_path / "networks" / place.name, (at, at))
+        if at == 10:
+            assert take(tmp_path / "elsewhere" / "network-0")  # its time is now
+    left = {each.name for each in (tmp_path / "networks").iterdir()}
+    assert left == {f"network-{at}" for at in range(MOST + 2)} - {
+        "network-1",
+        "network-2",
+    }
+    assert not take(tmp_path / "elsewhere" / "network-1")

@@ -15,6 +15,7 @@ import numpy as np
 from toolkit.data.dataset_store import list_datasets, load_dataset
 from toolkit.errors import ArtifactError, ToolkitError, UsageError, listed
 from toolkit.features.cache import EmbeddingCache
+from toolkit.features.engines.converted import NOTE
 from toolkit.features.engines.rounding import VERSION as ROUNDING
 from toolkit.features.key import CacheKey, OtherFormatError, read_key
 from toolkit.storage.artifacts import artifacts_folder
@@ -30,7 +31,6 @@ from toolkit.storage.row_files import (
     store_lock,
 )
 
-ENGINE_NOTE = "engine.json"
 _NOT_STORES = ("backbones", "engines", "pixels")
 
 
@@ -255,7 +255,7 @@ def _store_facts(folder: Path, users: dict[str, np.ndarray], check: bool) -> Sto
 def _engine_facts(folder: Path, stores: list[StoreFacts]) -> EngineFacts:
     backbones = [store.key["backbone"]["digest"] for store in stores if store.key]
     try:
-        note = read_json(folder / ENGINE_NOTE, "the note on a converted network")
+        note = read_json(folder / NOTE, "the note on a converted network")
         rounding = ROUNDING if note["precision"] == "bf16" else None
         version = importlib.metadata.version("openvino")
         fresh = (note["openvino"], note.get("rounding")) == (version, rounding)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ArtifactError, WeightsError
 from toolkit.features.backbones import Backbone, BackboneSpec
+from toolkit.storage.artifacts import user_cache
 from toolkit.storage.files import digest_of, read_json, write_json
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ Loaded = tuple[Backbone, "nn.Module"]
 def resolve(request: BackboneSpec, artifacts: Path) -> tuple[Backbone, Callable[[], Loaded]]:
     """Name a backbone's weights without reading them, where they were read before.
 
-    A note beside the embeddings remembers the digest for a request, the versions of the libraries
-    and the weights file's size and time; a cache hit then needs no torch.
+    A note beside the embeddings, and one for a user's other artifacts folders, remember the digest
+    for a request, the versions of the libraries and the weights file's size and time; a cache hit
+    then needs no torch.
 
     Returns:
         The backbone, and a function that loads it with its network.
@@ -34,15 +36,18 @@ def resolve(request: BackboneSpec, artifacts: Path) -> tuple[Backbone, Callable[
         WeightsError: the weights cannot be had or do not fit.
     """
     request.check()
-    note = artifacts / "embeddings" / "backbones" / f"{_note_name(request)}.json"
-    known = _noted(note)
+    notes = [artifacts / "embeddings" / "backbones"]
+    shared = user_cache("backbones")
+    notes += [] if shared is None else [shared]
+    notes = [folder / f"{_note_name(request)}.json" for folder in notes]
+    known = next(filter(None, map(_noted, notes)), None)
     if known is None:
-        loaded = _load_and_note(request, note)
+        loaded = _load_and_note(request, notes)
         return loaded[0], lambda: loaded
     noted = known
 
     def load() -> Loaded:
-        found = _load_and_note(request, note)
+        found = _load_and_note(request, notes)
         # the file's name is not part of what the weights are
         if replace(found[0], weights=noted.weights) != noted:
             raise WeightsError(
@@ -71,7 +76,7 @@ def _noted(note: Path) -> Backbone | None:
         return None
 
 
-def _load_and_note(request: BackboneSpec, note: Path) -> Loaded:
+def _load_and_note(request: BackboneSpec, notes: Sequence[Path]) -> Loaded:
     # torch is imported only where weights must be read
     from toolkit.features.loading import load
 
@@ -82,7 +87,8 @@ def _load_and_note(request: BackboneSpec, note: Path) -> Loaded:
         "file": _file_facts(file),
         "backbone": backbone.facts(),
     }
-    write_json(note, facts | {"digest": digest_of(facts)})
+    for note in notes:
+        write_json(note, facts | {"digest": digest_of(facts)})
     return backbone, module
 
 

@@ -9,31 +9,21 @@ import shutil
 import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from toolkit.errors import ArtifactError
 from toolkit.features.backbones import Backbone
-from toolkit.features.engines import rounding
+from toolkit.features.engines import converted, rounding
 from toolkit.features.resolve import Loaded
-from toolkit.runtime.processor import cores
-from toolkit.storage.files import (
-    digest_file,
-    digest_of,
-    locked,
-    read_json,
-    sync_folder,
-    temporary_beside,
-    write_json,
-)
+from toolkit.runtime.processor import cores, processor_has_bf16
+from toolkit.storage.files import digest_of, locked, temporary_beside
 
 FORMAT = 4
-NOTE = "engine.json"
 _BATCH = 8
-_FILES = ("model.xml", "model.bin")
 _TOLERANCE = 1e-2
 _CHECKS = 16
 _EXACT = 2
@@ -116,8 +106,10 @@ def _compiled(path: Path, backbone: Backbone, precision: str) -> Any:
     import openvino as ov
 
     size = backbone.preprocess.size
+    # without such instructions, weights rounded to bf16 are multiplied in fp32
+    native = precision == "bf16" and processor_has_bf16()
     settings = {
-        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "INFERENCE_PRECISION_HINT": "bf16" if native else "f32",
         "NUM_STREAMS": cores(),
         "INFERENCE_NUM_THREADS": cores(),
     }
@@ -144,24 +136,12 @@ def _converted(
     key = digest_of(FORMAT, facts, views, precision, version, *roundings)[:16]
     place = folder / f"{backbone.name.replace('/', '-')}-{key}"
     with locked(folder / f".{place.name}.lock"):
-        if not _whole(place):
+        if not converted.whole(place) and not converted.take(place):
             # threads take turns: standard error is turned away, which is the process's
             with _CONVERTING:
                 _convert(backbone, load, views, precision, place)
+            converted.give(place)
     return place / "model.xml"
-
-
-def _whole(place: Path) -> bool:
-    if not (place / NOTE).is_file():
-        return False
-    try:
-        digests = read_json(place / NOTE, "the note on a converted network")["digests"]
-        return all(
-            (place / name).is_file() and digest_file(place / name).hex() == digests[name]
-            for name in _FILES
-        )
-    except (ArtifactError, KeyError, TypeError):
-        return False
 
 
 def _convert(
@@ -213,12 +193,8 @@ def _convert(
             "precision": precision,
             "rounding": rounding.VERSION if precision == "bf16" else None,
             "smallest_cosine_to_fp32": cosine,
-            "digests": {name: digest_file(building / name).hex() for name in _FILES},
         }
-        write_json(building / NOTE, note)
-        shutil.rmtree(place, ignore_errors=True)
-        building.rename(place)
-        sync_folder(place.parent)
+        converted.finish(building, place, note)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
@@ -241,8 +217,11 @@ def _round(building: Path, backbone: Backbone) -> float:
     rounding.fold(model)
     layers = rounding.convolutions(model)
     met = rounding.inputs_met(model, layers, rounding.photographs(rounding.PICTURES, size))
-    for layer, inputs in zip(layers, met, strict=True):
-        layer.put(*rounding.round_layer(layer.weights, layer.bias, inputs))
+    with ThreadPoolExecutor(cores()) as pool:
+        weights, biases = [layer.weights for layer in layers], [layer.bias for layer in layers]
+        rounded = list(pool.map(rounding.round_layer, weights, biases, met))
+    for layer, values in zip(layers, rounded, strict=True):
+        layer.put(*values)
     cosine = 0.0
     for exact in (layers[:0], layers[:_EXACT]):
         for layer in exact:

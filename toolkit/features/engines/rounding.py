@@ -10,6 +10,7 @@ more weight.
 
 from __future__ import annotations
 
+import importlib.util
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,9 +89,8 @@ def photographs(count: int, size: int, seed: int = 0) -> np.ndarray:
     They differ in place, scale, brightness and order of colours.
     """
     from PIL import Image
-    from sklearn.datasets import load_sample_images
 
-    whole = load_sample_images().images
+    whole = [np.asarray(Image.open(file)) for file in _sample_images()]
     random = np.random.default_rng(seed)
     pictures = np.empty((count, size, size, 3), np.uint8)
     for i in range(count):
@@ -102,6 +102,15 @@ def photographs(count: int, size: int, seed: int = 0) -> np.ndarray:
         coloured = np.asarray(cut.resize((size, size)))[:, :, random.permutation(3)]
         pictures[i] = (coloured * random.uniform(0.3, 1.5)).clip(0, 255)
     return pictures
+
+
+def _sample_images() -> list[Path]:
+    # found by its place: importing the package takes longer than all the rest
+    found = importlib.util.find_spec("sklearn")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("scikit-learn's sample photographs are not there")
+    folder = Path(found.origin).parent / "datasets" / "images"
+    return [folder / "china.jpg", folder / "flower.jpg"]
 
 
 def inputs_met(model: Any, layers: Sequence[Layer], pictures: np.ndarray) -> list[np.ndarray]:
