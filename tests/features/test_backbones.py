@@ -39,6 +39,7 @@ def loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loader:
     file.write_bytes(b"weights")
     made = Loader(file)
     monkeypatch.setattr(loading, "load", made)
+    monkeypatch.setenv("TOOLKIT_CACHE", "")
     return made
 
 
@@ -65,6 +66,15 @@ def test_another_request_has_another_note(loader: Loader, change: dict[str, Any]
     ask(loader)
     ask(loader, **change)
     assert loader.calls == 2
+
+
+def test_a_note_serves_another_artifacts_folder(
+    loader: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLKIT_CACHE", str(tmp_path / "cache"))
+    ask(loader)
+    found, _ = resolve(BackboneSpec("alexnet", weights=str(loader.file)), tmp_path / "other")
+    assert (found, loader.calls) == (loader.found, 1)
 
 
 def test_a_note_is_forgotten_when_the_weights_file_changes(loader: Loader) -> None:
