@@ -9,7 +9,7 @@ demo:
 
 # run the tests
 test *args:
-    uv run pytest -n 2 --dist loadgroup {{args}}
+    uv run pytest -n 2 {{args}}
 
 # kill, fill, cut, flip: the long version of tests/faults, and its table in docs/reliability.md
 faults *args:

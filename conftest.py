@@ -4,6 +4,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,24 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # as many processes as cores: threads of one would only wait for those of another
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process waits for another at the end."""
+    items.sort(key=lambda item: item.path.name != "test_readme.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the short fault tests in one process: their one experiment takes longer than they do."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            short = not os.environ.get("TOOLKIT_FAULTS_LONG")
+            return "faults" if short and nodeid.startswith("tests/faults/") else nodeid
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,7 @@ def environment(artifacts: Path) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("TOOLKIT", "PYTEST", "COL"))}
     one = dict.fromkeys(_THREADS, "1")
     own = {"TOOLKIT_ARTIFACTS": str(artifacts), "WATCHED": str(artifacts), "NO_COLOR": "1"}
+    own["TOOLKIT_CACHE"] = ""  # what is damaged shall not be found whole elsewhere
     return kept | one | own
 
 

@@ -21,14 +21,6 @@ _TRIALS: list[Trial] = []
 Tried = Callable[..., None]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the short version in one process: its one experiment takes longer than its tests."""
-    for item in items:
-        if not LONG and item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group("faults"))
-
-
 @pytest.fixture(scope="session")
 def long() -> bool:
     """Whether this is the long version of the suite."""
