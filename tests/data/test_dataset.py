@@ -290,3 +290,38 @@ def test_a_notebook_shows_labels_as_text(data: Dataset) -> None:
     shown = replace(data, labels=(hostile, *data.labels[1:]))._repr_html_()
     assert "<script>" not in shown
     assert "&lt;script&gt;" in shown
+
+
+def test_labels_are_int8_and_the_digest_tells_yes_from_unknown(tmp_path: Path) -> None:
+    whole = on_disk(tmp_path)
+    assert whole.Y.dtype == np.int8
+    Y = whole.Y.copy()
+    row, label = np.argwhere(Y == 1)[0]
+    found = {whole.digest}
+    for value in (0, -1):
+        Y[row, label] = value
+        found.add(replace(whole, Y=Y.copy()).digest)
+    assert len(found) == 3
+    assert replace(whole, Y=whole.Y.astype(np.uint8)).digest == whole.digest
+
+
+@pytest.mark.parametrize("label", ["image", "Path", "fold", "origin"])
+def test_no_label_has_the_name_of_another_column(tmp_path: Path, label: str) -> None:
+    import pandas as pd
+
+    (tmp_path / "a.png").touch()
+    frame = pd.DataFrame({"image_path": ["a.png"], label: [1]})
+    with pytest.raises(DataError, match="another column of predictions"):
+        Dataset.from_frame(frame, image="image_path", labels=[label], root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("frame", "labels", "said"),
+    [([1, 2], None, "frame: expected a data frame, found list"), (None, [], "at least one column")],
+)
+def test_what_is_no_table_is_refused(tmp_path: Path, frame: Any, labels: Any, said: str) -> None:
+    import pandas as pd
+
+    table = pd.DataFrame({"image": ["a.png"], "cat": [1]}) if frame is None else frame
+    with pytest.raises(UsageError, match=said):
+        Dataset.from_frame(table, labels=labels, root=tmp_path)

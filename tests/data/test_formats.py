@@ -186,7 +186,7 @@ def test_it_is_found_by_itself_with_the_right_labels(name: str, tmp_path: Path) 
     row = [NAMES.index(Path(image).name) for image in photos.ids]  # folders sort before names
     assert sorted(row) == [0, 1, 2, 3]
     np.testing.assert_array_equal(photos.Y, Y[row])
-    assert photos.Y.dtype == np.uint8
+    assert photos.Y.dtype == np.int8
     assert bool(photos.parts) == (format in ("coco", "yolo") or "list" in name or "folder" in name)
     if photos.parts:
         assert photos.parts == tuple(PARTS[at] for at in row)

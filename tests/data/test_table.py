@@ -55,7 +55,7 @@ def table(folder: Path, text: str | bytes) -> Path:
 def as_dict(path: Path) -> dict[str, dict[str, int]]:
     files, labels, Y = read_csv(path)
     assert Y.shape == (len(files), len(labels))
-    assert Y.dtype == np.uint8
+    assert Y.dtype == np.int8
     assert list(labels) == sorted(labels)
     return {
         file: dict(zip(labels, row, strict=True))

@@ -134,3 +134,30 @@ def test_an_unknown_head_lists_those_there() -> None:
         make_head("forest")
     with pytest.raises(UsageError, match="key=value"):
         parse_options(["gamma"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"fold": np.arange(5)},
+        {"Y": np.zeros((7, 2))},
+        {"X": np.zeros(90)},
+        {"fold": np.zeros(90)},
+        {"head": LinearHead},
+    ],
+)
+def test_shapes_that_differ_are_refused(problem: Any, wrong: dict[str, Any]) -> None:
+    X, Y, fold = problem
+    with pytest.raises((DataError, UsageError), match="expected"):
+        cross_fit(**{"head": LinearHead(), "X": X, "Y": Y, "fold": fold} | wrong)
+
+
+def test_lists_and_frames_are_arrays_too(problem: Any) -> None:
+    import pandas as pd
+
+    X, Y, fold = problem
+    head = LinearHead(Cs=[0.1])
+    plain = cross_fit(head, X, Y, fold).scores
+    given: Any = pd.DataFrame(X), Y.tolist(), pd.Series(fold)
+    again = cross_fit(head, *given).scores
+    np.testing.assert_array_equal(again, plain)

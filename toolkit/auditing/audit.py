@@ -27,6 +27,7 @@ from toolkit.images.thumbnails import BUDGET
 from toolkit.pages.page import write_page
 from toolkit.pages.tables import html_table
 from toolkit.paper.results import IMAGES, POSITIVES
+from toolkit.runtime.arguments import checked
 from toolkit.runtime.device import choose_device
 from toolkit.runtime.progress import choose_progress
 from toolkit.storage.artifacts import artifacts_folder
@@ -210,6 +211,7 @@ def audit(
 ) -> Audit: ...
 
 
+@checked
 def audit(
     data: Dataset | str | None = None,
     features: str | Iterable[str] = "efficientnet_lite0",

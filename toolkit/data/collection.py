@@ -15,12 +15,14 @@ from toolkit.data.open import open_dataset
 from toolkit.data.split_store import SPLITS, get_split, keep_file_split
 from toolkit.data.synthetic import IMAGES, SYNTHETIC
 from toolkit.errors import DataError, UsageError
+from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import choose_progress
 from toolkit.storage.artifacts import artifacts_folder
 
 Folder = str | os.PathLike[str] | None
 
 
+@checked
 def import_data(
     path: str | os.PathLike[str],
     name: str | None = None,
@@ -81,6 +83,7 @@ def import_data(
     return dataset
 
 
+@checked
 def synth_data(
     images: int = IMAGES,
     name: str = SYNTHETIC,
@@ -96,6 +99,7 @@ def synth_data(
     return dataset
 
 
+@checked
 def fetch_data(what: str, *, artifacts: Folder = None, progress: Any = None) -> Dataset:
     """Download the official archives of a data set from their publisher and import them.
 
@@ -122,6 +126,7 @@ def fetch_data(what: str, *, artifacts: Folder = None, progress: Any = None) -> 
     return import_data(source, what, artifacts=folder, progress=progress)
 
 
+@checked
 def describe_data(
     data: Dataset | str | None = None, *, artifacts: Folder = None, progress: Any = None
 ) -> dict[str, Any]:
@@ -137,6 +142,7 @@ def describe_data(
     return describe(dataset, splits)
 
 
+@checked
 def list_data(*, artifacts: Folder = None) -> dict[str, Any]:
     """Return ``datasets``, the names of the data sets, and ``last``, the one last imported."""
     folder = artifacts_folder(artifacts)

@@ -18,6 +18,7 @@ from toolkit.data.readers.frame import read_frame
 from toolkit.data.synthetic import IMAGES, SYNTHETIC, painted_folder
 from toolkit.errors import DataError, listed
 from toolkit.pages.tables import html_table
+from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import choose_progress
 from toolkit.statistics.arrays import shares
 from toolkit.storage.artifacts import artifacts_folder
@@ -46,7 +47,7 @@ class Dataset:
         files: path of each image relative to ``root``.
         labels: label names, sorted.
         Y: ``(n, L)``: 1 where the image carries the label, 0 where not, -1 where nobody knows;
-            ``int8`` where some cells are unknown, else ``uint8``.
+            ``int8``.
         digests: ``uint8 (n, 16)``, BLAKE2b of each file's bytes.
         stats: ``int64 (n, 2)``, size in bytes and modification time in nanoseconds at import.
         shapes: ``int32 (n, 2)``, width and height in pixels; 0 where the header is unreadable.
@@ -84,8 +85,10 @@ class Dataset:
             raise DataError(f"data set {self.name}: labels repeat, are unsorted or not 0 and 1")
         if list(self.ids) != sorted(set(self.ids), key=natural_key):
             raise DataError(f"data set {self.name}: ids repeat or are not in natural order")
+        object.__setattr__(self, "Y", np.asarray(self.Y).astype(np.int8, copy=False))
 
     @classmethod
+    @checked
     def read(
         cls,
         path: str | os.PathLike[str],
@@ -154,6 +157,7 @@ class Dataset:
         return dataset
 
     @classmethod
+    @checked
     def from_frame(
         cls,
         frame: pd.DataFrame,
@@ -194,6 +198,7 @@ class Dataset:
         return cls(name=safe_name(name, "data set name"), root=found.root, **columns)
 
     @classmethod
+    @checked
     def synthetic(
         cls,
         images: int = IMAGES,
@@ -267,8 +272,10 @@ class Dataset:
     @cached_property
     def digest(self) -> str:
         """Digest over ids, image content, label names and labels; not over places or times."""
+        yes, unknown = self.Y == 1, self.Y < 0
         return digest_of(
-            self.ids, self.labels, self.digests.tobytes().hex(), np.packbits(self.Y).tobytes().hex()
+            *(self.ids, self.labels, self.digests.tobytes().hex()),
+            *(np.packbits(each).tobytes().hex() for each in (yes, unknown)[: 1 + unknown.any()]),
         )
 
     @cached_property

@@ -34,6 +34,8 @@ def open_dataset(data: Dataset | str | None, artifacts: Path, progress: Progress
             f"data: expected a Dataset or the name of one, found {type(data).__name__}; folders "
             "and tables are read by Dataset.read and Dataset.from_frame"
         )
+    if data == "":
+        raise UsageError("data: expected the name of a data set, found no text")
     chosen = data or os.environ.get("TOOLKIT_DATA") or last_dataset(artifacts)
     if chosen is None:
         if dataset_file(artifacts, SYNTHETIC).is_file():

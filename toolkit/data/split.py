@@ -308,7 +308,8 @@ def _filled(split: Split, *parts: str) -> Split:
 
 def known_positives(Y: np.ndarray) -> np.ndarray:
     """Return 1 where a label is known to apply, else 0: what folds are balanced by."""
-    return Y if Y.dtype == np.uint8 else (Y == 1).astype(np.uint8)
+    positive: np.ndarray = (Y == 1).astype(np.uint8)
+    return positive
 
 
 def _check_labels(Y: np.ndarray, n: int) -> None:

@@ -23,12 +23,14 @@ from toolkit.errors import UsageError, check_choice, check_whole, counted, liste
 from toolkit.members.find import Wanted, find_members, home_of
 from toolkit.members.member import KINDS, Member, provenance, save_member
 from toolkit.members.reuse import default_name, reuse_or_make
+from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import Progress, choose_progress
 from toolkit.statistics.metrics import decision_counts, rates_from_counts, score
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.files import digest_of, safe_name
 
 
+@checked
 def ensemble(
     members: Wanted = "all",
     data: Dataset | str | None = None,
@@ -180,6 +182,7 @@ def ensemble(
         )
 
 
+@checked
 def ensemble_facts(member: Member) -> dict[str, Any]:
     """Return the document of ``toolkit ensemble --json``: what was made, and what it gains.
 

@@ -22,6 +22,7 @@ from toolkit.features.spec import FeatureSpec, fill
 from toolkit.features.verify import Verified, verify_store
 from toolkit.images.sources import Images
 from toolkit.pages.tables import facts_table
+from toolkit.runtime.arguments import checked
 from toolkit.runtime.device import choose_device
 from toolkit.runtime.progress import choose_progress
 from toolkit.storage.artifacts import artifacts_folder
@@ -95,6 +96,7 @@ class Embeddings:
         return facts_table(facts | {"skipped": len(facts["skipped"])})
 
 
+@checked
 def embed(
     data: Dataset | str | None = None,
     backbone: str = "efficientnet_lite0",

@@ -18,6 +18,7 @@ from toolkit.features.cache import EmbeddingCache
 from toolkit.features.engines.converted import NOTE
 from toolkit.features.engines.rounding import VERSION as ROUNDING
 from toolkit.features.key import CacheKey, OtherFormatError, read_key
+from toolkit.runtime.arguments import checked
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.contents import among
 from toolkit.storage.files import read_json, sweep, temporary_beside
@@ -120,6 +121,7 @@ class Pruned:
         return asdict(self)
 
 
+@checked
 def list_cache(*, artifacts: str | os.PathLike[str] | None = None) -> Inventory:
     """List stores and converted networks with their sizes and users.
 
@@ -129,6 +131,7 @@ def list_cache(*, artifacts: str | os.PathLike[str] | None = None) -> Inventory:
     return _inventory(artifacts_folder(artifacts), check=False)
 
 
+@checked
 def verify_cache(*, artifacts: str | os.PathLike[str] | None = None) -> Inventory:
     """List the same, every row compared with its checksum.
 
@@ -138,6 +141,7 @@ def verify_cache(*, artifacts: str | os.PathLike[str] | None = None) -> Inventor
     return _inventory(artifacts_folder(artifacts), check=True)
 
 
+@checked
 def prune_cache(
     *,
     damaged: bool = False,

@@ -10,6 +10,7 @@ from typing import Any
 from toolkit.data.dataset import Dataset
 from toolkit.errors import UsageError, check_choice, check_whole
 from toolkit.features.backbones import VIEWS, BackboneSpec, own_weights
+from toolkit.features.engines.choose import ENGINES
 from toolkit.features.fill import Filled, fill_store
 from toolkit.features.key import CacheKey
 from toolkit.features.matrix import FeatureMatrix, gather
@@ -86,6 +87,7 @@ class FeatureSpec:
         backbones = names_of(features)
         if not backbones:
             raise UsageError("features: expected at least one backbone, found none")
+        check_choice("engine", more.get("engine", "auto"), ENGINES)
         crops, asked = names_of(crop), names_of(views)
         for each in crops or [""]:
             check_choice("crop", each, CROPS)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from toolkit.errors import UsageError, check_choice
 from toolkit.heads.head import OneVsRestHead
-from toolkit.runtime.options import check_names
+from toolkit.runtime.options import check_names, parse_options
 
 HEADS = {
     "linear": ("toolkit.heads.linear", "LinearHead"),
@@ -15,7 +16,22 @@ HEADS = {
     "lightgbm": ("toolkit.heads.lightgbm", "LightGBMHead"),
     "multitask": ("toolkit.heads.multitask", "MultitaskHead"),
 }
+# constructor parameters that a verb has options for
+ELSEWHERE = {"device": "device", "random_state": "seed"}
 _RENAMED = {"seed": "random_state", "averaging": "ema_decay"}
+
+
+def head_options(settings: Mapping[str, Any] | Iterable[str] | None) -> dict[str, Any]:
+    """Read constructor parameters that a verb was given as settings.
+
+    Raises:
+        UsageError: one cannot be read, or has an option of its own.
+    """
+    found = parse_options(settings)
+    for name, option in ELSEWHERE.items():
+        if name in found:
+            raise UsageError(f"set: {name} is given by {option} (--{option}), not among settings")
+    return found
 
 
 def make_head(name: str, **options: Any) -> OneVsRestHead:

@@ -14,6 +14,7 @@ from toolkit.inference.card import model_card
 from toolkit.inference.model import made_on, member_of
 from toolkit.inference.scorers import in_artifacts, open_scorer
 from toolkit.members.member import Member
+from toolkit.runtime.arguments import checked
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +48,7 @@ class Exported:
         return f"{self.name} with {models}, {self.bytes / 1e6:.1f} MB ({self.path})"
 
 
+@checked
 def export(
     name: str | Member,
     folder: str | os.PathLike[str],

@@ -28,6 +28,7 @@ from toolkit.inference.scorers import in_artifacts, open_scorer
 from toolkit.inference.stream import Outcome, Write, score_images
 from toolkit.members.member import Member, load_member
 from toolkit.pages.tables import facts_table
+from toolkit.runtime.arguments import checked
 from toolkit.runtime.denormals import flushed_denormals
 from toolkit.runtime.device import choose_device
 from toolkit.runtime.heap import keep_freed_memory
@@ -189,6 +190,7 @@ class Model:
         return f"Model {self.name!r}: {counted(len(self.labels), 'label')} ({listed(self.labels)})"
 
 
+@checked
 def load_model(
     folder: str | os.PathLike[str],
     *,

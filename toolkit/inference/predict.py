@@ -6,13 +6,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+from toolkit.data.dataset import Dataset
+from toolkit.errors import check_choice
+from toolkit.features.engines.choose import ENGINES
 from toolkit.inference.given import Given
 from toolkit.inference.model import Scored, open_model
 from toolkit.members.member import Member
+from toolkit.runtime.arguments import checked
 
 
+@checked
 def predict(
-    images: Given,
+    images: Given | Dataset,
     model: Member | str | os.PathLike[str],
     *,
     out: str | os.PathLike[str] | None = None,
@@ -27,7 +32,7 @@ def predict(
 
     Args:
         images: a folder, an image file, a CSV file with a column ``image``, a picture of Pillow's,
-            a ``uint8 (h, w, 3)`` array; or several of these.
+            a ``uint8 (h, w, 3)`` array; several of these; or a data set.
         model: a member, the name of one, or a folder that :func:`toolkit.export` wrote.
         out: CSV or Parquet file by its ending, written as scores come; None to keep them in memory.
         binary: 0 and 1 at the tuned thresholds in place of probabilities.
@@ -43,9 +48,10 @@ def predict(
         WeightsError: a backbone's weights are not those that the model learned on.
         MemberError: a member is not the one any more that an ensemble learned on.
     """
+    check_choice("engine", engine, ENGINES)
     opened = open_model(model, engine=engine, device=device, artifacts=artifacts)
     return opened.score(
-        images,
+        images.paths if isinstance(images, Dataset) else images,
         out=None if out is None else Path(out),
         binary=binary,
         course_tsv=course_tsv,

@@ -6,9 +6,11 @@ import os
 
 from toolkit.members import member as files
 from toolkit.members.member import Member
+from toolkit.runtime.arguments import checked
 from toolkit.storage.artifacts import artifacts_folder
 
 
+@checked
 def list_members(
     data: str | None = None, *, artifacts: str | os.PathLike[str] | None = None
 ) -> list[Member]:
@@ -26,6 +28,7 @@ def list_members(
     return [each for each in found if data in (None, each.dataset)]
 
 
+@checked
 def load_member(name: str, *, artifacts: str | os.PathLike[str] | None = None) -> Member:
     """Return the member of that name, every one of its files checked.
 

@@ -73,11 +73,20 @@ def cross_fit(
         on_progress: called with 1 after each fold (or each step of a head that fits all at once).
 
     Raises:
-        DataError: a fold has no rows.
-        UsageError: ``aux`` is given to a head without auxiliary tasks.
+        DataError: shapes differ, or a fold has no rows.
+        UsageError: ``head`` is no head, or ``aux`` is given to a head without auxiliary tasks.
     """
+    if not isinstance(head, OneVsRestHead):
+        raise UsageError(f"head: expected an unfitted head, found {head!r}")
     labels = getattr(Y, "columns", None) if labels is None else labels
-    X, Y = np.asarray(X), np.asarray(Y)
+    X, Y, fold = np.asarray(X), np.asarray(Y), np.asarray(fold)
+    if X.ndim != 2 or Y.ndim != 2 or not len(X) == len(Y) == len(fold):
+        raise DataError(
+            f"X, Y and fold: expected (n, d), (n, L) and n rows, found {X.shape}, {Y.shape} and "
+            f"{fold.shape}"
+        )
+    if fold.dtype.kind not in "iu":
+        raise DataError(f"fold: expected whole numbers, found {fold.dtype}")
     inside = np.flatnonzero(fold >= 0)
     folds = int(fold.max()) + 1
     counts = np.bincount(fold[inside], minlength=folds) if len(inside) else np.zeros(1)

@@ -34,6 +34,7 @@ from toolkit.members.reuse import default_name, reuse_or_make
 from toolkit.members.task_material import task_material, teachers_of
 from toolkit.members.training_images import Skipped, TrainingImages, training_images
 from toolkit.paper.results import result
+from toolkit.runtime.arguments import checked
 from toolkit.runtime.denormals import flushed_denormals
 from toolkit.runtime.device import choose_device, choose_precision
 from toolkit.runtime.heap import keep_freed_memory
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 
 @flushed_denormals()
+@checked
 def finetune(
     data: Dataset | str | None = None,
     backbone: str | None = None,

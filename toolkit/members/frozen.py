@@ -15,19 +15,20 @@ from toolkit.data.split import Folds
 from toolkit.features.matrix import FeatureMatrix
 from toolkit.features.spec import FeatureSpec, features_of
 from toolkit.heads.head import OneVsRestHead
-from toolkit.heads.registry import make_head
+from toolkit.heads.registry import head_options, make_head
 from toolkit.members.basis import Basis
 from toolkit.members.cross_fit import Checkpoints, cross_fit
 from toolkit.members.member import Member
 from toolkit.members.reuse import default_name, reuse_or_make
+from toolkit.runtime.arguments import checked
 from toolkit.runtime.device import choose_device
-from toolkit.runtime.options import parse_options
 from toolkit.storage.files import safe_name
 
 Settings = Mapping[str, Any] | Iterable[str] | None
 Material = Callable[[FeatureMatrix], Mapping[str, np.ndarray]]
 
 
+@checked
 def ovr(
     data: Dataset | str | None = None,
     head: str = "linear",
@@ -98,7 +99,7 @@ def ovr(
     options |= {"random_state": spec.seed}
     if head != "lightgbm":
         options |= {"device": choose_device(device)}
-    estimator = make_head(head, **(options | parse_options(set)))
+    estimator = make_head(head, **(options | head_options(set)))
     return work.member(head, estimator, name=name, overwrite=overwrite)
 
 

@@ -14,14 +14,14 @@ from toolkit.errors import UsageError, check_whole
 from toolkit.features.matrix import FeatureMatrix
 from toolkit.features.spec import FeatureSpec
 from toolkit.heads.auxiliary import check_tasks
-from toolkit.heads.registry import make_head
+from toolkit.heads.registry import head_options, make_head
 from toolkit.members.ablation import Effect, ablate, fits_of
 from toolkit.members.basis import Basis
 from toolkit.members.frozen import FrozenWork, Settings
 from toolkit.members.member import Member
 from toolkit.members.task_material import task_material, teachers_of
+from toolkit.runtime.arguments import checked
 from toolkit.runtime.device import choose_device
-from toolkit.runtime.options import parse_options
 from toolkit.storage.names import names_of
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Ablation:
         return pd.DataFrame(self.facts()["effects"])
 
 
+@checked
 def multitask(
     data: Dataset | str | None = None,
     features: str | Iterable[str] = "efficientnet_lite0",
@@ -109,6 +110,7 @@ def multitask(
     )
 
 
+@checked
 def ablate_tasks(
     data: Dataset | str | None = None,
     features: str | Iterable[str] = "efficientnet_lite0",
@@ -182,7 +184,7 @@ class _TaskWork:
             "random_state": spec.seed,
             "device": choose_device(spec.device),
         }
-        head = make_head("multitask", **(options | parse_options(settings)))
+        head = make_head("multitask", **(options | head_options(settings)))
         return cls(tasks, head, FrozenWork(basis, spec))
 
     def material(self, matrix: FeatureMatrix) -> dict[str, np.ndarray]:

@@ -23,6 +23,7 @@ from toolkit.reports.comparison_figure import comparison_figure
 from toolkit.reports.headline import ranked_members
 from toolkit.reports.selection import belonging, ordered, parse_kinds
 from toolkit.reports.table import comparison_table, label_table, number, records, table_title
+from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import choose_progress
 from toolkit.statistics.metrics import METRICS
 from toolkit.storage.artifacts import artifacts_folder
@@ -107,6 +108,7 @@ class Comparison:
         return self.to_svg() + self.table().to_html()
 
 
+@checked
 def compare(
     data: Dataset | str | None = None,
     members: Wanted = "*",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from toolkit.heads.registry import ELSEWHERE
 from toolkit.members.member import Member
 from toolkit.storage.toml import dump_toml
 
@@ -28,6 +29,6 @@ def _step(member: Member) -> dict[str, Any]:
         key: value
         for name in ("options", "settings")
         for key, value in dict(recipe.get(name, {})).items()
-        if not isinstance(value, dict)
+        if not isinstance(value, dict) and key not in ELSEWHERE
     }
     return step | ({"set": settings} if settings else {})

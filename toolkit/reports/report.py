@@ -22,6 +22,7 @@ from toolkit.reports.compare import comparable
 from toolkit.reports.comparison import KINDS, compared_rows, document
 from toolkit.reports.page import report_page
 from toolkit.reports.selection import belonging, ordered
+from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import choose_progress
 from toolkit.storage.artifacts import artifacts_folder
 
@@ -54,6 +55,7 @@ class Report:
         return facts_table(shown)
 
 
+@checked
 def report(
     data: Dataset | str | None = None,
     out: str | os.PathLike[str] = "report.html",

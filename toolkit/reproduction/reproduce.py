@@ -22,6 +22,7 @@ from toolkit.reproduction.library import find_recipe
 from toolkit.reproduction.rows import Reproduced, future_rows, reproduced
 from toolkit.reproduction.smoke import IMAGES, one_thread, smoke_step
 from toolkit.reproduction.steps import VERBS, known_keys
+from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import Progress, choose_progress
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.names import names_of
@@ -59,6 +60,7 @@ class Reproduction:
         }
 
 
+@checked
 def reproduce(
     recipes: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     data: Dataset | str | None = None,

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from toolkit.errors import UsageError
+
 _log = logging.getLogger("toolkit")
 
 
@@ -99,11 +101,16 @@ def choose_progress(progress: Any = None) -> Progress:
         progress: True for a bar; False for silence; None for a bar where a person looks on, in a
             terminal or a notebook; a function that takes ``(task, done, total)``; or a
             :class:`Progress`.
+
+    Raises:
+        UsageError: it is none of these.
     """
     if isinstance(progress, Progress):
         return progress
     if callable(progress):
         return CallableProgress(progress)
+    if progress is not None and not isinstance(progress, bool):
+        raise UsageError(f"progress: expected True, False, None or a function, found {progress!r}")
     if progress is None:
         progress = sys.stderr.isatty() or _in_notebook()
     return BarProgress() if progress else Progress()

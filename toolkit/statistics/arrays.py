@@ -100,7 +100,10 @@ def binarize(S: npt.ArrayLike, thresholds: Thresholds = 0.5) -> npt.NDArray[np.u
     scores = np.asarray(S)
     if scores.dtype not in (np.float32, np.float64):
         scores = scores.astype(np.float64)
-    cut = np.asarray(thresholds, dtype=scores.dtype)
+    try:
+        cut = np.asarray(thresholds, dtype=scores.dtype)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"thresholds: expected numbers, found {thresholds!r}") from error
     if cut.ndim > 1 or (cut.ndim == 1 and cut.shape != scores.shape[1:]):
         raise DataError(
             f"thresholds have shape {cut.shape} but S has {scores.shape}: give one number or one "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from toolkit.errors import UsageError
+
 
 def names_of(value: str | Iterable[str] | None) -> list[str]:
     """Return the names in a text separated by commas, or in a list, without blanks.
@@ -17,6 +19,8 @@ def names_of(value: str | Iterable[str] | None) -> list[str]:
     if value is None:
         return []
     each = value.split(",") if isinstance(value, str) else value
+    if not isinstance(each, Iterable) or not all(isinstance(name, str) for name in each):
+        raise UsageError(f"expected a name or several, found {value!r}")
     return [name.strip() for name in each if name.strip()]
 
 

@@ -15,7 +15,8 @@ IMAGE_SUFFIXES = frozenset(
 MAX_REFERENCE = 1024
 AMBIGUOUS = ""
 _NUMBERED = re.compile(r"[A-Za-z_-]*(\d+)")
-_RESERVED = "image"  # the other columns of a table of labels or predictions are the labels
+# columns of a table of labels or predictions that are no labels
+_RESERVED = ("image", "path", "origin", "fold")
 
 
 def is_image_name(file: str) -> bool:
@@ -172,8 +173,10 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
         if not name.strip() or not name.isprintable() or len(name) > 200:
             raise DataError(f"label name {name[:60]!r} cannot be used: give it a printable name")
         folded = name.strip().casefold()
-        if folded == _RESERVED:
-            raise DataError(f"label name {name!r} is the name of the column of images: rename it")
+        if folded in _RESERVED:
+            raise DataError(
+                f"label name {name!r} is the name of another column of predictions: rename it"
+            )
         if folded in seen:
             raise DataError(
                 f"labels {seen[folded]!r} and {name!r} are the same or differ only in case or "

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from toolkit.data.readers.base import Labelled, Options
 from toolkit.data.readers.cells import Rows, interpret
 from toolkit.data.readers.course import image_ids
-from toolkit.data.readers.join import compact
-from toolkit.errors import DataError, listed
+from toolkit.errors import DataError, UsageError, listed
 from toolkit.storage.files import natural_key
 
 if TYPE_CHECKING:
@@ -39,7 +38,11 @@ def read_frame(
     Raises:
         DataError: see :meth:`toolkit.data.dataset.Dataset.from_frame`.
     """
+    if not hasattr(frame, "itertuples"):
+        raise UsageError(f"frame: expected a data frame, found {type(frame).__name__}")
     wanted = (labels,) if isinstance(labels, str) else tuple(labels or ())
+    if labels is not None and not wanted:
+        raise UsageError("labels: expected at least one column, found none")
     missing = [column for column in (image, *wanted) if column not in frame.columns]
     if missing:
         raise DataError(
@@ -74,7 +77,7 @@ def read_frame(
         folder,
         [files[at] for at in order],
         table.labels,
-        compact(table.Y[order]),
+        table.Y[order],
         parts=tuple(table.parts[at] for at in order) if table.parts else (),
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, is_image_name
-from toolkit.data.readers.join import compact, images_under, matrix
+from toolkit.data.readers.join import images_under, matrix
 from toolkit.errors import DataError, counted, listed
 from toolkit.storage.files import digest_file, natural_key
 
@@ -55,7 +55,7 @@ def read(path: Path, options: Options) -> Labelled:
         path,
         names,
         labels,
-        compact(Y),
+        Y,
         facts={"layout": "imagefolder", "annotations": None},
         parts=tuple(part_of[name] for name in names) if split else (),
         found=f"folders of labels: {counted(len(labels), 'label')}, {counted(len(names), 'image')}",

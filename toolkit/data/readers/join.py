@@ -115,17 +115,12 @@ def joined(
         root,
         [files[at] for at in order],
         labels,
-        compact(Y[rows]),
+        Y[rows],
         facts=facts,
         parts=tuple(parts[row] for row in rows) if parts else (),
         found=found,
         remarks=remarks,
     )
-
-
-def compact(Y: np.ndarray) -> np.ndarray:
-    """Return ``int8`` labels where some are unknown, else ``uint8`` ones."""
-    return Y.astype(np.int8 if (Y < 0).any() else np.uint8)
 
 
 def matrix(
