@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -255,3 +256,25 @@ def test_a_table_that_cannot_be_read(tmp_path: Path) -> None:
         read_csv(tmp_path)
     with pytest.raises(DataError, match="cannot be read as a CSV file"):
         read_csv(tmp_path / "absent.csv")
+
+
+def test_accents_composed_otherwise_are_the_same_name(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    (tmp_path / f"{composed}.png").touch()
+    assert as_dict(table(tmp_path, f"image,cat\n{apart}.png,1\n")) == {
+        f"{composed}.png": {"cat": 1}
+    }
+    (tmp_path / f"{apart}.png").touch()  # a file of exactly that name goes first
+    found = as_dict(table(tmp_path, f"image,cat\n{apart}.png,1\n{composed},0\n"))
+    assert found == {f"{apart}.png": {"cat": 1}, f"{composed}.png": {"cat": 0}}
+
+
+def test_the_end_of_a_path_names_an_image_where_it_fits_one(tmp_path: Path) -> None:
+    for place in ("images/a", "images/b", "more/images/b"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "x.png").touch()
+    found = as_dict(table(tmp_path, "image,cat\na/x.png,1\n"))
+    assert found == {"images/a/x.png": {"cat": 1}}
+    assert as_dict(table(tmp_path, "image,cat\nimages/b/x,1\n")) == {"images/b/x.png": {"cat": 1}}
+    with pytest.raises(DataError, match="fit several"):
+        read_csv(table(tmp_path, "image,cat\nb/x.png,1\n"))

@@ -41,3 +41,24 @@ def test_pictures_in_memory_are_named_by_their_place(tmp_path: Path) -> None:
     assert list(find_images([array, file, picture])) == [("0", array), (file, file), ("2", picture)]
     assert [name for name, _ in find_images(np.zeros((3, 4, 5, 3), np.uint8))] == ["0", "1", "2"]
     assert list(find_images(Path(file))) == [(file, file)]
+
+
+def test_what_else_lies_in_a_folder_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.JPE", "b.jfif", "c.avif", "d.jp2", "scan", "notes.md", "list.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "e.png").touch()
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    found = [name for name, _ in find_images(tmp_path)]
+    assert found == ["a.JPE", "b.jfif", "c.avif", "d.jp2", "gone.png"]
+    assert caplog.messages == [f"passed over in {tmp_path}: below/, notes.md, scan"]
+
+
+def test_a_file_that_is_not_there_is_refused_alone_and_skipped_among_others(tmp_path: Path) -> None:
+    missing, there = tmp_path / "missing.png", tmp_path / "there.png"
+    there.touch()
+    with pytest.raises(UsageError, match=r"found no .*missing\.png"):
+        list(find_images(missing))
+    assert [name for name, _ in find_images([missing, there])] == [str(missing), str(there)]

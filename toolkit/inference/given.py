@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image as Picture
 
-from toolkit.data.readers.course import is_image_name
+from toolkit.data.readers.course import image_id, is_image_name
 from toolkit.data.readers.folder import list_images
-from toolkit.errors import DataError, UsageError
+from toolkit.errors import DataError, UsageError, listed
 from toolkit.images.given import several
+from toolkit.storage.files import natural_key
 
+logger = logging.getLogger(__name__)
 Source = str | Picture | np.ndarray
 Given = str | os.PathLike[str] | Picture | np.ndarray | Iterable[Any]
 
@@ -25,14 +28,16 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
 
     A single folder's images are named by their files' names; a CSV list's by what its column
     ``image`` says, relative to the list; other files by their paths as given; pictures in memory by
-    their place among what is given, from 0.
+    their place among what is given, from 0. What else lies in a folder is passed over with a
+    warning; a link that leads nowhere is an image that cannot be read.
 
     Args:
         given: a folder, an image file, a CSV file with a column ``image``, a picture of Pillow's,
             a ``uint8 (h, w, 3)`` array; or several of these.
 
     Raises:
-        UsageError: a path is none of these; DataError: a folder has no images, a list no column.
+        UsageError: a path is none of these, or the only one and not there.
+        DataError: a folder has no images, a list no column.
     """
     listing = several(given)
     for place, one in enumerate(listing):
@@ -43,10 +48,20 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
         if not os.fspath(one):
             raise UsageError("expected an image, a folder of images or a CSV list, found no path")
         if path.is_dir():
-            for file in list_images(path)[0]:
+            files, rest = list_images(path)
+            broken = [name for name in rest if is_image_name(name) and (path / name).is_symlink()]
+            files = sorted([*files, *broken], key=lambda file: (natural_key(image_id(file)), file))
+            for file in files:
                 yield (file if len(listing) == 1 else str(path / file)), str(path / file)
+            others = [name for name in rest if name not in broken]
+            if others:
+                logger.warning("passed over in %s: %s", path, listed(others))
         elif path.suffix.lower() == ".csv" and path.is_file():
             yield from _listed(path)
+        elif len(listing) == 1 and not path.exists() and not path.is_symlink():
+            raise UsageError(
+                f"expected an image, a folder of images or a CSV list, found no {path}"
+            )
         elif is_image_name(path.name):
             yield str(path), str(path)
         else:

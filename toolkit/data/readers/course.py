@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from toolkit.errors import DataError, listed
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".png", ".webp", ".avif"),
+        *(".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm"),
+    }
 )
 MAX_REFERENCE = 1024
 AMBIGUOUS = ""
@@ -59,8 +63,9 @@ def aliases(
     """Map every way a label file may name an image to the image's id.
 
     An image answers to its id and its file name; where no other image does, also to these without
-    their folders, and to the bare number in them (``17448`` for ``im17448``), with leading zeros
-    or without. Blanks around a name do not count.
+    their folders, to the bare number in them (``17448`` for ``im17448``), with leading zeros or
+    without, and to all of these with accents composed otherwise (Unicode's NFC and NFD, which look
+    the same). Blanks around a name do not count.
 
     Args:
         ids: image ids.
@@ -78,16 +83,21 @@ def aliases(
     numbers: dict[str, str] = {}
     for image, file, target in zip(ids, files, ids if targets is None else targets, strict=True):
         base = image.rpartition("/")[2]
-        _register(full, {image.strip(), file.strip()}, target)
-        _register(bare, {base.strip(), file.rpartition("/")[2].strip()}, target)
+        register(full, {image.strip(), file.strip()}, target)
+        register(bare, {base.strip(), file.rpartition("/")[2].strip()}, target)
         numbered = _NUMBERED.fullmatch(base.strip())
         if numbered:
             digits = numbered.group(1)
-            _register(numbers, {digits, digits.lstrip("0") or "0"}, target)
-    return {**numbers, **bare, **full}
+            register(numbers, {digits, digits.lstrip("0") or "0"}, target)
+    spelt: dict[str, str] = {}
+    for name, target in (numbers | bare | full).items():
+        for form in () if name.isascii() else ("NFC", "NFD"):
+            register(spelt, {unicodedata.normalize(form, name)}, target)
+    return {**spelt, **numbers, **bare, **full}
 
 
-def _register(names: dict[str, str], forms: set[str], target: str) -> None:
+def register(names: dict[str, str], forms: set[str], target: str) -> None:
+    """Give an image more names; what is another's too is :data:`AMBIGUOUS`."""
     for form in forms - {""}:
         names[form] = target if names.get(form, target) == target else AMBIGUOUS
 

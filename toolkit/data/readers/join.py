@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.data.readers.base import Labelled, Options
-from toolkit.data.readers.course import AMBIGUOUS, aliases, image_id, is_image_name
+from toolkit.data.readers.course import AMBIGUOUS, aliases, image_id, is_image_name, register
 from toolkit.errors import DataError, counted, listed
 from toolkit.storage.files import natural_key
 
@@ -58,7 +58,7 @@ def joined(
     """Join rows of labels to the files that they name.
 
     An image goes by its path below ``root``, by an absolute path in it, or, where that fits one
-    file alone, by its file name, its id, or the number in it.
+    file alone, by the end of its path, its file name, its id, or the number in it.
 
     Args:
         source: the label file, for messages.
@@ -80,7 +80,12 @@ def joined(
     ids = [image_id(file) for file in there]
     bare = [image.rpartition("/")[2] for image in ids]
     # a name without a folder must fit one file of all folders, unless it is a file's whole path
-    known = aliases(ids, there, there) | aliases(bare, there, there) | {f: f for f in there}
+    tails: dict[str, str] = {}
+    for file in there:
+        for at, letter in enumerate(file[: file.rfind("/")]):
+            if letter == "/":
+                register(tails, {file[at + 1 :], image_id(file[at + 1 :])}, file)
+    known = tails | aliases(ids, there, there) | aliases(bare, there, there) | {f: f for f in there}
     kept, files, missing, ambiguous = list[int](), list[str](), list[str](), list[str]()
     for row, name in enumerate(names):
         file = known.get(name) or known.get(_inside(name, root))
