@@ -81,10 +81,10 @@ def joined(
     bare = [image.rpartition("/")[2] for image in ids]
     # a name without a folder must fit one file of all folders, unless it is a file's whole path
     tails: dict[str, str] = {}
-    for file in there:
-        for at, letter in enumerate(file[: file.rfind("/")]):
+    for path in there:
+        for cut, letter in enumerate(path[: path.rfind("/")]):
             if letter == "/":
-                register(tails, {file[at + 1 :], image_id(file[at + 1 :])}, file)
+                register(tails, {path[cut + 1 :], image_id(path[cut + 1 :])}, path)
     known = tails | aliases(ids, there, there) | aliases(bare, there, there) | {f: f for f in there}
     kept, files, missing, ambiguous = list[int](), list[str](), list[str](), list[str]()
     for row, name in enumerate(names):
