@@ -70,10 +70,7 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     """Return what annotations mean; names that only type checkers import mean anything."""
     names = _Names(vars(inspect.getmodule(function)))
-    return {
-        name: eval(text, {}, names) if isinstance(text, str) else text
-        for name, text in inspect.get_annotations(function).items()
-    }
+    return inspect.get_annotations(function, globals={}, locals=names, eval_str=True)
 
 
 class _Names(dict[str, Any]):
