@@ -11,6 +11,24 @@ demo:
 test *args:
     uv run pytest -n 2 {{args}}
 
+numeric := "tests/auditing tests/ensembles tests/features tests/finetuning tests/heads tests/inference tests/members tests/statistics"
+avx2 := "ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell"
+
+# the numeric tests as on a processor with AVX2 alone
+test-avx2 *args:
+    {{avx2}} ATEN_CPU_CAPABILITY=avx2 uv run pytest -n 2 {{numeric}} {{args}}
+
+# the same, then without AVX2 in torch, then in one process with a thread per core
+test-processors *args: (test-avx2 args)
+    {{avx2}} ATEN_CPU_CAPABILITY=default uv run pytest -n 2 {{numeric}} {{args}}
+    uv run pytest {{numeric}} {{args}}
+
+# all tests on an interpreter with the newest or the oldest (lowest-direct) dependencies allowed
+test-versions python="3.12" resolution="highest" *args:
+    uv venv --clear --python {{python}} .venv-versions
+    uv pip install --no-config --python .venv-versions --resolution {{resolution}} -e . --group dev
+    .venv-versions/bin/python -m pytest -n 2 {{args}}
+
 # kill, fill, cut, flip: the long version of tests/faults, and its table in docs/reliability.md
 faults *args:
     TOOLKIT_FAULTS_LONG=1 TOOLKIT_FAULTS_PAGE=docs/reliability.md uv run --no-sync pytest -n 2 tests/faults {{args}}

@@ -4,8 +4,7 @@
 
 Each setting runs in a process of its own, with instructions taken away (the libraries' own
 switches) or one core instead of all. Embeddings are compared by cosine; heads learn from the very
-same embeddings everywhere and are compared by their out-of-fold scores. Seconds are of each step,
-without the libraries' start.
+same embeddings everywhere and are compared by their out-of-fold scores and mAP.
 """
 
 from __future__ import annotations
@@ -13,12 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +40,15 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        results, seconds = run(options.work, options.images)
-        kept: dict[str, Any] = results | {"seconds": json.dumps(seconds)}
-        np.savez(options.child, **kept)
+        results = run(options.work, options.images)
+        np.savez(options.child, **results)
         return
     with tempfile.TemporaryDirectory(prefix="bench-processors-") as work:
         found = {name: child(Path(work), name, options.images) for name in SETTINGS}
     first = found["as it is"]
     document = {
         "made_by": f"python bench/processors.py --images {options.images}",
-        "processor": platform.processor() or platform.machine(),
-        "model": model(),
+        "processor": model(),
         "found": {name: compare(first, each) for name, each in found.items()},
     }
     text = json.dumps(document, indent=1)
@@ -66,7 +60,7 @@ def main() -> None:
 def model() -> str:
     """Return the processor's name and what it multiplies natively."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    facts = dict(line.split("\t: ", 1) for line in lines if "\t: " in line)
+    facts = {name.strip(): fact for name, _, fact in (line.partition(": ") for line in lines)}
     wide = [flag for flag in ("avx2", "avx512_bf16", "amx_bf16") if flag in facts.get("flags", "")]
     return f"{facts.get('model name', 'unknown')} ({', '.join(wide)}), {os.cpu_count()} cores"
 
@@ -84,33 +78,28 @@ def child(work: Path, name: str, images: int) -> dict[str, Any]:
         return dict(found)
 
 
-def run(work: Path, images: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+def run(work: Path, images: int) -> dict[str, Any]:
     import toolkit as tk
     from toolkit.data.split import make_folds, paper_split
     from toolkit.members.cross_fit import cross_fit
 
-    results: dict[str, Any] = {}
-    seconds: dict[str, float] = {}
-
-    def timed(name: str, make: Callable[..., np.ndarray], *given: Any) -> None:
-        began = time.perf_counter()
-        results[name] = make(*given)
-        seconds[name] = round(time.perf_counter() - began, 2)
-
     painted = work / "painted"
+    results: dict[str, Any] = {}
     photos = tk.Dataset.synthetic(images=images, artifacts=painted, progress=False)
     with tempfile.TemporaryDirectory(dir=work) as artifacts:
         common: dict[str, Any] = {"artifacts": artifacts, "progress": False}
 
         def embedded(engine: str, precision: str) -> np.ndarray:
             how: dict[str, Any] = {"engine": engine, "precision": precision, "dtype": "fp32"}
-            return tk.embed(photos, **how, **common).X
+            # a folder each: rows of one engine would serve the other
+            place = f"{artifacts}/{engine}"
+            return tk.embed(photos, **how, artifacts=place, progress=False).X
 
         def fitted(head: Any) -> np.ndarray:
             return cross_fit(head, X, photos.Y, fold).scores
 
         for name in EMBEDDED:
-            timed(name, embedded, *name.split())
+            results[name] = embedded(*name.split())
         kept = work / "X.npy"
         if not kept.is_file():
             np.save(kept, results["openvino fp32"])
@@ -123,32 +112,31 @@ def run(work: Path, images: int) -> tuple[dict[str, np.ndarray], dict[str, float
             "lightgbm": tk.LightGBMHead(random_state=0),
         }
         for name, head in heads.items():
-            timed(name, fitted, head)
+            results[name] = fitted(head)
         small: dict[str, Any] = {"backbone": "timm/test_efficientnet", "weights": "none"}
         small |= {"size": 32, "epochs": 2, "batch_size": 16, "folds": 2, "tensorboard": False}
 
-        def finetuned() -> np.ndarray:
-            member = tk.finetune(photos, **small, precision="fp32", **common)
-            return member.predictions[list(photos.labels)].to_numpy(np.float32)
-
-        timed("finetune", finetuned)
-    return results, seconds
+        member = tk.finetune(photos, **small, precision="fp32", **common)
+        results["finetune"] = member.predictions[list(photos.labels)].to_numpy(np.float32)
+    return results | {"Y": photos.Y}
 
 
-def compare(first: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"seconds": json.loads(str(other["seconds"]))}
-    for name, ours in first.items():
-        if name == "seconds":
-            continue
-        theirs = other[name]
+def compare(first: dict[str, Any], other: dict[str, Any]) -> dict[str, str]:
+    from toolkit.statistics.metrics import mean_average_precision
+
+    found = {}
+    for name in first.keys() - {"Y"}:
+        ours, theirs = first[name], other[name]
         if np.array_equal(ours, theirs):
             found[name] = "equal, bit for bit"
         elif name in EMBEDDED:
             norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
             found[name] = f"smallest cosine {((ours * theirs).sum(axis=1) / norms).min():.7f}"
         else:
-            found[name] = f"scores differ by {np.abs(ours - theirs).max():.1e} at most"
-    return found
+            apart = np.abs(ours - theirs).max()
+            each = [mean_average_precision(first["Y"], scores) for scores in (ours, theirs)]
+            found[name] = f"scores {apart:.1e} apart at most, mAP {abs(each[0] - each[1]):.5f}"
+    return dict(sorted(found.items()))
 
 
 if __name__ == "__main__":
