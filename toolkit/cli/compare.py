@@ -46,6 +46,10 @@ def compare(
         str,
         typer.Option(help="test, or development for out-of-fold scores to make choices by."),
     ] = "test",
+    repeats: Annotated[
+        str,
+        typer.Option(help="each; or mean: one row of members that differ in their seed alone."),
+    ] = "each",
     resamples: Annotated[
         int, typer.Option(help="Bootstrap resamples of the images; 0 for none.")
     ] = 1000,
@@ -56,7 +60,9 @@ def compare(
     from toolkit.errors import check_choice
 
     check_choice("format", format, _FORMATS)
-    found = toolkit.compare(kind=kind, sort=sort, part=part, resamples=resamples, **shared)
+    found = toolkit.compare(
+        kind=kind, sort=sort, part=part, repeats=repeats, resamples=resamples, **shared
+    )
     if svg is not None:
         found.to_svg(svg)
         run.say(f"picture: {svg}")

@@ -21,6 +21,7 @@ from toolkit.pages.tables import Table
 from toolkit.reports.comparison import Row, compared_rows, document
 from toolkit.reports.comparison_figure import comparison_figure
 from toolkit.reports.headline import ranked_members
+from toolkit.reports.repeats import REPEATS, averaged
 from toolkit.reports.selection import belonging, ordered, parse_kinds
 from toolkit.reports.table import comparison_table, label_table, number, records, table_title
 from toolkit.runtime.arguments import checked
@@ -117,6 +118,7 @@ def compare(
     sort: str = "map",
     part: str = "test",
     paper: bool | None = None,
+    repeats: str = "each",
     resamples: int = 1000,
     split: str = "paper",
     seed: int = 0,
@@ -134,6 +136,8 @@ def compare(
         part: ``test``; or ``development`` for out-of-fold scores to make choices by.
         paper: show the paper's rows; None for where the labels are the paper's, or the kind is
             asked for.
+        repeats: ``each``; or ``mean`` for one row of members that differ in their seed alone,
+            with the deviation over seeds; see :mod:`toolkit.reports.repeats`.
         resamples: of the images for intervals; 0 for none.
         split: ``paper``, ``stratified``, ``grouped`` or ``file``.
         seed: of the resamples.
@@ -145,6 +149,7 @@ def compare(
         MemberError: a member that was named cannot be compared here.
     """
     check_choice("sort", sort, METRICS)
+    check_choice("repeats", repeats, REPEATS)
     resamples, seed = check_whole("resamples", resamples), check_whole("seed", seed)
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     dataset = open_dataset(data, folder, progress)
@@ -161,6 +166,8 @@ def compare(
         seed=seed,
         progress=progress,
     )
+    if repeats == "mean":
+        rows = averaged(rows, found, len(chosen.test) / len(chosen.development))
     images = len(chosen.test if part == "test" else chosen.development)
     return Comparison(dataset.name, split, part, images, ordered(rows, sort, kinds), found)
 

@@ -55,6 +55,8 @@ class Row:
         supported: of each mean over labels, the mean over the labels with enough: ``labels``,
             ``value`` and ``ci``.
         labels_scored: labels with positives, which the means over labels are over.
+        repeats: of a row that is a mean over seeds: names of the ``members``, the ``deviation`` of
+            each metric over them, and the ``reach`` of Nadeau & Bengio's interval; else empty.
         per_label: metrics of each label.
         images: test images scored.
         ap_ci: 95 % intervals of each label's average precision.
@@ -77,6 +79,7 @@ class Row:
     ci_note: str = ""
     supported: dict[str, dict[str, Any]] = field(default_factory=dict)
     labels_scored: int | None = None
+    repeats: dict[str, Any] = field(default_factory=dict)
 
     @property
     def group(self) -> str:

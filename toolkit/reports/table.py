@@ -84,10 +84,16 @@ def _supported(row: Row) -> Cell:
     return Cell("supported.map.value", found["value"], shown)
 
 
+def _deviation(row: Row) -> Cell:
+    value = row.repeats.get("deviation", {}).get("map")
+    return Cell("repeats.deviation.map", value, "" if value is None else f"{value:.3f}")
+
+
 # the most telling first: a narrow table leaves out from the end
 COLUMNS: tuple[Column, ...] = (
     Column("mAP", "mean average precision", _metric("map", 3)),
     Column("95 %", "its 95 % interval, for the population of images", _interval),
+    Column("± seeds", "standard deviation of mAP over seeds", _deviation),
     Column(
         f"mAP ≥ {FEWEST}",
         f"over the labels with {FEWEST} positives or more, where others have too few for an "

@@ -42,7 +42,7 @@ def percentile_interval(values: Floats, confidence: float = 0.95) -> tuple[float
 
 
 def corrected_interval(
-    point: float, drawn: Floats, confidence: float = 0.95, freedom: int | None = None
+    point: float, drawn: Floats, confidence: float = 0.95, freedom: float | None = None
 ) -> Pair | None:
     """Return the normal interval with the bootstrap's bias and deviation; None if all are NaN.
 
@@ -136,7 +136,9 @@ def metric_intervals(
         if metric in MEANS:
             enough = weighted.supported(metric)
             mean = float(point.supported[metric][0])
-            found = corrected_interval(mean, drawn.supported[metric], confidence)
+            few = _freedom(drawn.ap[:, enough], weighted.positives[enough])
+            freedom = few if metric == "map" else None
+            found = corrected_interval(mean, drawn.supported[metric], confidence, freedom)
             supported[metric] = {
                 "labels": int(enough.sum()),
                 "value": None if np.isnan(mean) else mean,
@@ -145,6 +147,23 @@ def metric_intervals(
             found = found if enough[scored].all() else None
         ci[metric] = found
     return MetricIntervals(ci, supported, _too_few(weighted, labels))
+
+
+def _freedom(drawn: Floats, positives: npt.NDArray[Any]) -> float | None:
+    """Return the degrees of freedom of a mean over labels (Satterthwaite 1946).
+
+    A label's average precision has its positives less one, and counts for as much as it varies.
+
+    Args:
+        drawn: ``(resamples, L)``, the labels' figures of resampled rows.
+        positives: ``(L,)``.
+    """
+    if drawn.shape[1] == 0:
+        return None
+    variance = np.nanvar(drawn, axis=0)
+    if not variance.any():
+        return None
+    return float(variance.sum() ** 2 / (variance**2 / np.maximum(positives - 1, 1)).sum())
 
 
 def _too_few(weighted: Weighted, labels: Sequence[str]) -> str:
