@@ -149,7 +149,9 @@ def table_title(dataset: str, split: str, part: str, images: int, rows: Sequence
     for row in ranked_members(rows)[:1]:
         lacking = [label for label, each in row.per_label.items() if not each["support"]]
         known = len(row.per_label) - len(lacking)
-        if lacking:
+        if not known:
+            title += "; no label has positives here, so mAP, precision, recall and F1 are undefined"
+        elif lacking:
             title += f"; mAP over {known} of {len(row.per_label)} labels"
             title += f", without positives here: {listed(lacking)}"
         title += f"; {row.ci_note}" if row.ci_note and row.ci.get("map") is None else ""
