@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
+
 import shutil
 import statistics
 import sys
@@ -170,7 +170,7 @@ def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
         "core_ms_per_image": core_ms(images[:256], backbone),
         "smallest_cosine_to_fp32": round(float(cosine.min()), 6),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0,
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor_name(),
         "python": sys.version.split()[0],
         "torch": torch.__version__,
     }

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.runtime.processor import processor_name
+
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "OPENBLAS_CORETYPE": "Haswell"}
 SETTINGS: dict[str, tuple[dict[str, str], int | None]] = {
     "as it is": ({}, None),
@@ -48,21 +50,13 @@ def main() -> None:
     first = found["as it is"]
     document = {
         "made_by": f"python bench/processors.py --images {options.images}",
-        "processor": model(),
+        "processor": processor_name(),
         "found": {name: compare(first, each) for name, each in found.items()},
     }
     text = json.dumps(document, indent=1)
     print(text)
     if options.out:
         options.out.write_text(text + "\n", encoding="utf-8")
-
-
-def model() -> str:
-    """Return the processor's name and what it multiplies natively."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    facts = {name.strip(): fact for name, _, fact in (line.partition(": ") for line in lines)}
-    wide = [flag for flag in ("avx2", "avx512_bf16", "amx_bf16") if flag in facts.get("flags", "")]
-    return f"{facts.get('model name', 'unknown')} ({', '.join(wide)}), {os.cpu_count()} cores"
 
 
 def child(work: Path, name: str, images: int) -> dict[str, Any]:
