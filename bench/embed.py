@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-
 import shutil
 import statistics
 import sys
@@ -42,6 +41,7 @@ from toolkit.features.resolve import resolve
 from toolkit.images.feed import decode_group, decoding
 from toolkit.images.sources import Image, Images
 from toolkit.runtime.device import choose_precision
+from toolkit.runtime.processor import processor_name
 from toolkit.storage.files import digest_bytes
 
 
