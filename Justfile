@@ -44,7 +44,7 @@ check:
 bench folder *args:
     uv run python bench/embed.py {{folder}} {{args}}
 
-# every result of the paper as published and mended, future work, the comparison; --smoke: a minute
+# every result of the paper as published and corrected, future work, the comparison; --smoke: a minute
 reproduce-paper *args:
     uv run toolkit reproduce paper future/crops future/finetuned future/heads future/multitask future/one-vs-rest {{args}}
 

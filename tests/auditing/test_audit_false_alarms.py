@@ -39,11 +39,11 @@ def critical(found: Links) -> bool:
 )
 def test_weak_labels_are_seldom_critical(n: int, L: int, strength: float) -> None:
     alarms = 0
-    for seed in range(25):
+    for seed in range(15):
         random = np.random.default_rng(seed)
         Y = (random.random((n, L)) < np.linspace(0.08, 0.4, L)).astype(np.uint8)
         alarms += critical(links(linked(random, Y, strength), Y))
-    assert alarms <= 4  # with probability 0.99 where one in 20 is critical
+    assert alarms <= 3  # with probability 0.99 where one in 20 is critical
 
 
 def test_labels_with_a_handful_of_positives_are_seldom_critical() -> None:

@@ -1,4 +1,4 @@
-"""Protocols: how the paper trained, as published and mended, and what a result asks for."""
+"""Protocols: how the paper trained, as published and corrected, and what a result asks for."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def published(found: PaperResult) -> Settings:
 
 
 def corrected(found: PaperResult) -> Settings:
-    """Return the same hyperparameters with every fault of :func:`published` mended.
+    """Return the same hyperparameters with every fault of :func:`published` corrected.
 
     Momentum is the 0.9 that the published threshold script sets on an optimizer it then drops.
     """

@@ -220,7 +220,7 @@ def replace_folder(building: Path, place: Path) -> None:
     """Put a finished folder in the place of another; the caller holds a lock on ``place``.
 
     A folder cannot be replaced in one step, so the old one is set aside first. If the new one then
-    cannot be put in place the old one is put back; a kill in between is mended by
+    cannot be put in place the old one is put back; a kill in between is undone by
     :func:`recover_folder`.
     """
     for entry in (building, *building.rglob("*")):

@@ -1,6 +1,6 @@
 """The two files of a row store: rows one after another, and an index entry for each.
 
-Works on the files alone, so that a store too damaged to be opened can be checked and mended.
+Works on the files alone, so that a store too damaged to be opened can be checked and repaired.
 """
 
 from __future__ import annotations

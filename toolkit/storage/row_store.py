@@ -140,7 +140,7 @@ class RowStore:
 
     @contextmanager
     def filling(self, digests: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield :meth:`missing`, under the lock and mended after a kill where there is any."""
+        """Yield :meth:`missing`, under the lock and repaired after a kill where there is any."""
         missing = self.missing(digests)
         if len(missing) == 0:
             yield missing
