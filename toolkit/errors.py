@@ -71,13 +71,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+LARGEST = 2**32 - 1  # what random generators take as a seed
+
+
 def check_whole(name: str, value: object, low: int = 0) -> int:
     """Return a whole number, NumPy's too, as an ``int``; raise UsageError if it is none.
 
     Args:
         name: of the option, for the message.
         value: what was given.
-        low: the smallest that is allowed.
+        low: the smallest that is allowed; the largest is :data:`LARGEST`.
 
     >>> check_whole("seed", -1)
     Traceback (most recent call last):
@@ -86,6 +89,8 @@ def check_whole(name: str, value: object, low: int = 0) -> int:
     whole = not isinstance(value, bool) and isinstance(value, SupportsIndex)
     if not whole or operator.index(value) < low:  # type: ignore[arg-type]
         raise UsageError(f"{name}: expected a whole number from {low}, found {value!r}")
+    if operator.index(value) > LARGEST:  # type: ignore[arg-type]
+        raise UsageError(f"{name}: expected a whole number up to {LARGEST}, found {value!r}")
     return operator.index(value)  # type: ignore[arg-type]
 
 

@@ -10,7 +10,8 @@ import pytest
 from scipy.stats import ttest_1samp
 
 import toolkit as tk
-from toolkit.reports.repeats import nadeau_bengio
+from toolkit.reports.comparison import Row
+from toolkit.reports.repeats import averaged, nadeau_bengio
 
 
 def test_without_overlap_it_is_students_interval() -> None:
@@ -50,3 +51,26 @@ def test_seeds_become_one_row_and_the_rest_stays(tmp_path: Path) -> None:
             assert pair[1] - pair[0] >= width - 1e-9 or pair[0] == 0 or pair[1] == 1
     assert "± seeds" in found.to_markdown()
     assert '"deviation"' in str(found.facts()).replace("'", '"')
+
+
+def test_a_mean_without_labels_with_enough_positives_is_undefined() -> None:
+    metrics: Any = {"map": 0.5}
+    bare = {"map": {"labels": 0, "value": None, "ci": None}}
+    rows = [
+        Row(f"m-{seed}", "head", "s", metrics, {"map": None}, images=6, supported=bare)
+        for seed in (0, 1)
+    ]
+    (found,) = averaged(rows, [Kept(row.name) for row in rows], 0.1)  # type: ignore[misc]
+    assert found.supported == bare
+    assert found.ci == {"map": None}
+    assert found.name == "m (2 seeds)"
+
+
+class Kept:
+    """Stands for a member: its recipe but for the seed is that of all."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def recipe(self) -> dict[str, Any]:
+        return {"head": "mlp", "seed": self.name, "options": {"random_state": self.name}}

@@ -117,3 +117,31 @@ def test_a_wrong_value_is_refused_before_any_work(
     with pytest.raises(UsageError, match=said):
         tk.embed(**given, artifacts=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("images", [None, 3, tk.Dataset, "x" * 5000])
+def test_what_is_no_image_is_refused(images: Any, tmp_path: Path) -> None:
+    from toolkit.inference.given import find_images
+
+    with pytest.raises(ToolkitError):
+        tk.predict(images, "nothing", artifacts=tmp_path)
+    if isinstance(images, str):
+        with pytest.raises(UsageError, match="5,000 letters"):
+            list(find_images(images))
+
+
+def test_numbers_of_numpy_are_settings_and_names_are_text() -> None:
+    from toolkit.runtime.options import parse_options
+
+    given = {"epochs": np.int64(2), "Cs": np.array([0.5]), "sure": np.bool_(True), "loss": "focal"}
+    found = parse_options(given)
+    assert found == {"epochs": 2, "Cs": [0.5], "sure": True, "loss": "focal"}
+    assert [type(value) for value in found.values()] == [int, list, bool, str]
+    with pytest.raises(UsageError, match="expected names of settings, found 3"):
+        parse_options({3: 4})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("seed", [2**32, np.array([5])])
+def test_a_seed_fits_every_generator(seed: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="seed: expected a whole number"):
+        tk.ovr("nothing", seed=seed, artifacts=tmp_path)

@@ -18,6 +18,7 @@ from toolkit.errors import DataError, UsageError, listed
 from toolkit.images.given import several
 from toolkit.storage.files import natural_key
 
+_LONGEST = 4095  # letters of a path, on Linux
 logger = logging.getLogger(__name__)
 Source = str | Picture | np.ndarray
 Given = str | os.PathLike[str] | Picture | np.ndarray | Iterable[Any]
@@ -47,6 +48,8 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
         path = Path(one)
         if not os.fspath(one):
             raise UsageError("expected an image, a folder of images or a CSV list, found no path")
+        if len(os.fspath(path)) > _LONGEST:
+            raise UsageError(f"expected a path, found {len(os.fspath(path)):,} letters")
         if path.is_dir():
             files, rest = list_images(path)
             broken = [name for name in rest if is_image_name(name) and (path / name).is_symlink()]

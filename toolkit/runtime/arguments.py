@@ -109,7 +109,8 @@ def _fits(value: Any, hint: Any) -> bool:
     if kind in (None, types.NoneType):
         return value is None
     if kind is int:
-        return isinstance(value, SupportsIndex) and not _is_bool(value)
+        whole = isinstance(value, SupportsIndex) and not _is_bool(value)
+        return whole and getattr(value, "ndim", 0) == 0
     if kind is float:
         return isinstance(value, Real) and not _is_bool(value)
     if kind is bool:
@@ -118,9 +119,9 @@ def _fits(value: Any, hint: Any) -> bool:
         return callable(value)
     if kind in (str, os.PathLike, abc.Mapping, dict):
         return isinstance(value, kind)
-    # a class of ours; anything else, protocols among them, checks its own
-    ours = isinstance(kind, type) and kind.__module__.startswith("toolkit.")
-    return not ours or getattr(kind, "_is_protocol", False) or isinstance(value, kind)
+    # what is no class, or only a protocol, checks its own
+    plain = isinstance(kind, type) and kind is not Any and not getattr(kind, "_is_protocol", False)
+    return not plain or isinstance(value, kind)
 
 
 def _is_bool(value: Any) -> bool:

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, listed
 
 
 def check_ranges(given: object, ranges: Mapping[str, str]) -> None:
@@ -90,7 +90,7 @@ def parse_options(settings: Mapping[str, Any] | Iterable[str] | None) -> dict[st
     ``true`` and ``false`` are True and False, as in TOML.
 
     Raises:
-        UsageError: a text has no ``=``.
+        UsageError: a text has no ``=``, or a name is no text.
 
     >>> parse_options(["gamma=2", "loss=focal", "Cs=[0.1, 1]"])
     {'gamma': 2, 'loss': 'focal', 'Cs': [0.1, 1]}
@@ -98,7 +98,14 @@ def parse_options(settings: Mapping[str, Any] | Iterable[str] | None) -> dict[st
     {'epochs': 2}
     """
     if settings is None or isinstance(settings, Mapping):
-        return dict(settings or {})
+        given = dict(settings or {})
+        if not all(isinstance(key, str) for key in given):
+            raise UsageError(f"set: expected names of settings, found {listed(given)}")
+        # numbers and arrays of NumPy are kept as Python's, which recipes can hold
+        return {
+            key: value.tolist() if hasattr(value, "tolist") else value
+            for key, value in given.items()
+        }
     options: dict[str, Any] = {}
     for setting in [settings] if isinstance(settings, str) else settings:
         key, equals, text = setting.partition("=")

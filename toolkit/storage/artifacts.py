@@ -45,7 +45,7 @@ def user_cache(kind: str) -> Path | None:
 
         folder = user_cache_path("toolkit", appauthor=False)
     else:
-        folder = Path(chosen)
+        folder = Path(chosen).expanduser()
     if chosen == "":
         return None
     try:

@@ -182,7 +182,7 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
     for name in names:
         if not name.strip() or not name.isprintable() or len(name) > 200:
             raise DataError(f"label name {name[:60]!r} cannot be used: give it a printable name")
-        folded = name.strip().casefold()
+        folded = unicodedata.normalize("NFC", name).strip().casefold()
         if folded in _RESERVED:
             raise DataError(
                 f"label name {name!r} is the name of another column of predictions: rename it"
