@@ -72,8 +72,12 @@ label_names = st.text(
 )
 
 
+def folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 @given(
-    labels=st.lists(label_names, min_size=1, max_size=5, unique_by=str.casefold),
+    labels=st.lists(label_names, min_size=1, max_size=5, unique_by=folded),
     order=st.permutations(NUMBERS),
     form=forms,
     seed=st.integers(0, 999),
@@ -92,7 +96,7 @@ def test_labels_are_joined_by_name_whatever_the_order(
     place: int,
     mark: str,
 ) -> None:
-    if "image" in map(str.casefold, labels):
+    if {"image", "path", "origin", "fold"} & set(map(folded, labels)):
         return
     truth = np.random.RandomState(seed).randint(0, 2, (11, len(labels)))
     buffer = io.StringIO(newline="")
