@@ -14,6 +14,7 @@ import pytest
 from tests.features.feature_fakes import BACKBONE
 from toolkit.errors import UsageError, WeightsError
 from toolkit.features import loading
+from toolkit.features import resolve as resolving
 from toolkit.features.backbones import Backbone, BackboneSpec
 from toolkit.features.resolve import Loaded, resolve
 
@@ -94,6 +95,15 @@ def test_a_note_is_forgotten_when_the_weights_file_changes(loader: Loader) -> No
         ask(loader, weights="w.pth")
         ask(loader, weights="w.pth")
         assert loader.calls == before + 1, change
+
+
+def test_a_cache_that_takes_no_more_stops_nothing(
+    loader: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "full").touch()
+    monkeypatch.setattr(resolving, "user_cache", lambda kind: tmp_path / "full" / kind)
+    assert ask(loader)[0] == loader.found
+    assert (ask(loader)[0], loader.calls) == (loader.found, 1)
 
 
 @pytest.mark.parametrize("package", ["torch", "torchvision", "timm"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,10 +37,9 @@ def resolve(request: BackboneSpec, artifacts: Path) -> tuple[Backbone, Callable[
         WeightsError: the weights cannot be had or do not fit.
     """
     request.check()
-    notes = [artifacts / "embeddings" / "backbones"]
-    shared = user_cache("backbones")
-    notes += [] if shared is None else [shared]
-    notes = [folder / f"{_note_name(request)}.json" for folder in notes]
+    folders = (artifacts / "embeddings" / "backbones", user_cache("backbones"))
+    name = f"{_note_name(request)}.json"
+    notes = [folder / name for folder in folders if folder is not None]
     known = next(filter(None, map(_noted, notes)), None)
     if known is None:
         loaded = _load_and_note(request, notes)
@@ -87,8 +87,12 @@ def _load_and_note(request: BackboneSpec, notes: Sequence[Path]) -> Loaded:
         "file": _file_facts(file),
         "backbone": backbone.facts(),
     }
-    for note in notes:
-        write_json(note, facts | {"digest": digest_of(facts)})
+    facts |= {"digest": digest_of(facts)}
+    own, *shared = notes
+    write_json(own, facts)
+    for note in shared:
+        with suppress(OSError):  # a full disk under the user's cache stops nothing
+            write_json(note, facts)
     return backbone, module
 
 

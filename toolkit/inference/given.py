@@ -18,7 +18,6 @@ from toolkit.errors import DataError, UsageError, listed
 from toolkit.images.given import several
 from toolkit.storage.files import natural_key
 
-_LONGEST = 4095  # letters of a path, on Linux
 logger = logging.getLogger(__name__)
 Source = str | Picture | np.ndarray
 Given = str | os.PathLike[str] | Picture | np.ndarray | Iterable[Any]
@@ -48,9 +47,14 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
         path = Path(one)
         if not os.fspath(one):
             raise UsageError("expected an image, a folder of images or a CSV list, found no path")
-        if len(os.fspath(path)) > _LONGEST:
-            raise UsageError(f"expected a path, found {len(os.fspath(path)):,} letters")
-        if path.is_dir():
+        try:
+            folder = path.is_dir()
+        except OSError as error:  # a name longer than the system takes
+            raise UsageError(
+                f"expected an image, a folder of images or a CSV list, found {str(path)[:60]!r} "
+                f"and more ({error.strerror})"
+            ) from error
+        if folder:
             files, rest = list_images(path)
             broken = [name for name in rest if is_image_name(name) and (path / name).is_symlink()]
             files = sorted([*files, *broken], key=lambda file: (natural_key(image_id(file)), file))

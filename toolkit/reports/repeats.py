@@ -79,7 +79,9 @@ def _mean(rows: Sequence[Row], share: float) -> Row:
         supported={
             key: {
                 "labels": each["labels"],
-                "value": _each([row.supported[key] for row in rows], np.mean, ["value"])["value"],
+                "value": _each([{"value": row.supported[key]["value"]} for row in rows], np.mean)[
+                    "value"
+                ],
                 "ci": _widened([row.supported[key]["ci"] for row in rows], reach, key),
             }
             for key, each in first.supported.items()
@@ -107,11 +109,9 @@ def _mean(rows: Sequence[Row], share: float) -> Row:
     )
 
 
-def _each(
-    facts: Sequence[Mapping[str, Any]], of: Any, keys: Sequence[str] | None = None
-) -> Metrics:
+def _each(facts: Sequence[Mapping[str, Any]], of: Any) -> Metrics:
     """Apply a function to each figure's values; None where one of them is undefined."""
-    columns = {key: [each.get(key) for each in facts] for key in keys or facts[0]}
+    columns = {key: [each.get(key) for each in facts] for key in facts[0]}
     return {key: None if None in values else float(of(values)) for key, values in columns.items()}
 
 

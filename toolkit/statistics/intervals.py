@@ -136,8 +136,9 @@ def metric_intervals(
         if metric in MEANS:
             enough = weighted.supported(metric)
             mean = float(point.supported[metric][0])
-            few = _freedom(drawn.ap[:, enough], weighted.positives[enough])
-            freedom = few if metric == "map" else None
+            freedom = None
+            if metric == "map":
+                freedom = _freedom(drawn.ap[:, enough], weighted.positives[enough])
             found = corrected_interval(mean, drawn.supported[metric], confidence, freedom)
             supported[metric] = {
                 "labels": int(enough.sum()),

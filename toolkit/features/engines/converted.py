@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,8 @@ def take(place: Path) -> bool:
     shelf = user_cache("networks")
     if shelf is None or not _copied(shelf / place.name, place):
         return False
-    try:
+    with suppress(OSError):
         os.utime(shelf / place.name)  # what is used is kept longest
-    except OSError:
-        logger.debug("%s: its time cannot be set", shelf)
     return True
 
 
@@ -65,9 +64,10 @@ def give(place: Path) -> None:
     shelf = user_cache("networks")
     if shelf is None or not _copied(place, shelf / place.name):
         return
-    found = [(each.stat().st_mtime, each) for each in shelf.iterdir() if each.name[0] != "."]
-    for _, oldest in sorted(found)[:-MOST]:
-        shutil.rmtree(oldest, ignore_errors=True)
+    with suppress(OSError):  # another process may remove the same
+        found = [(each.stat().st_mtime, each) for each in shelf.iterdir() if each.name[0] != "."]
+        for _, oldest in sorted(found)[:-MOST]:
+            shutil.rmtree(oldest, ignore_errors=True)
 
 
 def _copied(source: Path, place: Path) -> bool:
