@@ -24,6 +24,7 @@ VERSION = 1
 PICTURES = 64
 _KINDS = ("Convolution", "GroupConvolution")
 _PLACES = 4
+_BLOCK = 64
 _FARTHEST = 2.0**-6
 
 Rounded = tuple[np.ndarray, np.ndarray | None]
@@ -171,17 +172,28 @@ def round_layer(weights: np.ndarray, bias: np.ndarray | None, inputs: np.ndarray
     weight = np.sqrt(energy) * np.abs(w).mean(axis=1)
     if bias is not None:
         weight[:, 0] = np.inf
-    each = np.arange(groups)
+    order = np.argsort(-weight, axis=1, kind="stable")
+    each = np.arange(groups)[:, None]
     done = np.empty(w.shape, np.float32)
     error = np.zeros((groups, out, len(inputs)))
-    for column in np.argsort(-weight, axis=1, kind="stable").T:
-        fed, exact = x[each, column], w[each, :, column]
-        owed = (error @ fed[:, :, None])[:, :, 0] / energy[each, column][:, None]
+    for start in range(0, order.shape[1], _BLOCK):
+        # what a block adds to the error is kept by weights until its end: products of matrices
+        # take a tenth of the time of one column after another
+        columns = order[:, start : start + _BLOCK]
+        fed, exact = x[each, columns], w.transpose(0, 2, 1)[each, columns]
+        owed = fed @ error.transpose(0, 2, 1)
+        met = fed @ fed.transpose(0, 2, 1)
         # a weight goes to a neighbour on the grid, not astray where there is little to answer with
         farthest = np.abs(exact) * _FARTHEST
-        rounded = to_bf16((exact + owed.clip(-farthest, farthest)).astype(np.float32))
-        done[each, :, column] = rounded
-        error += (exact - rounded)[:, :, None] * fed[:, None, :]
+        off = np.zeros_like(exact)
+        for at in range(columns.shape[1]):
+            owes = owed[:, at] + (met[:, at, None, :at] @ off[:, :at])[:, 0]
+            owes /= energy[each, columns[:, at, None]]
+            moved = exact[:, at] + owes.clip(-farthest[:, at], farthest[:, at])
+            rounded = to_bf16(moved.astype(np.float32))
+            done[each[:, 0], :, columns[:, at]] = rounded
+            off[:, at] = exact[:, at] - rounded
+        error += off.transpose(0, 2, 1) @ fed
     if bias is None:
         return done.reshape(weights.shape), None
     return done[:, :, 1:].reshape(weights.shape), np.ascontiguousarray(done[:, :, 0])
