@@ -27,6 +27,7 @@ from toolkit.cli import (
     reproduce,
 )
 from toolkit.errors import ToolkitError
+from toolkit.runtime.extensions import load_extensions
 
 app = typer.Typer(
     name="toolkit",
@@ -63,6 +64,7 @@ def main() -> NoReturn:
     arguments = [argument for argument in arguments if argument != "--debug"]
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        load_extensions()
         code = app(args=arguments, prog_name="toolkit", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         _say("interrupted; what was finished is kept, and the same command goes on from there")
