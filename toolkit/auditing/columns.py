@@ -138,10 +138,10 @@ def better_by(S: npt.ArrayLike, Y: npt.ArrayLike) -> tuple[Floats, Floats]:
     scores, given = np.asarray(S, np.float64), np.asarray(Y)
     if (given < 0).any():
         gain, z = np.zeros((given.shape[1],) * 2), np.full((given.shape[1],) * 2, -np.inf)
-        for b, column in enumerate(given.T):
+        for at, column in enumerate(given.T):
             known = column >= 0
             if min((column == 1).sum(), (column == 0).sum()) >= FEWEST:
-                gain[:, b], z[:, b] = _better_at(scores[known], column[known], b)
+                gain[:, at], z[:, at] = _better_at(scores[known], column[known], at)
         return gain, z
     truth = given.astype(bool)
     ranks = rankdata(scores, axis=0)
@@ -221,8 +221,8 @@ def swaps_by_counts(
     from scipy.special import ndtr
 
     truth = np.asarray(Y)
-    known = (truth >= 0).all(axis=0)
-    at = [j for j, name in enumerate(labels) if known[j] and 0 < prevalence.get(name, 0) < 1]
+    known = np.flatnonzero((truth >= 0).all(axis=0)).tolist()
+    at = [j for j in known if 0 < prevalence.get(labels[j], 0) < 1]
     if len(at) < 2:
         return []
     share = np.array([prevalence[labels[j]] for j in at])

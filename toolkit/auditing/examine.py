@@ -146,7 +146,8 @@ def examine(
     """Run every check.
 
     Test rows are looked at, for faults of the data only: nothing that a model is chosen by comes
-    out. A label is examined on the images where it is known. Label errors are learned on the development rows; test rows are only scored.
+    out. A label is examined on the images where it is known. Label errors are learned on the
+    development rows; test rows are only scored.
 
     Args:
         dataset: the data set.

@@ -77,7 +77,9 @@ def published_page(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]
 
 
 def _render(*, title: str, findings: Sequence[Finding], **parts: Any) -> str:
-    nothing = dict.fromkeys(("alignment", "partly", "noise", "first", "by_label", "pairs", "published"))
+    nothing = dict.fromkeys(
+        ("alignment", "partly", "noise", "first", "by_label", "pairs", "published")
+    )
     return page_environment(TEMPLATES).get_template("page.html.j2").render(
         title=title, findings=findings, worst=worst(findings), **(nothing | parts)
     )  # fmt: skip

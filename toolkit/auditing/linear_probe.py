@@ -134,7 +134,7 @@ class LinearProbe:
         to be what it is over all rows.
         """
         given = np.asarray(Y)
-        return self._correlations(_columns(given)[self._order], (given < 0).any())
+        return self._correlations(_columns(given)[self._order], bool((given < 0).any()))
 
     def permuted(self, Y: npt.ArrayLike, permutations: int, seed: int = 0) -> Floats:
         """Return ``(permutations, L)``: :meth:`correlations` of ``Y`` (n, L), its rows permuted.
@@ -171,7 +171,7 @@ class LinearProbe:
         where a label is -1 are scored and not learned from.
         """
         given = np.asarray(Y)
-        W, _, _ = self._weights(_columns(given)[self._order], (given < 0).any())
+        W, _, _ = self._weights(_columns(given)[self._order], bool((given < 0).any()))
         out = np.empty((len(self), W.shape[2]), np.float32)
         for f, (a, b) in enumerate(self._spans()):
             out[self._order[a:b]] = (self._sorted[a:b] - self._mean[f].astype(np.float32)) @ W[f]

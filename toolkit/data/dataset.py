@@ -239,14 +239,6 @@ class Dataset:
         names = [name for name, value in zip(self.labels, values, strict=True) if value == 1]
         return ", ".join(names) or ("no label that is known" if (values < 0).any() else "no label")
 
-    def require_known(self, what: str) -> None:
-        """Raise DataError if a cell is unknown, for what cannot leave such cells out."""
-        if (self.Y < 0).any():
-            raise DataError(
-                f"{what}: expected every label known, found {self.unknown.mean():.1%} of the cells "
-                f"of {self.name} unknown; absent='no' at import takes them for no"
-            )
-
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.ids)

@@ -244,8 +244,12 @@ def _labels(
         gain |= {"difference": _or_none(size), "p": _or_none(value)}
     adjusted, discovered = holm(p), benjamini_hochberg(p)
     both = (ensemble.raw, ensemble.scores)
-    ece = np.stack([calibration_error(joined.Y, S) for S in both], axis=1).tolist()
-    square = np.stack([brier(joined.Y, S) for S in both], axis=1).tolist()
+    ece, square = (
+        [list(map(_or_none, pair)) for pair in np.stack(each, axis=1).tolist()]
+        for each in zip(
+            *((calibration_error(joined.Y, S), brier(joined.Y, S)) for S in both), strict=True
+        )
+    )
     found = []
     for at, label in enumerate(joined.labels):
         pair = label_interval(ap[at], drawn[0].ap[:, at], positives[at])
