@@ -95,7 +95,7 @@ def test_negative_is_a_run_on_no_and_selective_lies_between(pixels: bool) -> Non
     how = replace(PLAIN, epochs=2, initial_probe=True, final_probe=True)
     source, network = source_of(X), tiny
     if not pixels:
-        flat = torch.from_numpy(X.reshape(len(X), -1).astype(np.float32) / 255)
+        flat = X.reshape(len(X), -1).astype(np.float32) / 255
         source = Source(lambda at: flat[at], len(X), pixels=False)
         network = lambda: FrozenClassifier(flat.shape[1], Y.shape[1])  # noqa: E731
 
