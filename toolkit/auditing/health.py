@@ -127,10 +127,10 @@ def _unknown(dataset: Dataset) -> list[Finding]:
     if nothing:
         text += f"; of {counted(nothing, 'image')} no label is known"
     never = [names[j] for j in np.flatnonzero(unknown == 1)]
-    advice = "whether an image carries a label that is unknown for it cannot be told"
+    advice = "remember that every other finding is about the images where a label is known"
     if never:
         text += f"; known for no image: {listed(never)}"
-        advice = "leave labels out that are known for no image; of the others " + advice
+        advice += "; leave out the labels that are known for none"
     evidence = {
         "share": float(unknown.mean()),
         "images": nothing,
