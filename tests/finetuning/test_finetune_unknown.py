@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from tests.finetuning.finetune_fakes import QUICK, one_thread, pictures, tiny, weights
 from toolkit.finetuning.fitting import SplitRows, fit
-from toolkit.finetuning.networks import FrozenClassifier
+from toolkit.finetuning.networks import Classifier, FrozenClassifier, seeded
 from toolkit.finetuning.objective import elementwise_loss, mean_over, positive_weights
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary
@@ -93,11 +97,14 @@ def test_negative_is_a_run_on_no_and_selective_lies_between(pixels: bool) -> Non
     part = np.where(np.random.default_rng(7).random(Y.shape) < 0.5, -1, Y).astype(np.int8)
     rows = SplitRows(np.arange(60), np.arange(60, 75), np.arange(75, 90))
     how = replace(PLAIN, epochs=2, initial_probe=True, final_probe=True)
-    source, network = source_of(X), tiny
+    source, plain = source_of(X), SimpleNamespace(mean=(0.5,) * 3, std=(0.25,) * 3)
+    trunk = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten())
+    build: Any = partial(Classifier, trunk, 27, Y.shape[1], plain)
     if not pixels:
         flat = X.reshape(len(X), -1).astype(np.float32) / 255
         source = Source(lambda at: flat[at], len(X), pixels=False)
-        network = lambda: FrozenClassifier(flat.shape[1], Y.shape[1])  # noqa: E731
+        build = partial(FrozenClassifier, flat.shape[1], Y.shape[1])
+    network = seeded(build, 0)
 
     def run(labels: np.ndarray, unknown: str) -> np.ndarray:
         return fit(network, source, labels, rows, how, unknown=unknown).scores

@@ -14,8 +14,9 @@ from toolkit.data.split import paper_split
 from toolkit.ensembles.thresholds import fit_thresholds
 from toolkit.images.thumbnails import Thumbnails
 from toolkit.inference.card import model_card
+from toolkit.members.development import development_facts
 from toolkit.members.held_out import held_out
-from toolkit.members.member import Member
+from toolkit.members.member import Member, provenance, save_member
 from toolkit.reports import data_figures, score_figures
 from toolkit.reports.comparison import compared_rows, reference_rows
 from toolkit.reports.data_figures import known_together
@@ -113,7 +114,9 @@ def test_mistakes_are_on_known_cells(tmp_path: Path) -> None:
     dataset, member = partly(tmp_path)
     scored = held_out(dataset, paper_split(dataset.ids), member)
     sure = replace(scored, scores=np.where(scored.truth == 1, 0.01, 0.99).astype(np.float32))
-    sheets = contact_sheets(dataset, sure, np.full(4, 0.5), Thumbnails([], budget=0), 500)
+    sheets = contact_sheets(
+        dataset, sure, np.full(4, 0.5), Thumbnails(dataset.paths, budget=0), 500
+    )
     found: Any = dict(sheets)
     assert "never" not in found
     place = {image: at for at, image in enumerate(dataset.ids)}
@@ -154,11 +157,12 @@ def test_a_model_card_counts_what_is_known(tmp_path: Path) -> None:
     fold = np.arange(len(development)) % 3
     scores = member.scored.scores[split.development]
     thresholds = fit_thresholds(development, scores, fold)
-    text = model_card(
-        replace(member, folder=tmp_path / "members" / "m"), dataset, split, thresholds, []
-    )
-    assert (
-        f"| bird | {(development[:, 0] == 1).sum()} | {(dataset.Y[split.test, 0] == 1).sum()} |"
-        in text
-    )
+    kept = save_member(
+        tmp_path, "kept", kind="head", source="made up", inputs="i", predictions=member.scored,
+        recipe={}, provenance=provenance(0.0, dataset=dataset.name), states={},
+        development=development_facts(dataset, split, member.scored),
+    )  # fmt: skip
+    text = model_card(kept, dataset, split, thresholds, [], resamples=20)
+    counts = [(dataset.Y[part, 0] == 1).sum() for part in (split.development, split.test)]
+    assert f"| bird | {counts[0]} | {counts[1]} |" in text
     assert "of the labels' cells are unknown" in text
