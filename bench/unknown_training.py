@@ -1,6 +1,6 @@
 """What training makes of unknown labels: ignored, taken for no, or selectively; heads and a stack.
 
-    python bench/unknown_training.py --data NAME [--images N] [--seeds 0 1] [--out FILE]
+    python bench/unknown_training.py --data NAME [--images N] [--heads linear mlp] [--out FILE]
 
 The data set's features are embedded if they are not there. Learned is on the training images of its
 ``paper`` split (or N of them, drawn once), out of fold in three folds; scored are its validation
@@ -34,7 +34,6 @@ from toolkit.statistics.metrics import mean_average_precision
 from toolkit.statistics.resampling import draw_metrics
 from toolkit.storage.artifacts import artifacts_folder
 
-HEADS = ("linear", "lightgbm", "mlp")
 FOLDS, RESAMPLES = 3, 500
 
 
@@ -43,6 +42,7 @@ def main() -> None:
     parser.add_argument("--data")
     parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--images", type=int)
+    parser.add_argument("--heads", nargs="+", default=["linear", "lightgbm", "mlp"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -60,7 +60,7 @@ def main() -> None:
     scores: dict[str, dict[str, np.ndarray]] = {}
     for name, Y, unknown in settings(photos.Y[rows].astype(np.int8), len(train), options.seeds):
         began = time.perf_counter()
-        scores[name] = scored(made.X[rows], Y, fold, unknown, photos.labels)
+        scores[name] = scored(made.X[rows], Y, fold, unknown, photos.labels, options.heads)
         base = scores.get(name.rpartition(" ")[0] + " ignore", scores[name])
         results[name] = {
             head: compared(truth, own, base[head]) for head, own in scores[name].items()
@@ -94,18 +94,25 @@ def settings(
 
 
 def scored(
-    X: np.ndarray, Y: np.ndarray, fold: np.ndarray, unknown: str, labels: tuple[str, ...]
+    X: np.ndarray,
+    Y: np.ndarray,
+    fold: np.ndarray,
+    unknown: str,
+    labels: tuple[str, ...],
+    names: list[str],
 ) -> dict[str, np.ndarray]:
-    """Return the heads' and the stack's scores of the rows outside the folds."""
-    found = [tk.cross_fit(make_head(h), X, Y, fold, unknown=unknown).scores for h in HEADS]
-    Z = np.stack([logits(S) for S in found], axis=1)
+    """Return the heads' scores of the rows outside the folds, and, of several, their stack's."""
+    found = [tk.cross_fit(make_head(head), X, Y, fold, unknown=unknown).scores for head in names]
     inside, outside = fold >= 0, fold < 0
-    names = np.arange(len(fold)).astype(str)
+    heads = {head: S[outside] for head, S in zip(names, found, strict=True)}
+    if len(names) < 2:
+        return heads
+    Z = np.stack([logits(S) for S in found], axis=1)
+    ids = np.arange(len(fold)).astype(str)
     joined = Joined(
-        HEADS, labels, tuple(names[inside]), Y[inside], fold[inside], Z[inside],
-        tuple(names[outside]), Z[outside], "", "",
+        tuple(names), labels, tuple(ids[inside]), Y[inside], fold[inside], Z[inside],
+        tuple(ids[outside]), Z[outside], "", "",
     )  # fmt: skip
-    heads = {head: S[outside] for head, S in zip(HEADS, found, strict=True)}
     return heads | {"stack": fit_ensemble(joined, "stack").rest}
 
 
