@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from tests.finetuning.finetune_fakes import QUICK, one_thread, pictures, tiny, weights
 from toolkit.finetuning.fitting import SplitRows, fit
+from toolkit.finetuning.networks import Classifier, FrozenClassifier, seeded
 from toolkit.finetuning.objective import elementwise_loss, mean_over, positive_weights
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary
 from toolkit.finetuning.trainer import Trainer
+from toolkit.heads.partial_labels import UNKNOWN
 
 __all__ = ["one_thread"]
 PLAIN = replace(QUICK, initial_probe=False, final_probe=False, ema_decay=0.0)
@@ -83,3 +89,51 @@ def test_with_nothing_unknown_it_is_the_same_run_bit_for_bit() -> None:
         for labels in (Y, Y.astype(np.int8))
     ]
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("pixels", [True, False])
+def test_negative_is_a_run_on_no_and_selective_lies_between(pixels: bool) -> None:
+    X, Y = pictures(90)
+    part = np.where(np.random.default_rng(7).random(Y.shape) < 0.5, -1, Y).astype(np.int8)
+    rows = SplitRows(np.arange(60), np.arange(60, 75), np.arange(75, 90))
+    how = replace(PLAIN, epochs=2, initial_probe=True, final_probe=True)
+    source, plain = source_of(X), SimpleNamespace(mean=(0.5,) * 3, std=(0.25,) * 3)
+    trunk = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten())
+    build: Any = partial(Classifier, trunk, 27, Y.shape[1], plain)
+    if not pixels:
+        flat = X.reshape(len(X), -1).astype(np.float32) / 255
+        source = Source(lambda at: flat[at], len(X), pixels=False)
+        build = partial(FrozenClassifier, flat.shape[1], Y.shape[1])
+    network = seeded(build, 0)
+
+    def run(labels: np.ndarray, unknown: str) -> np.ndarray:
+        return fit(network, source, labels, rows, how, unknown=unknown).scores
+
+    filled = part.copy()
+    filled[:60] = np.maximum(part[:60], 0)
+    found = {each: run(part, each) for each in UNKNOWN}
+    np.testing.assert_array_equal(found["negative"], run(filled, "ignore"))
+    assert not np.array_equal(found["selective"], found["negative"])
+    for each in UNKNOWN:  # with nothing unknown the choice changes no bit
+        np.testing.assert_array_equal(run(Y.astype(np.int8), each), run(Y, "ignore"))
+
+
+def test_cells_of_some_weight_teach_no_as_far_as_they_weigh() -> None:
+    X, Y = pictures()
+    part = np.where(np.random.default_rng(7).random(Y.shape) < 0.5, -1, Y).astype(np.int8)
+    known = (part >= 0).astype(np.float32)
+    ends = {}
+    for name, labels, weight in (
+        ("known", part, None),
+        ("weight", part, known),
+        ("no", np.maximum(part, 0), np.ones_like(known)),
+        ("full", part, np.ones_like(known)),
+    ):
+        run = Trainer(
+            tiny(), source_of(X), labels, np.arange(40), np.arange(0), PLAIN, weight=weight
+        )
+        run.masked = True
+        ends[name] = weights(run.run())
+    assert ends["known"] == ends["weight"]
+    assert ends["no"] == ends["full"]
+    assert ends["known"] != ends["no"]

@@ -50,6 +50,7 @@ class LabelAlignment:
     Attributes:
         label: its name.
         positives: how many rows carry it.
+        unknown: share of the rows where it is unknown; all figures are of the others.
         auroc: out-of-fold AUROC, the effect size; 0.5 is chance. None with one class only.
         auroc_high: upper end of its interval, 95 % one-sided for all labels together (Bonferroni).
         correlation: the statistic.
@@ -70,6 +71,7 @@ class LabelAlignment:
     p: float | None
     p_adjusted: float | None
     state: State
+    unknown: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -111,14 +113,18 @@ class Alignment:
         """Return all but the permutations' own values, JSON-able."""
         found = asdict(self)
         del found["null"]
+        if not any(label.unknown for label in self.labels):
+            for label in found["labels"]:
+                del label["unknown"]
         return found
 
 
 def testable(Y: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Tell which columns of ``Y`` (n, L) have 5 or more rows of either class."""
+    """Tell which columns of ``Y`` (n, L) have 5 or more rows of either class; -1 is of neither."""
     labels = np.asarray(Y)
-    positives = labels.sum(axis=0, dtype=np.int64)
-    enough: npt.NDArray[np.bool_] = (positives >= FEWEST) & (len(labels) - positives >= FEWEST)
+    enough: npt.NDArray[np.bool_] = ((labels == 1).sum(axis=0) >= FEWEST) & (
+        (labels == 0).sum(axis=0) >= FEWEST
+    )
     return enough
 
 
@@ -143,13 +149,16 @@ def alignment(
     labels at once. Where none describes, and the interval of the pooled AUROC lies below 0.65, all
     labels together describe weakly.
 
+    A label that is unknown on some rows is tested on the others; permuted rows take what is unknown
+    of them along.
+
     The deviation of an AUROC is Mann & Whitney's (1947) for unrelated scores, widened as far as the
     permutations of the label's correlation are wider than those of a fixed score; that of the mean
     takes the labels' dependence from the permutations.
 
     Args:
         probe: of the n images' embeddings.
-        Y: 0/1 ``(n, L)``.
+        Y: 0/1 ``(n, L)``, -1 for unknown.
         labels: L names.
         permutations: at least 999 give p-values down to 0.001.
         seed: of the permutations.
@@ -169,14 +178,15 @@ def alignment(
             f"labels: expected one with {FEWEST} positives and {FEWEST} negatives or more, found "
             "none: there is nothing to audit"
         )
-    n, tested = len(Y), Y[:, at]
+    tested = Y[:, at]
+    n = (tested >= 0).sum(axis=0)
     observed, null = probe.correlations(tested), probe.permuted(tested, permutations, seed)
     centre, spread = null.mean(axis=0), np.maximum(null.std(axis=0), 1e-12)
     z, z_null = (observed - centre) / spread, (null - centre) / spread
     p = (1 + (null >= observed).sum(axis=0)) / (1 + permutations)
     adjusted = step_down(z, z_null)
     areas = auroc(tested, probe.scores(tested))
-    ones = tested.sum(axis=0, dtype=np.float64)
+    ones = (tested == 1).sum(axis=0, dtype=np.float64)
     deviation = np.sqrt((n + 1) / (12 * ones * (n - ones))) * np.maximum(1.0, spread * np.sqrt(n))
     once, each = (-NormalDist().inv_cdf(_ONE_SIDED / tests) for tests in (1, len(at)))
     weight = deviation**-2 / (deviation**-2).sum()
@@ -208,11 +218,12 @@ def alignment(
     figures: npt.NDArray[Any] = np.full((len(labels), len(_FIGURES)), None, object)
     figures[at] = np.stack([areas, highest.clip(max=1), observed, z, p, adjusted], axis=1)
     state = dict(zip(at.tolist(), states.tolist(), strict=True))
-    counts = Y.sum(axis=0, dtype=np.int64)
+    counts, unknown = (Y == 1).sum(axis=0), (Y < 0).mean(axis=0)
     entries = [
         LabelAlignment(
             label=name,
             positives=int(counts[j]),
+            unknown=float(unknown[j]),
             state=state.get(j, "cannot be told"),
             **dict(zip(_FIGURES, figures[j], strict=True)),
         )

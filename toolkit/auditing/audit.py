@@ -237,6 +237,8 @@ def audit(
 ) -> Audit | PaperAudit:
     """Say whether labels describe their images; find duplicates, label errors and bad files.
 
+    A label that is unknown for some images is examined on the others, and its share unknown shown.
+
     Args:
         data: a data set, or the name of one.
         features: backbones, whose features are joined.
@@ -270,7 +272,6 @@ def audit(
         spec = FeatureSpec.parse(features, views=views, crop=crop, **chosen)
         progress, folder = choose_progress(progress), artifacts_folder(artifacts)
         dataset = open_dataset(data, folder, progress)
-        dataset.require_known("audit")
         part = get_split(dataset, split, folder)
         matrix, skipped = features_of(dataset, spec, folder, progress)
         X = np.full((len(dataset), matrix.X.shape[1]), np.nan, np.float32)

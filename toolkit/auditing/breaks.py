@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.auditing.alignment import ALPHA, NO_USE, normal_tail, testable
-from toolkit.auditing.linear_probe import LinearProbe, standardized
+from toolkit.auditing.linear_probe import LinearProbe, standardized, standardized_labels
 from toolkit.auditing.orders import SHIFTS, Pairing, late
 from toolkit.auditing.pairing import Explanation, explained
 from toolkit.statistics.metrics import auroc, defined_mean
@@ -29,7 +29,7 @@ def find_break(probe: LinearProbe, Y: npt.ArrayLike, files: Sequence[str]) -> Ex
 
     Args:
         probe: of the n images' embeddings.
-        Y: 0/1 ``(n, L)``.
+        Y: 0/1 ``(n, L)``, -1 for unknown.
         files: n names, in the order of rows; one of them goes into the sentence.
     """
     Y = np.asarray(Y)
@@ -59,10 +59,13 @@ def find_break(probe: LinearProbe, Y: npt.ArrayLike, files: Sequence[str]) -> Ex
 
 def _walk(scores: npt.ArrayLike, Y: npt.ArrayLike, by: int) -> tuple[int, float]:
     """Return the row where the sum to the end is largest, and that sum in deviations of a walk."""
-    s, y = standardized(scores), standardized(Y)
+    s, y, known = standardized(scores), standardized_labels(Y), np.asarray(Y) >= 0
     gain = np.zeros(len(y))
     inside = slice(max(0, -by), len(y) - max(0, by))
-    gain[inside] = (s[inside] * (np.roll(y, -by, axis=0)[inside] - y[inside])).sum(axis=1)
+    apart = np.roll(y, -by, axis=0) - y
+    if not known.all():  # where one of the two is unknown they cannot be compared
+        apart[~(known & np.roll(known, -by, axis=0))] = 0
+    gain[inside] = (s[inside] * apart[inside]).sum(axis=1)
     sums = np.cumsum(gain[::-1])[::-1]
     first = int(sums.argmax())
     return first, float(sums[first] / max(np.sqrt((gain**2).sum()), 1e-12))

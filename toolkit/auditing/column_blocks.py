@@ -96,7 +96,7 @@ def contradicting_run(
     random = np.random.default_rng(seed)
     runs, usual = [], []
     for a, b in combinations(range(truth.shape[1]), 2):
-        rows = np.flatnonzero(truth[:, a] != truth[:, b])
+        rows = np.flatnonzero(truth[:, a] + truth[:, b] == 1)  # both known, and unlike
         side = truth[rows, a] > truth[rows, b]
         if min(side.sum(), (~side).sum()) < 2 * FEWEST:
             continue

@@ -84,7 +84,7 @@ def swaps_by_scores(
 
     Args:
         S: ``(n, L)`` scores whose names are known; not fitted on these rows.
-        Y: 0/1 ``(n, L)``, the same rows and names.
+        Y: 0/1 ``(n, L)``, the same rows and names; -1 for unknown.
         labels: L names.
         where: what to call these rows.
         against: what to call the scores' origin.
@@ -122,11 +122,12 @@ def better_by(S: npt.ArrayLike, Y: npt.ArrayLike) -> tuple[Floats, Floats]:
     Clarke-Pearson (1988). With a handful of positives that error is itself uncertain, so their
     ratio is referred to Student's t with one degree of freedom fewer than rows of the rarer class,
     and z is the normal deviate of the same tail. It is minus infinity where there is no gain, and
-    for columns with fewer than 3 rows of either class.
+    for columns with fewer than 3 rows of either class. A column that is unknown on some rows is
+    compared on the others alone, whose scores are ranked anew for each such column.
 
     Args:
         S: ``(n, L)`` scores.
-        Y: 0/1 ``(n, L)``.
+        Y: 0/1 ``(n, L)``, -1 for unknown.
 
     Returns:
         The gain in AUROC and z, each ``(L, L)``, with a in rows and b in columns.
@@ -134,7 +135,15 @@ def better_by(S: npt.ArrayLike, Y: npt.ArrayLike) -> tuple[Floats, Floats]:
     from scipy.special import ndtri, stdtr
     from scipy.stats import rankdata
 
-    scores, truth = np.asarray(S, np.float64), np.asarray(Y).astype(bool)
+    scores, given = np.asarray(S, np.float64), np.asarray(Y)
+    if (given < 0).any():
+        gain, z = np.zeros((given.shape[1],) * 2), np.full((given.shape[1],) * 2, -np.inf)
+        for at, column in enumerate(given.T):
+            known = column >= 0
+            if min((column == 1).sum(), (column == 0).sum()) >= FEWEST:
+                gain[:, at], z[:, at] = _better_at(scores[known], column[known], at)
+        return gain, z
+    truth = given.astype(bool)
     ranks = rankdata(scores, axis=0)
     ones = truth.sum(axis=0)
     wins = ranks.T @ truth - ones * (ones + 1) / 2
@@ -155,6 +164,14 @@ def better_by(S: npt.ArrayLike, Y: npt.ArrayLike) -> tuple[Floats, Floats]:
         ratio = gain[better[known], b] / np.sqrt(variance[known])
         z[better[known], b] = -ndtri(np.maximum(stdtr(rarer[b] - 1, -ratio), 1e-300))
     return gain, z
+
+
+def _better_at(S: Floats, y: npt.NDArray[Any], b: int) -> tuple[Floats, Floats]:
+    """Return :func:`better_by` of one column ``y`` (n,), whose own scores are those of ``b``."""
+    columns = np.repeat(np.zeros_like(y)[:, None], S.shape[1], axis=1)
+    columns[:, b] = y
+    gain, z = better_by(S, columns)
+    return gain[:, b], z[:, b]
 
 
 def _assignment(value: Floats, allowed: npt.NDArray[np.bool_]) -> Ints:
@@ -192,10 +209,11 @@ def swaps_by_counts(
 
     A column may move only if its count contradicts its own name (p <= 0.01, Bonferroni over the
     labels) and does not contradict the other name's. If, so rearranged, not three in four columns
-    fit their names, the data is no sample of the published, and counts say nothing.
+    fit their names, the data is no sample of the published, and counts say nothing. Columns that
+    are unknown on some rows are left out: whether those known are a sample of all cannot be told.
 
     Args:
-        Y: 0/1 ``(n, L)``, a sample of the published data.
+        Y: 0/1 ``(n, L)``, a sample of the published data; -1 for unknown.
         labels: L names.
         prevalence: published share of positives by name; names that are missing are left out.
         against: what to call its origin.
@@ -203,7 +221,8 @@ def swaps_by_counts(
     from scipy.special import ndtr
 
     truth = np.asarray(Y)
-    at = [j for j, name in enumerate(labels) if 0 < prevalence.get(name, 0) < 1]
+    known = np.flatnonzero((truth >= 0).all(axis=0)).tolist()
+    at = [j for j in known if 0 < prevalence.get(labels[j], 0) < 1]
     if len(at) < 2:
         return []
     share = np.array([prevalence[labels[j]] for j in at])

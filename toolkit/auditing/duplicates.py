@@ -115,9 +115,9 @@ class Duplicates:
         return [pair for pair in self.pairs if where[pair.first] != where[pair.second]]
 
     def conflicting(self, Y: npt.ArrayLike) -> list[Pair]:
-        """Return the pairs whose rows of labels ``Y`` (n, L) differ."""
+        """Return the pairs whose rows of labels ``Y`` (n, L) differ in what is known of both."""
         labels = np.asarray(Y)
-        return [p for p in self.pairs if (labels[p.first] != labels[p.second]).any()]
+        return [p for p in self.pairs if unlike(labels[p.first], labels[p.second]).any()]
 
     def facts(self) -> dict[str, Any]:
         """Return counts and calibration, JSON-able."""
@@ -128,6 +128,16 @@ class Duplicates:
             "groups_of_several": int((np.unique(self.groups, return_counts=True)[1] > 1).sum()),
             "calibration": None if self.calibration is None else vars(self.calibration),
         }
+
+
+def unlike(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Tell which labels ``(L,)`` of two images contradict each other; unknown ones do not.
+
+    >>> unlike(np.array([1, 0, -1]), np.array([0, 0, 1])).tolist()
+    [True, False, False]
+    """
+    found: npt.NDArray[np.bool_] = (first != second) & (first >= 0) & (second >= 0)
+    return found
 
 
 def find_duplicates(

@@ -146,7 +146,8 @@ def examine(
     """Run every check.
 
     Test rows are looked at, for faults of the data only: nothing that a model is chosen by comes
-    out. Label errors are learned on the development rows; test rows are only scored.
+    out. A label is examined on the images where it is known. Label errors are learned on the
+    development rows; test rows are only scored.
 
     Args:
         dataset: the data set.
@@ -173,7 +174,7 @@ def examine(
             f"embeddings: expected {len(dataset)} rows, one for each image, found {len(X)}: embed "
             "the data set again"
         )
-    X, stage = _filled(X), Stages(on_stage)
+    X, stage, partly = _filled(X), Stages(on_stage), bool((Y < 0).any())
     errors: dict[str, Any] = {}
     # probes are many small products, on which threads wait for each other more than they compute
     with threadpool_limits(1, "blas"):
@@ -204,7 +205,11 @@ def examine(
         health = file_health(dataset, hashes) + label_health(dataset, split)
     findings = [
         *links.link_findings(str(dataset.provenance.get("pairing", ""))),
-        *(label_error_findings(**errors, ids=dataset.ids, part=split.part) if errors else []),
+        *(
+            label_error_findings(**errors, ids=dataset.ids, part=split.part, partly=partly)
+            if errors
+            else []
+        ),
         *([] if duplicates is None else duplicate_findings(duplicates, dataset, split)),
         *health,
     ]
@@ -268,7 +273,7 @@ def _searchable(links: Links, learned: npt.NDArray[Any]) -> npt.NDArray[np.bool_
     if links.alignment is None or links.explanation is not None:
         return np.zeros(learned.shape[1], bool)
     describing = [label.state == "describes" for label in links.alignment.labels]
-    enough: npt.NDArray[np.bool_] = learned.sum(axis=0, dtype=np.int64) >= FEWEST_LEARNED
+    enough: npt.NDArray[np.bool_] = (learned == 1).sum(axis=0) >= FEWEST_LEARNED
     return enough & describing
 
 

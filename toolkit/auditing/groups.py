@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.auditing.alignment import ALPHA, normal_tail, testable
-from toolkit.auditing.linear_probe import standardized
+from toolkit.auditing.linear_probe import standardized, standardized_labels
 from toolkit.auditing.orders import Groups
 from toolkit.statistics.metrics import auroc, defined_mean
 
@@ -54,12 +54,13 @@ def group_alignment(
 
     A fault of one split, folder or batch of files hides in a test over all rows. The statistic is
     the sum over labels of score times label, both standardized over all rows; p-values are adjusted
-    by Bonferroni over the groups. Groups of all rows or of fewer than 20 are left out.
+    by Bonferroni over the groups. Groups of all rows or of fewer than 20 are left out. Labels that
+    are -1 on some rows count on the others, in the group and outside it by their mean there.
     """
     keep = testable(Y)
     labels, scores = np.asarray(Y)[:, keep], np.asarray(S)[:, keep]
-    s, y = standardized(scores), standardized(labels)
-    each = (s * y).sum(axis=1)
+    s, y = standardized(scores), standardized_labels(labels)
+    product, known = s * y, labels >= 0
     random = np.random.default_rng(seed)
     found = []
     used = {name: rows for name, rows in groups.items() if _LEAST <= len(rows) < len(y)}
@@ -68,8 +69,15 @@ def group_alignment(
         a, b = s[rows] - s[rows].mean(axis=0), y[rows]
         dealt = [np.vdot(a, random.permutation(b)) for _ in range(permutations)]
         reached = int((np.array(dealt) >= np.vdot(a, b) - 1e-9).sum())
-        error = np.sqrt(each[rows].var() / len(rows) + each[others].var() / len(others))
-        fall = (each[others].mean() - each[rows].mean()) / max(float(error), 1e-12)
+        # the share of either side's rows that knows a label; nothing is told by a label without
+        weight = [known[r].mean(axis=0) for r in (rows, others)]
+        both = (weight[0] > 0) & (weight[1] > 0)
+        own, rest = (
+            (product[r] * (both / np.where(both, share, 1))).sum(axis=1)
+            for r, share in zip((rows, others), weight, strict=True)
+        )
+        error = np.sqrt(own.var() / len(rows) + rest.var() / len(others))
+        fall = (rest.mean() - own.mean()) / max(float(error), 1e-12)
         inside, outside = (defined_mean(auroc(labels[r], scores[r])) for r in (rows, others))
         found.append(
             GroupAlignment(
@@ -89,19 +97,20 @@ def repeated_labels(Y: npt.ArrayLike, groups: Groups) -> list[str]:
 
     So it looks when the list of labels was started again for each part of a split: the group's own
     labels are then not in the data set at all. At least 20 rows of the group must carry labels, of
-    three different kinds or more, and 95 % of those be alike.
+    three different kinds or more, and 95 % of those be alike: in all that is known of both.
 
     Args:
-        Y: 0/1 ``(n, L)``.
+        Y: 0/1 ``(n, L)``, -1 for unknown.
         groups: name to rows, ascending.
     """
     labels = np.asarray(Y)
     found = []
     for name, rows in groups.items():
         own, first = labels[rows], labels[: len(rows)]
-        carry = own.any(axis=1) & (rows != np.arange(len(rows)))
-        if carry.sum() < _LEAST or len(np.unique(own[carry], axis=0)) < 3:
+        carry = ((own == 1) & (first >= 0)).any(axis=1) & (rows != np.arange(len(rows)))
+        if carry.sum() < _LEAST or len(np.unique(own[carry] == 1, axis=0)) < 3:
             continue
-        if (own[carry] == first[carry]).all(axis=1).mean() >= _ALIKE:
+        alike = (own == first) | (own < 0) | (first < 0)
+        if alike[carry].all(axis=1).mean() >= _ALIKE:
             found.append(name)
     return found

@@ -82,11 +82,15 @@ def file_health(dataset: Dataset, hashes: ImageHashes | None = None) -> list[Fin
 
 
 def label_health(dataset: Dataset, split: Split) -> list[Finding]:
-    """Return findings on the labels: empty, full, alike, too rare for the split, drifting."""
+    """Return findings on the labels: unknown, empty, full, alike, too rare, drifting."""
     Y, names = dataset.Y, dataset.labels
-    positives = Y.sum(axis=0, dtype=np.int64)
-    found = []
-    for bad, what in ((positives == 0, "no image"), (positives == len(Y), "every image")):
+    positives, known = (Y == 1).sum(axis=0), (Y >= 0).sum(axis=0)
+    found, partly = _unknown(dataset), known < len(Y)
+    one = [(positives == 0, "no image"), (positives == len(Y), "every image")]
+    one = [(bad & ~partly, what) for bad, what in one]
+    for bad, what in ((positives == 0, "no image"), (positives == known, "every image")):
+        one.append((bad & partly & (known > 0), f"{what} where it is known"))
+    for bad, what in one:
         chosen = [names[j] for j in np.flatnonzero(bad)]
         if chosen:
             text = f"{counted(len(chosen), 'label is', 'labels are')} on {what}: {listed(chosen)}"
@@ -94,20 +98,45 @@ def label_health(dataset: Dataset, split: Split) -> list[Finding]:
             found.append(Finding("warning", "one-class label", text, advice, {"labels": chosen}))
     alike: dict[bytes, list[str]] = {}
     for j in np.flatnonzero(positives).tolist():
-        alike.setdefault(np.packbits(Y[:, j]).tobytes(), []).append(names[j])
+        column = np.concatenate([Y[:, j] == 1, Y[:, j] < 0])
+        alike.setdefault(np.packbits(column).tobytes(), []).append(names[j])
     for same in alike.values():
         if len(same) > 1:
             text = f"the labels {listed(same)} are on exactly the same images"
             advice = "check whether one label file was copied over another"
             found.append(Finding("warning", "identical labels", text, advice, {"labels": same}))
     found += _too_rare(Y, names, split) + drift_findings(Y, names, split)
-    bare = int((Y.sum(axis=1) == 0).sum())
+    bare = int((Y == 0).all(axis=1).sum())
     if bare:
         text = f"{counted(bare, 'image')} ({bare / len(Y):.1%}) carry no label at all"
         advice = "make sure that no label means that none applies, not that nobody looked"
         evidence = {"images": bare, "share": bare / len(Y)}
         found.append(Finding("note", "unlabelled", text, advice, evidence))
     return found
+
+
+def _unknown(dataset: Dataset) -> list[Finding]:
+    """Return what nobody looked at: share of each label, and images of which nothing is known."""
+    unknown, names = dataset.unknown, dataset.labels
+    if not unknown.any():
+        return []
+    order = np.argsort(-unknown, kind="stable")
+    shown = listed([f"{names[j]} {unknown[j]:.1%}" for j in order if unknown[j]])
+    text = f"{unknown.mean():.1%} of the labels' cells are unknown, and left out: {shown}"
+    nothing = int((dataset.Y < 0).all(axis=1).sum())
+    if nothing:
+        text += f"; of {counted(nothing, 'image')} no label is known"
+    never = [names[j] for j in np.flatnonzero(unknown == 1)]
+    advice = "remember that every other finding is about the images where a label is known"
+    if never:
+        text += f"; known for no image: {listed(never)}"
+        advice += "; leave out the labels that are known for none"
+    evidence = {
+        "share": float(unknown.mean()),
+        "images": nothing,
+        "labels": dict(zip(names, unknown.tolist(), strict=True)),
+    }
+    return [Finding("note", "unknown labels", text, advice, evidence, weight=0.5)]
 
 
 def _too_rare(Y: npt.NDArray[Any], names: Sequence[str], split: Split) -> list[Finding]:
@@ -119,8 +148,8 @@ def _too_rare(Y: npt.NDArray[Any], names: Sequence[str], split: Split) -> list[F
         (split.development, FEWEST_LEARNED, "development", "folds can hardly learn from"),
         (split.test, FEWEST_TESTED, "test", "no score means much on"),
     ):
-        count = Y[rows].sum(axis=0, dtype=np.int64)
-        rare = np.flatnonzero((count < least) & Y.any(axis=0)).tolist()
+        count = (Y[rows] == 1).sum(axis=0)
+        rare = np.flatnonzero((count < least) & (Y == 1).any(axis=0)).tolist()
         if rare:
             chosen = {names[j]: int(count[j]) for j in rare}
             shown = listed([f"{name} {number}" for name, number in chosen.items()])

@@ -38,11 +38,10 @@ def audit_page(
     picture = Thumbnails(dataset.paths, budget=budget)
 
     def image(row: int) -> dict[str, str]:
-        given = zip(dataset.labels, dataset.Y[row], strict=True)
         return {
             "image": dataset.ids[row],
             "part": PART_NAMES[int(split.part[row])],
-            "carries": ", ".join(name for name, value in given if value == 1) or "no label",
+            "carries": dataset.carried(row),
             "picture": picture(row),
         }
 
@@ -61,6 +60,7 @@ def audit_page(
         findings=examined.findings,
         facts={"images": f"{len(dataset):,}", "labels": len(dataset.labels), **facts},
         alignment=examined.alignment,
+        partly=bool((dataset.Y < 0).any()),
         noise=examined.noise,
         first=first,
         by_label=dict(sorted(by_label.items())),
@@ -77,7 +77,9 @@ def published_page(findings: Sequence[Finding], rows: Sequence[Mapping[str, Any]
 
 
 def _render(*, title: str, findings: Sequence[Finding], **parts: Any) -> str:
-    nothing = dict.fromkeys(("alignment", "noise", "first", "by_label", "pairs", "published"))
+    nothing = dict.fromkeys(
+        ("alignment", "partly", "noise", "first", "by_label", "pairs", "published")
+    )
     return page_environment(TEMPLATES).get_template("page.html.j2").render(
         title=title, findings=findings, worst=worst(findings), **(nothing | parts)
     )  # fmt: skip

@@ -42,11 +42,11 @@ def out_of_fold_probabilities(
     Logistic regressions on the leading principal components of the embeddings, their strength
     chosen per label by out-of-fold log loss. Rows of no fold (-1) get the mean logit of the fold
     models, none of which saw them. A label without 5 positives and 5 negatives, or with one class
-    only outside some fold, is NaN.
+    only outside some fold, is NaN. Nothing is learned or chosen by cells of -1.
 
     Args:
         X: ``float (n, d)`` embeddings.
-        Y: 0/1 ``(n, L)``.
+        Y: 0/1 ``(n, L)``, -1 for unknown.
         fold: ``int (n,)``, from 0; -1 for rows to learn nothing from.
         components: how many principal components.
         strengths: scikit-learn's ``C``, ascending.
@@ -54,7 +54,7 @@ def out_of_fold_probabilities(
     """
     from toolkit.heads.logistic import solve
 
-    labels, folds = np.asarray(Y, np.uint8), np.asarray(fold)
+    labels, folds = np.asarray(Y), np.asarray(fold)
     if folds.shape != (len(labels),) or folds.max(initial=-1) < 1:
         raise DataError(
             f"fold: expected a number for each of {len(labels)} rows, two folds or more, found the "
@@ -64,12 +64,12 @@ def out_of_fold_probabilities(
     at = np.flatnonzero(testable(labels))
     for f in range(int(folds.max()) + 1):
         rest = labels[(folds >= 0) & (folds != f)][:, at]
-        at = at[(rest.any(axis=0)) & (~rest.all(axis=0))]
+        at = at[(rest == 1).any(axis=0) & (rest == 0).any(axis=0)]
     out = np.full(labels.shape, np.nan, np.float32)
     if not len(at):
         return out
-    weight = np.ones((len(labels), len(at)), np.float32)
-    found = solve(Z, labels[:, at], weight, folds, strengths, tol=1e-3, device=device)
+    yes, weight = ((labels[:, at] == 1).astype(np.uint8), (labels[:, at] >= 0).astype(np.float32))
+    found = solve(Z, yes, weight, folds, strengths, tol=1e-3, device=device)
     P = sigmoid(found.logits)
     learned = folds >= 0
     loss = np.stack([log_loss(labels[learned][:, at], p[learned]) for p in P])
@@ -111,18 +111,24 @@ def mislabelled(P: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
 
     Args:
         P: out-of-fold P(y = 1) ``(n, L)``.
-        Y: 0/1 ``(n, L)``.
+        Y: 0/1 ``(n, L)``; cells of -1 are unknown, not mistaken.
 
     Returns:
         Missing, then wrong; of each a figure that ranks, half an error added to its count, and the
         bound. NaN for labels whose probabilities are unknown.
     """
-    p, given = np.asarray(P, np.float64), np.asarray(Y).astype(bool)
+    p, (given, absent) = np.asarray(P, np.float64), _classes(Y)
     found = np.full((2, 2, p.shape[1]), np.nan)
-    for j in np.flatnonzero(~np.isnan(p).any(axis=0) & given.any(axis=0) & ~given.all(axis=0)):
-        yes, no = p[given[:, j], j], p[~given[:, j], j]
+    for j in np.flatnonzero(~np.isnan(p).any(axis=0) & given.any(axis=0) & absent.any(axis=0)):
+        yes, no = p[given[:, j], j], p[absent[:, j], j]
         found[:, :, j] = _bounds(yes, no), _bounds(1 - no, 1 - yes)
     return found
+
+
+def _classes(Y: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return where labels are given as 1 and where as 0, each ``bool (n, L)``."""
+    given = np.asarray(Y)
+    return given == 1, given == 0
 
 
 def _bounds(own: Floats, others: Floats) -> list[float]:
@@ -145,7 +151,7 @@ class LabelNoise:
         positives: rows that carry it.
         missing: at most as many positives are given as 0.
         wrong: at most as many negatives are given as 1.
-        share: both, as a share of all rows; its interval is from 0 to this.
+        share: both, as a share of all rows where it is known; its interval is from 0 to this.
     """
 
     label: str
@@ -164,22 +170,22 @@ def label_noise(P: npt.ArrayLike, Y: npt.ArrayLike, labels: Sequence[str]) -> li
 
     Args:
         P: out-of-fold P(y = 1) ``(n, L)``.
-        Y: 0/1 ``(n, L)``.
+        Y: 0/1 ``(n, L)``, -1 for unknown.
         labels: L names. Left out are those whose probabilities are unknown, and those with a bound
             above the number of their positives, which says nothing.
     """
-    most, given = mislabelled(P, Y)[:, 1], np.asarray(Y).astype(bool)
-    ones = given.sum(axis=0)
+    most, (given, absent) = mislabelled(P, Y)[:, 1], _classes(Y)
+    ones, zeros = given.sum(axis=0), absent.sum(axis=0)
     return [
         LabelNoise(
             label=name,
             positives=int(ones[j]),
             missing=float(most[0, j]),
             wrong=float(most[1, j]),
-            share=float(most[:, j].sum() / len(given)),
+            share=float(most[:, j].sum() / (ones[j] + zeros[j])),
         )
         for j, name in enumerate(labels)
-        if most[:, j].sum() <= min(ones[j], len(given) - ones[j])
+        if most[:, j].sum() <= min(ones[j], zeros[j])
     ]
 
 
@@ -194,23 +200,25 @@ def suspicion(P: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
     larger number of missing labels is taken, and the smaller one of wrong labels: for a rare label
     most confident disagreements on positives are not wrong but hard (a small dog, a baby held by a
     guitarist), and the mixture knows it, because hard positives get rarer towards the bottom of the
-    scores, and wrong ones do not. 0 where p is unknown.
+    scores, and wrong ones do not. 0 where p is unknown, and where the label is.
     """
-    given = np.asarray(Y).astype(bool)
-    p = np.asarray(P, np.float64)
-    mixture, counts = mislabelled(p, given)[:, 0], _confident(p, given)
+    given, no = _classes(Y)
+    p, rows = np.asarray(P, np.float64), (given | no).sum(axis=0)
+    mixture, counts = mislabelled(p, Y)[:, 0], _confident(p, given, no)
     missing, wrong = np.maximum(mixture[0], counts[0]), np.minimum(mixture[1], counts[1])
     ones = given.sum(axis=0) + missing - wrong
     m = np.clip(missing / np.maximum(ones, 1), *_RATES)
-    w = np.clip(wrong / np.maximum(len(given) - ones, 1), *_RATES)
+    w = np.clip(wrong / np.maximum(rows - ones, 1), *_RATES)
     q = np.clip(p, _EDGE, 1 - _EDGE)
     absent = q * m / (q * m + (1 - q) * (1 - w))
     false = (1 - q) * w / ((1 - q) * w + q * (1 - m))
-    found: Floats = np.nan_to_num(np.where(given, false, absent))
+    found: Floats = np.nan_to_num(np.where(given, false, np.where(no, absent, 0.0)))
     return found
 
 
-def _confident(p: Floats, given: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _confident(
+    p: Floats, given: npt.NDArray[np.bool_], absent: npt.NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
     """Count missing and wrong labels by confident learning, each ``(L,)``.
 
     A row counts as of a class if its probability of that class reaches the class's mean among the
@@ -218,8 +226,8 @@ def _confident(p: Floats, given: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]
     """
     ones = given.sum(axis=0)
     yes = p >= (p * given).sum(axis=0) / np.maximum(ones, 1)
-    no = 1 - p >= ((1 - p) * ~given).sum(axis=0) / np.maximum(len(p) - ones, 1)
-    missing, wrong = ~given & yes & (~no | (p > 0.5)), given & no & (~yes | (p < 0.5))
+    no = 1 - p >= ((1 - p) * absent).sum(axis=0) / np.maximum(absent.sum(axis=0), 1)
+    missing, wrong = absent & yes & (~no | (p > 0.5)), given & no & (~yes | (p < 0.5))
     return missing.sum(axis=0, dtype=np.float64), wrong.sum(axis=0, dtype=np.float64)
 
 
@@ -235,13 +243,13 @@ def suspects(
 
     Args:
         P: out-of-fold P(y = 1) ``(n, L)``, NaN for a label that could not be learned.
-        Y: 0/1 ``(n, L)``.
+        Y: 0/1 ``(n, L)``; a cell of -1 is never a suspect.
         labels: L names.
         top: how many, over all labels.
         each: how many of each label, in place of ``top``.
     """
-    p, given = np.asarray(P, np.float64), np.asarray(Y).astype(bool)
-    score = suspicion(p, given)
+    p, (given, _) = np.asarray(P, np.float64), _classes(Y)
+    score = suspicion(p, Y)
     if each is not None:
         place = (-score).argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
         score = np.where(place < each, score, 0)

@@ -5,11 +5,16 @@ leading principal components of the embeddings. Components are learned without l
 them on all rows lets no label leak. Everything that a permutation test needs of a label column y is
 the cross product ``Z_f' y_f`` of each fold f: the out-of-fold correlation follows from those
 without ever forming the scores.
+
+A label that is unknown on some rows (-1) learns from the others: of it the cross products are those
+of ``y - share of positives`` over the rows where it is known, the share being that of the training
+rows. All labels keep the one factorisation, for how features spread is learned without labels.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from toolkit.errors import DataError
 from toolkit.runtime.processor import cores
+from toolkit.statistics.arrays import shares
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -123,16 +129,22 @@ class LinearProbe:
         0 where a column has one value only. For labels that do not belong to the rows the score has
         expectation 0 in either class, because each fold's model centres on its own training rows
         and adds no intercept: pooling folds costs no more than a small bias of the ratio.
+
+        Where cells are -1 the products are over known rows; only the scores' spread there is taken
+        to be what it is over all rows.
         """
-        return self._correlations(np.asarray(Y)[self._order].astype(np.float32))
+        given = np.asarray(Y)
+        return self._correlations(_columns(given)[self._order], bool((given < 0).any()))
 
     def permuted(self, Y: npt.ArrayLike, permutations: int, seed: int = 0) -> Floats:
         """Return ``(permutations, L)``: :meth:`correlations` of ``Y`` (n, L), its rows permuted.
 
-        All labels of a row move together, so the labels keep their dependence on each other.
-        Batches have seeds of their own, so any number of threads draws the same permutations.
+        All labels of a row move together, so the labels keep their dependence on each other, and
+        what is unknown of a row stays with it. Batches have seeds of their own, so any number of
+        threads draws the same permutations.
         """
-        labels = np.ascontiguousarray(Y, dtype=np.float32)
+        given = np.asarray(Y)
+        partly, labels = bool((given < 0).any()), _columns(given)
         n, L = labels.shape
         size = max(1, _BATCH_CELLS // max(1, n * L))
 
@@ -140,19 +152,26 @@ class LinearProbe:
             random = np.random.default_rng((seed, start))
             count = min(size, permutations - start)
             places = np.stack([random.permutation(n) for _ in range(count)], axis=1)
-            return self._correlations(labels[places].reshape(n, -1)).reshape(count, L)
+            if not partly:
+                return self._correlations(labels[places].reshape(n, -1)).reshape(count, L)
+            # known rows' labels, then which rows these are, of all permutations
+            both = np.moveaxis(labels[places].reshape(n, count, 2, -1), 2, 1)
+            return self._correlations(both.reshape(n, -1), partly=True).reshape(count, -1)
 
         starts = range(0, permutations, size)
         # threads that share each small product wait for each other more than they compute
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(_THREADS, cores())) as pool:
-            return np.concatenate([np.empty((0, L)), *pool.map(batch, starts)])
+            found = list(pool.map(batch, starts))
+        return np.concatenate([np.empty((0, given.shape[1])), *found])
 
     def scores(self, Y: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return ``float32 (n, m)``: out-of-fold scores for the columns of ``Y`` (n, m).
 
-        They estimate ``P(y = 1) - share of positives`` among the training rows, linearly.
+        They estimate ``P(y = 1) - share of positives`` among the training rows, linearly; rows
+        where a label is -1 are scored and not learned from.
         """
-        W, _, _ = self._weights(np.asarray(Y)[self._order].astype(np.float32))
+        given = np.asarray(Y)
+        W, _, _ = self._weights(_columns(given)[self._order], bool((given < 0).any()))
         out = np.empty((len(self), W.shape[2]), np.float32)
         for f, (a, b) in enumerate(self._spans()):
             out[self._order[a:b]] = (self._sorted[a:b] - self._mean[f].astype(np.float32)) @ W[f]
@@ -165,23 +184,36 @@ class LinearProbe:
         A = self.Z[rows] - centre
         gram = (A.T @ A).astype(np.float64)
         gram[np.diag_indices(self._width)] += 1e-3 * len(rows) + 1e-9
-        labels = np.asarray(Y)[rows].astype(np.float32)
-        W = np.linalg.solve(gram, A.T @ (labels - labels.mean(axis=0)))
+        labels = centred_labels(np.asarray(Y)[rows])
+        W = np.linalg.solve(gram, A.T @ labels)
         scored: npt.NDArray[np.float32] = (self.Z - centre) @ W.astype(np.float32)
         return scored
 
-    def _weights(self, P: npt.NDArray[np.float32]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Coefficients ``(k, r, m)``, fold cross products and fold sums of ordered labels."""
+    def _weights(
+        self, P: npt.NDArray[np.float32], partly: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Coefficients ``(k, r, m)``, fold cross products and fold sums of ordered labels.
+
+        Of columns of :func:`_columns`; ``partly``: of labels unknown somewhere, so that there are
+        2 m of them.
+        """
         cross = np.stack([self._sorted[a:b].T @ P[a:b] for a, b in self._spans()])
         count = np.stack([P[a:b].sum(axis=0) for a, b in self._spans()])
         mean = self._mean.astype(np.float32)
         outside = cross.sum(axis=0) - cross
-        outside -= mean[:, :, None] * (count.sum(axis=0) - count)[:, None, :]
+        learned = count.sum(axis=0) - count
+        outside -= mean[:, :, None] * learned[:, None, :]
+        if partly:
+            yes, known = np.split(outside, 2, axis=2)
+            ones, rows = np.split(learned, 2, axis=1)
+            outside = yes - (ones / np.maximum(rows, 1))[:, None, :] * known
         return self._inverse @ outside, cross, count
 
-    def _correlations(self, P: npt.NDArray[np.float32]) -> Floats:
+    def _correlations(self, P: npt.NDArray[np.float32], partly: bool = False) -> Floats:
         n = len(self)
-        W, cross, count = self._weights(P)
+        W, cross, count = self._weights(P, partly)
+        if partly:
+            return self._known_correlations(W, cross, count)
         rate = count.sum(axis=0) / n
         mean = self._mean.astype(np.float32)
         # sum over held-out rows of (y - rate) times the score
@@ -195,6 +227,52 @@ class LinearProbe:
         out: Floats = np.zeros(len(spread))
         out[known] = shared[known] / np.sqrt(spread[known])
         return out
+
+    def _known_correlations(self, W: np.ndarray, cross: np.ndarray, count: np.ndarray) -> Floats:
+        """Return the correlations of labels that are unknown somewhere; see ``_weights``."""
+        n = len(self)
+        ones, rows = np.split(count.sum(axis=0, dtype=np.float64), 2)
+        rate = ones / np.maximum(rows, 1)
+        against, total = (
+            each[..., : len(rate)] - rate.astype(np.float32) * each[..., len(rate) :]
+            for each in (cross, count)
+        )
+        against -= self._mean.astype(np.float32)[:, :, None] * total[:, None, :]
+        shared = np.einsum("krm,krm->m", against, W, dtype=np.float64)
+        square = np.einsum("krm,krm->m", W, self._held_gram @ W, dtype=np.float64)
+        sums = np.einsum("kr,krm->m", self._held_sum, W, dtype=np.float64)
+        # the share of the scores' squares that falls on known rows, if it falls on any alike
+        spread = (square - sums**2 / n) * (rows / n) * (rows * rate * (1 - rate))
+        out: Floats = np.zeros(len(spread))
+        np.divide(shared, np.sqrt(np.maximum(spread, 0)), out=out, where=spread > 0)
+        return out
+
+
+def _columns(Y: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return labels as columns of floats; where some are -1, of yes and then of what is known."""
+    if not (Y < 0).any():
+        return np.ascontiguousarray(Y, dtype=np.float32)
+    return np.hstack([Y == 1, Y >= 0]).astype(np.float32)
+
+
+def centred_labels(Y: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Return ``float32 (n, m)``: labels less their share of positives, 0 where they are -1."""
+    given = np.asarray(Y)
+    labels = given.astype(np.float32)
+    if not (given < 0).any():
+        centred: npt.NDArray[np.float32] = labels - labels.mean(axis=0)
+        return centred
+    return np.where(given >= 0, labels - shares(given).astype(np.float32), np.float32(0))
+
+
+def standardized_labels(Y: npt.ArrayLike) -> Floats:
+    """Return label columns (n, m) with mean 0 and variance 1 where known, and 0 where -1."""
+    given = np.asarray(Y)
+    if not (given < 0).any():
+        return standardized(given)
+    rate = shares(given)
+    scaled: Floats = (given - rate) / np.maximum(np.sqrt(rate * (1 - rate)), 1e-12)
+    return np.where(given >= 0, scaled, 0.0)
 
 
 def standardized(values: npt.ArrayLike) -> Floats:

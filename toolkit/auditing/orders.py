@@ -38,9 +38,13 @@ class Pairing:
     rows: Ints
 
     def repaired(self, Y: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Return the labels ``Y`` (n, L) as they should stand; images without any get zeros."""
+        """Return the labels ``Y`` (n, L) as they should stand; images without any get zeros.
+
+        Where labels may be unknown (-1), theirs are.
+        """
         given = np.asarray(Y)
-        rows: npt.NDArray[Any] = np.where(self.rows[:, None] >= 0, given[self.rows], 0)
+        none = -1 if (given < 0).any() else 0
+        rows: npt.NDArray[Any] = np.where(self.rows[:, None] >= 0, given[self.rows], none)
         return rows.astype(given.dtype)
 
 

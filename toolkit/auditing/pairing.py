@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.auditing.alignment import ALPHA, Alignment, normal_tail, testable
-from toolkit.auditing.linear_probe import Floats, LinearProbe
+from toolkit.auditing.linear_probe import Floats, LinearProbe, standardized_labels
 from toolkit.auditing.orders import Pairing, shifted
 from toolkit.statistics.metrics import auroc, defined_mean
 
@@ -67,7 +67,7 @@ def explain(
 
     Args:
         probe: of the n images' embeddings, in the order in which the pairings count rows.
-        Y: 0/1 ``(n, L)`` as given.
+        Y: 0/1 ``(n, L)`` as given, -1 for unknown.
         found: the alignment of ``Y``.
         pairings: see :func:`~toolkit.auditing.orders.pairings`; shifts by any number of rows, see
             :func:`shift_profile`, are searched too.
@@ -132,8 +132,12 @@ def shift_profile(probe: LinearProbe, Y: npt.ArrayLike) -> Floats:
     from scipy.fft import irfft, next_fast_len, rfft
 
     n = len(probe)
-    labels = np.asarray(Y, np.float32)
-    centred = (labels - labels.mean(axis=0)) / np.maximum(labels.std(axis=0), 1e-6)
+    given = np.asarray(Y)
+    if (given < 0).any():
+        centred = standardized_labels(given).astype(np.float32)
+    else:
+        labels = given.astype(np.float32)
+        centred = (labels - labels.mean(axis=0)) / np.maximum(labels.std(axis=0), 1e-6)
     size = next_fast_len(2 * n - 1, real=True)
     features = np.conj(rfft(np.ascontiguousarray(probe.Z.T), size, axis=1))
     fit = np.zeros(size)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from toolkit.auditing.alignment import NO_LINK, NOT_AT_ALL, WEAKLY, Alignment
 from toolkit.auditing.columns import ColumnSwap
-from toolkit.auditing.duplicates import Duplicates, Pair
+from toolkit.auditing.duplicates import Duplicates, Pair, unlike
 from toolkit.auditing.findings import Finding, Severity, counted, p_text
 from toolkit.auditing.groups import GroupAlignment
 from toolkit.auditing.label_errors import LabelNoise, Suspect
@@ -185,8 +185,8 @@ def duplicate_findings(found: Duplicates, dataset: Dataset, split: Split) -> lis
         )
     if conflicts:
         Y, labels = dataset.Y, dataset.labels
-        unlike = [np.flatnonzero(Y[pair.first] != Y[pair.second]) for pair in conflicts]
-        differ = Counter(labels[j] for columns in unlike for j in columns.tolist())
+        columns = [np.flatnonzero(unlike(Y[pair.first], Y[pair.second])) for pair in conflicts]
+        differ = Counter(labels[j] for those in columns for j in those.tolist())
         most = listed([f"{name} {count}" for name, count in differ.most_common()])
         findings.append(
             Finding(
@@ -225,6 +225,7 @@ def label_error_findings(
     *,
     ids: Sequence[str],
     part: npt.NDArray[Any],
+    partly: bool = False,
 ) -> list[Finding]:
     """Return one finding: the likeliest errors, and how many there are at most where that is known.
 
@@ -234,14 +235,16 @@ def label_error_findings(
         by_label: the likeliest of each label that was looked through.
         ids: of the rows.
         part: of the split, ``int (n,)``.
+        partly: whether labels are unknown on some images, of which then nothing is said.
     """
     labels = {each.label for each in by_label}
     sentence = f"how many of {counted(len(labels), 'label')} are wrong cannot be told"
     if noise:
         worst = max(noise, key=lambda each: each.share)
         sentence = (
-            f"{worst.label} is missing or wrong on at most {worst.share:.1%} of images, with 95 % "
-            "confidence if errors fall on any image alike"
+            f"{worst.label} is missing or wrong on at most {worst.share:.1%} of images"
+            f"{' where it is known' if partly else ''}, with 95 % confidence if errors fall on any "
+            "image alike"
         )
         if len(noise) > 1:
             sentence += f", and each of {len(noise) - 1} other labels on fewer"

@@ -37,13 +37,15 @@ def alignment_table(found: Alignment) -> Table:
     """Return each label's linear probe against permuted labels."""
     from rich.text import Text
 
-    figures = ("positives", "AUROC", "z", "p (maxT)")
+    partly = any(label.unknown for label in found.labels)
+    figures = ("positives", *(["unknown"] if partly else []), "AUROC", "z", "p (maxT)")
     table = _table("labels against permuted labels (AUROC 0.5 is chance)", ["label"], figures)
     for label in found.labels:
         cells = ["–"] * 3
         if label.p is not None:
             cells = [f"{label.auroc:.3f}", f"{label.z:.1f}", f"{label.p_adjusted:.2g}"]
-        table.add_row(Text(label.label), f"{label.positives:,}", *cells, label.state)
+        shares = [f"{label.unknown:.1%}"] if partly else []
+        table.add_row(Text(label.label), f"{label.positives:,}", *shares, *cells, label.state)
     return table
 
 

@@ -97,6 +97,14 @@ SET: Group = {
         list[str] | None, None, metavar="KEY=VALUE", help="Any other setting; repeatable."
     )
 }
+UNKNOWN: Group = {
+    "unknown": option(
+        str,
+        "ignore",
+        help="Training: ignore unknown labels; negative, they are no; or selective, no where they "
+        "are hardly yes.",
+    )
+}
 MAKES: Group = MAKING | MACHINE | SEED | DATA
 FROZEN: Group = FEATURES | SET | WEIGHTS | VIEWS | CROPS | SPLIT | FOLDS | MAKES
 _COMMON: Group = {

@@ -233,13 +233,11 @@ class Dataset:
         """Share of images for which each label is unknown, ``float (L,)``."""
         return np.asarray((self.Y < 0).mean(axis=0))
 
-    def require_known(self, what: str) -> None:
-        """Raise DataError if a cell is unknown, for what cannot leave such cells out."""
-        if (self.Y < 0).any():
-            raise DataError(
-                f"{what}: expected every label known, found {self.unknown.mean():.1%} of the cells "
-                f"of {self.name} unknown; absent='no' at import takes them for no"
-            )
+    def carried(self, row: int) -> str:
+        """Return the labels that an image is known to carry, in words."""
+        values = self.Y[row]
+        names = [name for name, value in zip(self.labels, values, strict=True) if value == 1]
+        return ", ".join(names) or ("no label that is known" if (values < 0).any() else "no label")
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -80,7 +80,7 @@ class Calibration:
 
         Args:
             S: ``(n, L)`` out-of-sample scores.
-            Y: ``uint8 (n, L)``.
+            Y: ``int8 (n, L)``; cells of -1 are unknown and have no part in their label's map.
             fold: ``int (n,)``, at least 0.
 
         Returns:
@@ -91,11 +91,12 @@ class Calibration:
         nesting = Nesting(fold)
         for label in range(S.shape[1]):
             p, y = S[:, label].astype(np.float64), Y[:, label]
+            own, known = nesting.only(y >= 0), (p[y >= 0], y[y >= 0])
             support = np.array(
-                [int(y[nesting.learned_on(number)].sum()) for number in range(len(nesting.sets))]
+                [int(known[1][own.learned_on(number)].sum()) for number in range(len(own.sets))]
             )
-            fits = {name: _fit(name, p, y, nesting) for name in self._offered(int(support[0]))}
-            chosen = self._choose(fits, p, y, nesting, support)
+            fits = {name: _fit(name, *known, own) for name in self._offered(int(support[0]))}
+            chosen = self._choose(fits, *known, own, support)
             for left_out in nesting.folds:
                 rows = nesting.rows(left_out)
                 out[rows, label] = fits[chosen[left_out]][nesting.without(left_out)](p[rows])
@@ -168,7 +169,7 @@ def _fit(name: str, p: np.ndarray, y: np.ndarray, nesting: Nesting) -> list[Map]
         return [Map()] * sets
     if name == "isotonic":
         rows = [nesting.learned_on(number) for number in range(sets)]
-        return [Map(curve=_curve(p[at], y[at])) for at in rows]
+        return [Map(curve=_curve(p[at], y[at])) if len(at) else Map() for at in rows]
     X = np.column_stack(_both(p)) if name == "beta" else logits(p).astype(np.float64)[:, None]
     width = X.shape[1]
     found = solve_small(

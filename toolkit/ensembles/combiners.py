@@ -18,8 +18,8 @@ class Combiner(BaseEstimator, ABC):  # type: ignore[misc]
     """Base of the combiners; a subclass implements ``fit`` and ``combine``.
 
     Throughout, Z is ``float32 (n, M, L)``, logits of M members' out-of-sample scores, Y is
-    ``uint8 (n, L)`` and fold ``int (n,)``, at least 0. Constructors take options, all JSON-able;
-    what is learned are arrays whose names end in ``_``.
+    ``int8 (n, L)``, -1 where unknown, and fold ``int (n,)``, at least 0. Constructors take options,
+    all JSON-able; what is learned are arrays whose names end in ``_``.
     """
 
     name = ""

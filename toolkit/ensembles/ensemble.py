@@ -55,7 +55,8 @@ def ensemble(
     """Combine members into one, scored out of fold, and measure whether that helps.
 
     An ensemble that was made from the same inputs is returned as it is. What it gains is in
-    :func:`ensemble_facts`.
+    :func:`ensemble_facts`. Unknown labels have no weight in what is fitted and no place in what is
+    measured; a label of which no yes is known is one without positives.
 
     Args:
         members: names and patterns, as ``"a,mlp-*"`` or as a list, or members in hand; ``all`` is
@@ -101,7 +102,6 @@ def ensemble(
     if data is None and home is not None:
         data = _data_of(members)
     dataset = open_dataset(data, folder, progress)
-    dataset.require_known("ensemble")
     part = get_split(dataset, split, folder)
     fold = get_folds(dataset, part, folder, folds, seed=0)
     options = {

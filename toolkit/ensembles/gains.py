@@ -155,16 +155,20 @@ def measure_gains(
 def error_correlation(Y: np.ndarray, Z: np.ndarray) -> np.ndarray:
     """Return ``(M, M)``: correlation of members' errors ``y - p``, mean over labels.
 
+    Of each label over the rows where it is known; one that is known nowhere is left out.
     Members whose errors are alike add little to each other (Krogh & Vedelsby 1995).
     """
     members = Z.shape[1]
     total = np.zeros((members, members))
     for label in range(Z.shape[2]):
-        errors = Y[:, label, None] - sigmoid(Z[:, :, label])
+        known = Y[:, label] >= 0
+        errors = Y[known, label, None] - sigmoid(Z[known, :, label])
+        if not len(errors):
+            continue
         errors -= errors.mean(axis=0)
         spread = np.sqrt((errors**2).sum(axis=0)).clip(1e-12)
         total += (errors.T @ errors) / np.outer(spread, spread)
-    mean: np.ndarray = total / Z.shape[2]
+    mean: np.ndarray = total / max(1, int((Y >= 0).any(axis=0).sum()))
     return mean
 
 
@@ -240,8 +244,12 @@ def _labels(
         gain |= {"difference": _or_none(size), "p": _or_none(value)}
     adjusted, discovered = holm(p), benjamini_hochberg(p)
     both = (ensemble.raw, ensemble.scores)
-    ece = np.stack([calibration_error(joined.Y, S) for S in both], axis=1).tolist()
-    square = np.stack([brier(joined.Y, S) for S in both], axis=1).tolist()
+    ece, square = (
+        [list(map(_or_none, pair)) for pair in np.stack(each, axis=1).tolist()]
+        for each in zip(
+            *((calibration_error(joined.Y, S), brier(joined.Y, S)) for S in both), strict=True
+        )
+    )
     found = []
     for at, label in enumerate(joined.labels):
         pair = label_interval(ap[at], drawn[0].ap[:, at], positives[at])

@@ -23,7 +23,7 @@ class Joined:
         names: M member names.
         labels: L label names.
         ids: n development images that every member scored out of sample.
-        Y: ``uint8 (n, L)``, their labels.
+        Y: ``int8 (n, L)``, their labels; -1 is unknown.
         fold: ``int64 (n,)``, the data set's fold of each.
         Z: ``float32 (n, M, L)``, logits of the members' scores.
         rest: t other images (of the test part) that every member scored; their labels are not here.

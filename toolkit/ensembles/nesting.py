@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from itertools import combinations
 
 import numpy as np
@@ -36,6 +37,14 @@ class Nesting:
             self.keep[number, list(left_out)] = False
         self._number = {left_out: number for number, left_out in enumerate(self.sets)}
 
+    def only(self, known: np.ndarray) -> Nesting:
+        """Return the same sets on fewer rows: those where a label is known, ``bool (n,)``."""
+        if known.all():
+            return self
+        found = copy(self)
+        found.fold = self.fold[known]
+        return found
+
     def rows(self, fold: int) -> np.ndarray:
         """Return the rows of a fold."""
         return np.flatnonzero(self.fold == fold)
@@ -62,7 +71,7 @@ class Nesting:
             losses: of a set's number and rows, summed over the rows, ``(choices, ...)``.
 
         Returns:
-            NaN where there is nothing to evaluate on (fewer than three folds).
+            NaN where there is nothing to evaluate on (fewer than three folds, or no row in them).
         """
         table = {
             (number, fold): losses(number, self.rows(fold))
@@ -76,7 +85,7 @@ class Nesting:
             rows = sum(len(self.rows(other)) for other, _ in losses_on)
             out[fold] = (
                 np.sum([loss for _, loss in losses_on], axis=0) / rows
-                if losses_on
+                if rows
                 else np.full(shape, np.nan)
             )
         return out

@@ -26,7 +26,8 @@ class Stack(Combiner):
     C is chosen by log loss on rows that the model never saw, the rarer the label the more as for
     all labels together. Weights are not negative unless asked for (Breiman 1996): members are
     so alike that free signs fit their noise, and that much more of it (see
-    docs/decisions/0005-nesting.md).
+    docs/decisions/0005-nesting.md). A label learns and is chosen for on the rows where it is known;
+    those where it is not only help to say how far its members' logits spread.
 
     Args:
         cross_label: let a label also see the mean logits of the other labels.
@@ -81,20 +82,22 @@ class Stack(Combiner):
         found: list[Small] = []
         costs: list[dict[int | None, np.ndarray]] = []
         for label in range(labels):
-            X = self._features(Z, label, shared)
-            solved = solve_small(
-                X, Y[:, label], fold, keep, strength, **self._penalty(X, Z.shape[1])
-            )
+            X, known = self._features(Z, label, shared), Y[:, label] >= 0
+            penalty, own = self._penalty(X, Z.shape[1]), nesting.only(known)
+            X, y = (X, Y[:, label]) if known.all() else (X[known], Y[known, label])
+            solved = solve_small(X, y, own.fold, keep, strength, **penalty)
             found.append(solved)
             if choosing:
-                costs.append(nesting.costs(_Losses(X, Y[:, label], solved, len(self.strengths))))
+                costs.append(own.costs(_Losses(X, y, solved, len(self.strengths))))
         default = len(self.strengths) // 2
         at: dict[int | None, np.ndarray] = {}
         for left_out in (None, *nesting.folds):
             rows = slice(None) if left_out is None else fold != left_out
             at[left_out] = (
                 shrunk_choice(
-                    np.stack([cost[left_out] for cost in costs], axis=1), Y[rows].sum(0), default
+                    np.stack([cost[left_out] for cost in costs], axis=1),
+                    (Y[rows] == 1).sum(0),
+                    default,
                 )
                 if choosing
                 else np.zeros(labels, np.intp)

@@ -98,7 +98,7 @@ def fit_thresholds(
     precision is out of reach the threshold of highest precision is taken.
 
     Args:
-        Y: ``uint8 (n, L)``.
+        Y: ``int8 (n, L)``; cells of -1 are unknown and do not count.
         S: ``(n, L)`` scores in [0, 1] by models that did not see the row.
         fold: ``int (n,)``, at least 0.
         objective: see :func:`parse_objective`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from torch import nn
 
 from toolkit.errors import DataError
 from toolkit.finetuning.checkpoint import load_checkpoint, save_checkpoint
+from toolkit.finetuning.forward import outputs_of
 from toolkit.finetuning.journal import Journal
 from toolkit.finetuning.linear_probe import probe
 from toolkit.finetuning.networks import COUNT, Classifier
@@ -22,6 +24,13 @@ from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary
 from toolkit.finetuning.trainer import Callbacks, Metrics, Trainer
+from toolkit.heads.head import OneClassWarning
+from toolkit.heads.partial_labels import (
+    require_known_noes,
+    selective_weights,
+    taken_for_no,
+    temporary_head,
+)
 from toolkit.statistics.links import sigmoid
 from toolkit.statistics.origins import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
 
@@ -83,6 +92,7 @@ def fit(
     rows: SplitRows,
     settings: Settings,
     *,
+    unknown: str = "ignore",
     auxiliary: Auxiliary | None = None,
     seed: int = 0,
     precision: str = "fp32",
@@ -100,6 +110,7 @@ def fit(
             image is learned from in all runs but one, so weights are not chosen by it, and settings
             that would choose keep the last epoch's.
         settings: see :class:`~toolkit.finetuning.settings.Settings`.
+        unknown: what training makes of cells of -1: see :mod:`~toolkit.heads.partial_labels`.
         auxiliary: tasks to learn with the labels.
         seed: of everything random.
         precision: ``bf16`` or ``fp32``.
@@ -124,7 +135,7 @@ def fit(
         else:
             ended = _train_and_score(
                 run, network(), source, Y, settings, callbacks,
-                auxiliary=auxiliary, seed=seed, precision=precision, device=device,
+                unknown=unknown, auxiliary=auxiliary, seed=seed, precision=precision, device=device,
             )  # fmt: skip
             if file is not None and len(runs) > 1:
                 save_checkpoint(ended, file)
@@ -160,6 +171,7 @@ def _train_and_score(
     settings: Settings,
     callbacks: Callbacks,
     *,
+    unknown: str,
     precision: str,
     **more: Any,
 ) -> dict[str, Any]:
@@ -168,14 +180,24 @@ def _train_and_score(
         raise DataError("there are no training images: check the split")
     folder = None if callbacks.folder is None else callbacks.folder / run.name
     checkpoint = None if folder is None else folder / f"checkpoint{CHECKPOINT}"
-    pos_weight = positive_weights(Y, settings, run.train)
+    if unknown != "negative":
+        require_known_noes(Y[run.train])
     passes: dict[str, Any] = {"precision": precision, "on_batch": callbacks.check}
+    weight = None
+    if unknown != "ignore" and (Y[run.train] < 0).any():
+        if unknown == "negative":
+            Y = Y.copy()
+            Y[run.train] = taken_for_no(Y[run.train])
+        else:
+            weight = _selected(model, source, Y, run.train, **passes)
+    pos_weight = positive_weights(Y, settings, run.train)
+    passes |= {"weight": weight}
     begun = checkpoint is not None and checkpoint.is_file()
     if settings.probes_first and isinstance(model, Classifier) and not begun:
         probe(model, source, Y, run.train, pos_weight=pos_weight, **passes)
     trainer = Trainer(
         model, source, Y, run.train, run.validation, settings,
-        pos_weight=pos_weight, precision=precision, **more,
+        pos_weight=pos_weight, weight=weight, precision=precision, **more,
     )  # fmt: skip
     if callbacks.on_run is not None:
         callbacks.on_run(run.name, settings.epochs, len(run.train))
@@ -205,6 +227,25 @@ def _train_and_score(
         if not name.endswith(COUNT)
     }
     return {"state": state, "logits": logits, "history": trainer.history}
+
+
+def _selected(
+    model: nn.Module, source: Source, Y: np.ndarray, train: np.ndarray, **passes: Any
+) -> np.ndarray:
+    """Return the weights ``float32 (n, L)`` of training cells, known or taken for no; 0 elsewhere.
+
+    See :func:`~toolkit.heads.partial_labels.selective_weights`.
+    """
+    features: Any = nn.Identity()
+    if isinstance(model, Classifier):
+        features = model.eval().to(source.device).features
+    X = outputs_of(features, source, train, **passes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OneClassWarning)
+        head = temporary_head(source.device.type).fit(X, Y[train])
+    weight = np.zeros(Y.shape, np.float32)
+    weight[train] = selective_weights(head.predict_proba(X), Y[train])
+    return weight
 
 
 def _scored_rows(

@@ -26,6 +26,7 @@ def probe(
     train: np.ndarray,
     *,
     pos_weight: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
     precision: str = "fp32",
     on_batch: Check | None = None,
 ) -> None:
@@ -41,22 +42,26 @@ def probe(
         Y: ``int8 (n, L)``, -1 for unknown, of which only training rows are looked at.
         train: ``int64 (m,)``.
         pos_weight: ``float (L,)``, weight of a positive, or None.
+        weight: ``float32 (n, L)`` of cells, of which unknown ones with any are no; or None.
         precision: ``bf16`` or ``fp32``.
         on_batch: called before each batch of pictures.
     """
     network.eval().to(source.device)
     X, targets = outputs_of(network.features, source, train, precision, on_batch), Y[train]
+    cells = None if weight is None else weight[train]
+    if cells is not None:
+        targets = np.where((targets < 0) & (cells > 0), 0, targets)
     positives, negatives = ((targets == value).sum(0) for value in (1, 0))
-    weight = None
     if pos_weight is not None:
-        weight = np.where(targets == 1, pos_weight, 1.0).astype(np.float32)
+        own = np.where(targets == 1, pos_weight, 1.0).astype(np.float32)
+        cells = own if cells is None else cells * own
     varied = np.flatnonzero((positives > 0) & (negatives > 0))
     coef = np.zeros((Y.shape[1], X.shape[1]), np.float32)
     intercept = np.log((positives + 1) / (negatives + 1)).astype(np.float32)
     if len(varied):
         device = "cuda" if source.device.type == "cuda" else "cpu"
         head = LinearHead(normalise=False, device=device)
-        head.fit(X, targets[:, varied], None if weight is None else weight[:, varied])
+        head.fit(X, targets[:, varied], None if cells is None else cells[:, varied])
         coef[varied], intercept[varied] = head.coef_, head.intercept_
     with torch.no_grad():
         network.head.weight.copy_(torch.from_numpy(coef))

@@ -80,6 +80,8 @@ class Trainer:
         validation: ``int64 (v,)``, rows to measure on after each epoch; may be empty.
         settings: see :class:`~toolkit.finetuning.settings.Settings`.
         pos_weight: ``float (L,)``, weight of a positive, or None.
+        weight: ``float32 (n, L)`` of the training cells, of which unknown ones with any are no;
+            None for 1 where a cell is known, and 0 elsewhere.
         auxiliary: tasks to learn with the labels; their heads are no part of what is kept.
         seed: of everything random; the global generators are left as they were.
         precision: ``bf16`` for autocast, or ``fp32``.
@@ -99,6 +101,7 @@ class Trainer:
         settings: Settings,
         *,
         pos_weight: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
         auxiliary: Auxiliary | None = None,
         seed: int = 0,
         precision: str = "fp32",
@@ -112,6 +115,7 @@ class Trainer:
             self.network = self.network.to(memory_format=torch.channels_last)
         self.Y = torch.from_numpy(np.ascontiguousarray(Y, np.float32)).to(self.device)
         self.masked = bool((Y < 0).any())
+        self.weight = None if weight is None else torch.from_numpy(weight).to(self.device)
         self.loss = elementwise_loss(settings, pos_weight, self.device)
         self.tasks: TaskHeads | None = None
         if auxiliary is not None and auxiliary.tasks:
@@ -247,10 +251,10 @@ class Trainer:
         if self.source.pixels:
             batch = how.augmentation(batch, generator)
         batch, rows = prepared(batch, self.source), torch.from_numpy(at).to(self.device)
-        y = self.Y[rows]
+        y = self.Y[rows] if self.weight is None else self.Y[rows].clamp(0)
         targets = y * (1 - how.label_smoothing) + 0.5 * how.label_smoothing
         if self.masked:  # what is unknown is blended as what it is: nothing, of no weight
-            known = (y >= 0).float()
+            known = (y >= 0).float() if self.weight is None else self.weight[rows]
             targets = torch.cat([targets * known, known], 1)
         width = targets.shape[1]
         if self.tasks is not None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.ensembles.thresholds import Thresholds
@@ -54,7 +52,7 @@ def model_card(
         MemberError: it has no scores for the test images.
     """
     facts, scored = member.provenance(), held_out(dataset, split, member)
-    positives = dataset.Y[split.development].sum(axis=0, dtype=np.int64)
+    positives = (dataset.Y[split.development] == 1).sum(axis=0)
     rare = [label for label, count in zip(dataset.labels, positives, strict=True) if count < _FEW]
     lines = [
         f"# {markdown(member.name)}",
@@ -68,6 +66,7 @@ def model_card(
         f"- Data set `{dataset.name}` (digest `{dataset.digest[:16]}`): {len(dataset):,} images.",
         f"- Split `{split.name}`: {len(split.development):,} development images, "
         f"{len(split.test):,} test images that nothing was learned or tuned on.",
+        *_unknown(dataset),
         "",
         *_table(
             "label", "positives, development", "positives, test", "threshold",
@@ -76,7 +75,7 @@ def model_card(
     ]  # fmt: skip
     for at, label in enumerate(dataset.labels):
         low, high = thresholds.spread[at]
-        tested = int(dataset.Y[split.test, at].sum())
+        tested = int((dataset.Y[split.test, at] == 1).sum())
         cells = (f"{positives[at]:,}", f"{tested:,}", f"{thresholds.per_label[at]:.3f}")
         lines.append(markdown_line([label, *cells, f"{low:.3f} to {high:.3f}"]))
     lines += [
@@ -117,6 +116,14 @@ def model_card(
             f"{', '.join(map(markdown, rare))}."
         )
     return "\n".join(lines) + "\n"
+
+
+def _unknown(dataset: Dataset) -> Iterator[str]:
+    if dataset.unknown.any():
+        yield (
+            f"- {dataset.unknown.mean():.1%} of the labels' cells are unknown; they count in no "
+            "figure here."
+        )
 
 
 def _metrics(

@@ -21,6 +21,14 @@ from toolkit.heads.head import (
     Progress,
     warn_one_class,
 )
+from toolkit.heads.linear import LinearHead
+from toolkit.heads.partial_labels import (
+    check_unknown,
+    require_known_noes,
+    selective_weights,
+    taken_for_no,
+    temporary_head,
+)
 from toolkit.members.member import load_state, save_state
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
 from toolkit.storage.files import digest_file, read_json, write_json
@@ -54,6 +62,7 @@ def cross_fit(
     sample_weight: np.ndarray | None = None,
     aux: Mapping[str, np.ndarray] | None = None,
     labels: Sequence[str] | None = None,
+    unknown: str = "ignore",
     checkpoints: Checkpoints | None = None,
     on_progress: Progress | None = None,
 ) -> CrossFit:
@@ -69,13 +78,18 @@ def cross_fit(
         aux: what a head's auxiliary tasks learn from, arrays of n rows by name; each fold's model
             gets the rows that it learns from.
         labels: L names, for the warning of labels with one class; by default columns of Y.
+        unknown: what a fit makes of cells of -1: ``ignore``, ``negative`` (they are no) or
+            ``selective``, for which each fold's model goes by a temporary one that learned from the
+            same rows; see :mod:`~toolkit.heads.partial_labels`.
         checkpoints: where finished folds are kept, for heads that are fitted fold by fold.
         on_progress: called with 1 after each fold (or each step of a head that fits all at once).
 
     Raises:
-        DataError: shapes differ, or a fold has no rows.
-        UsageError: ``head`` is no head, or ``aux`` is given to a head without auxiliary tasks.
+        DataError: shapes differ, a fold has no rows, or no label is known not to apply.
+        UsageError: ``head`` is no head, ``aux`` is given to a head without auxiliary tasks, or
+            ``unknown`` is none of these.
     """
+    check_unknown(unknown)
     if not isinstance(head, OneVsRestHead):
         raise UsageError(f"head: expected an unfitted head, found {head!r}")
     labels = getattr(Y, "columns", None) if labels is None else labels
@@ -95,15 +109,29 @@ def cross_fit(
     fit = head.fit_folds if isinstance(head, FitsFolds) else head.fit
     if aux is not None and "aux" not in inspect.signature(fit).parameters:
         raise UsageError(f"aux: expected none, as {type(head).__name__} learns no auxiliary tasks")
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    partly = bool((Y[inside] < 0).any())
+    if unknown != "negative":
+        require_known_noes(Y[inside])
+    given, Y = Y, taken_for_no(Y) if partly and unknown != "ignore" else Y
+    temporary: list[LinearHead] = []
+    weights = {} if sample_weight is None else {"sample_weight": np.asarray(sample_weight)}
 
-    def learned(rows: np.ndarray) -> dict[str, Any]:
+    def learned(rows: np.ndarray, f: int | None = None) -> dict[str, Any]:
+        found = {key: values[rows] for key, values in weights.items()}
+        if temporary and f is not None:
+            chosen = selective_weights(temporary[f].predict_proba(X[rows]), given[rows])
+            for own in found.values():
+                chosen = chosen * own.reshape(len(rows), -1)
+            found = {"sample_weight": chosen}
         tasks = {} if aux is None else {"aux": {key: values[rows] for key, values in aux.items()}}
-        return {key: values[rows] for key, values in weights.items()} | tasks
+        return found | tasks
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OneClassWarning)  # one for all folds, below
-        if isinstance(head, FitsFolds):
+        if partly and unknown == "selective":
+            first = temporary_head(getattr(head, "device", "cpu"))
+            temporary += first.fit_folds(X[inside], given[inside], fold[inside])
+        if isinstance(head, FitsFolds) and not temporary:
             models = head.fit_folds(
                 X[inside], Y[inside], fold[inside], **learned(inside), on_progress=on_progress
             )
@@ -125,7 +153,7 @@ def _fold_by_fold(
     X: np.ndarray,
     Y: np.ndarray,
     fold: np.ndarray,
-    learned: Callable[[np.ndarray], dict[str, Any]],
+    learned: Callable[[np.ndarray, int], dict[str, Any]],
     checkpoints: Checkpoints | None,
     on_progress: Progress | None,
 ) -> list[OneVsRestHead]:
@@ -136,7 +164,7 @@ def _fold_by_fold(
         model = checkpoints.load(f, head) if checkpoints is not None else None
         if model is None:
             rows = np.flatnonzero((fold >= 0) & (fold != f))
-            model = clone(head).fit(X[rows], Y[rows], **learned(rows))
+            model = clone(head).fit(X[rows], Y[rows], **learned(rows, f))
             if checkpoints is not None:
                 checkpoints.save(f, model)
         models.append(model)

@@ -27,6 +27,7 @@ from toolkit.finetuning.protocols import (
 )
 from toolkit.finetuning.settings import Settings
 from toolkit.heads.auxiliary import WEIGHTINGS, check_tasks
+from toolkit.heads.partial_labels import check_unknown
 from toolkit.members.basis import Basis
 from toolkit.members.frozen import Settings as SettingsLike
 from toolkit.members.member import Member
@@ -68,6 +69,7 @@ def finetune(
     weighting: str = "uncertainty",
     aux_weight: float = 0.3,
     folds: int = 0,
+    unknown: str = "ignore",
     weights: str = "default",
     crop: str = "full",
     resume: bool = True,
@@ -105,6 +107,8 @@ def finetune(
         weighting: of the tasks: ``uncertainty`` (learned) or ``fixed``.
         aux_weight: of each task where weights are fixed.
         folds: train once per fold for out-of-fold scores; 0 for once.
+        unknown: as for :func:`~toolkit.members.frozen.ovr`; ``selective`` goes by logistic
+            regressions on the features of the network before it is trained.
         weights: ``default``, ``none`` (a random start) or a weights file.
         crop: ``center`` or ``full``.
         resume: go on from the last checkpoint.
@@ -129,6 +133,7 @@ def finetune(
     }
     row = row and canonical(row)  # results that share a run share all of it
     how, weights = _settings(protocol, row, given, parse_options(set), weights)
+    check_unknown(unknown, weights)
     own = DEFAULT if row is None else backbone_of(result(row))
     asked = backbone or own
     if tensorboard and not tensorboard_there():
@@ -145,6 +150,7 @@ def finetune(
     basis = Basis.open(data, split, folds or None, artifacts, progress)
     if name is None:
         made = _name(protocol, row, asked, own, how, tasks)
+        made += "" if unknown == "ignore" else f"-{unknown}"
         name = default_name(basis.artifacts, made, basis.dataset.name)
     chosen = choose_device(device)
     spec = FeatureSpec.parse(
@@ -171,6 +177,7 @@ def finetune(
             "size": size,
             "seed": spec.seed,
             "settings": how.facts(),
+            **({} if unknown == "ignore" else {"unknown": unknown}),
         },
     )
     return work.member(name, overwrite=overwrite, resume=resume, tensorboard=tensorboard)
@@ -346,6 +353,7 @@ class _Work:
                 Y[rows],
                 SplitRows(train, validation, test, fold),
                 self.how,
+                unknown=self.recipe.get("unknown", "ignore"),
                 auxiliary=Auxiliary(self.tasks, self.weighting, self.aux_weight, material),
                 seed=self.spec.seed,
                 precision=self.spec.precision,

@@ -15,6 +15,7 @@ from toolkit.data.split import Folds
 from toolkit.features.matrix import FeatureMatrix
 from toolkit.features.spec import FeatureSpec, features_of
 from toolkit.heads.head import OneVsRestHead
+from toolkit.heads.partial_labels import check_unknown
 from toolkit.heads.registry import head_options, make_head
 from toolkit.members.basis import Basis
 from toolkit.members.cross_fit import Checkpoints, cross_fit
@@ -37,6 +38,7 @@ def ovr(
     class_weight: str | None = "none",
     loss: str | None = None,
     seeds: int | None = None,
+    unknown: str = "ignore",
     set: Settings = None,
     weights: str = "default",
     views: str | Iterable[str] = "original",
@@ -65,6 +67,9 @@ def ovr(
         class_weight: ``none``, ``balanced`` or ``pos_weight``.
         loss: of ``mlp``: ``focal``, ``asl`` or ``bce``.
         seeds: of ``mlp``: initialisations to average.
+        unknown: what training makes of labels that are unknown for an image: ``ignore``,
+            ``negative`` (they are no) or ``selective`` (no where they are hardly yes, see
+            :func:`~toolkit.heads.partial_labels.selective_weights`); no metric counts them.
         set: further parameters of the head, by name or as ``key=value`` texts.
         weights: ``default``, ``none`` (a random start) or a weights file.
         views: ``original``, or ``original`` and ``hflip`` to average both.
@@ -89,6 +94,7 @@ def ovr(
             from other inputs.
         DataError: images changed since they were imported, or are too few.
     """
+    check_unknown(unknown)
     how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
     how |= {"pooling": pooling, "size": size, "layer": layer}
     spec = FeatureSpec.parse(features, views=views, crop=crop, **how)
@@ -100,7 +106,7 @@ def ovr(
     if head != "lightgbm":
         options |= {"device": choose_device(device)}
     estimator = make_head(head, **(options | head_options(set)))
-    return work.member(head, estimator, name=name, overwrite=overwrite)
+    return work.member(head, estimator, name=name, overwrite=overwrite, unknown=unknown)
 
 
 @dataclass(frozen=True)
@@ -127,10 +133,11 @@ class FrozenWork:
         Y[self.basis.split.test] = 0  # fitting has no business with the test labels
         return Y[matrix.rows], self.folds.fold[matrix.rows]
 
-    def name(self, head: str) -> str:
+    def name(self, head: str, unknown: str = "ignore") -> str:
         """Return the name of a member that was given none."""
         split = self.basis.split.name
         name = f"{head}-{self.spec.name}" + ("" if split == "paper" else f"-{split}")
+        name += "" if unknown == "ignore" else f"-{unknown}"
         return default_name(self.basis.artifacts, name, self.basis.dataset.name)
 
     def member(
@@ -143,6 +150,7 @@ class FrozenWork:
         kind: str = "head",
         more: Mapping[str, Any] | None = None,
         material: Material | None = None,
+        unknown: str = "ignore",
     ) -> Member:
         """Fit a head for all labels, scored out of fold, and save the member.
 
@@ -154,9 +162,10 @@ class FrozenWork:
             kind: the member's kind.
             more: further facts that enter the recipe.
             material: gives what the head's auxiliary tasks learn from, by image of the matrix.
+            unknown: see :func:`ovr`.
         """
         basis = self.basis
-        name = self.name(head) if name is None else safe_name(name, "member name")
+        name = self.name(head, unknown) if name is None else safe_name(name, "member name")
         keys = [key for key, _ in self.spec.keys(basis.artifacts)]
         recipe = {
             "command": "ovr" if kind == "head" else kind,
@@ -166,6 +175,7 @@ class FrozenWork:
             "split": basis.split.name,
             "folds": self.folds.k,
             **(more or {}),
+            **({} if unknown == "ignore" else {"unknown": unknown}),
             "options": estimator.get_params(),
         }
         facts = {key: value for key, value in recipe.items() if key != "options"}
@@ -194,6 +204,7 @@ class FrozenWork:
                     fold,
                     aux=None if material is None else material(matrix),
                     labels=basis.dataset.labels,
+                    unknown=unknown,
                     checkpoints=checkpoints,
                     on_progress=task.advance,
                 )

@@ -19,7 +19,7 @@ class Scored:
 
     Attributes:
         rows: ``int (n,)``, rows of the data set.
-        truth: ``uint8 (n, L)``.
+        truth: ``int8 (n, L)``; -1 is unknown.
         scores: ``float32 (n, L)``, by models that did not see the image.
     """
 

@@ -187,7 +187,11 @@ def reference_rows(dataset: Dataset, split: Split, part: str = "test") -> list[R
     none = score(truth, np.zeros(truth.shape), labels=dataset.labels)
     scored = none.labels_scored
     frequency = score(truth, np.broadcast_to(rate, truth.shape), labels=dataset.labels)
-    chance: Metrics = dict.fromkeys(METRICS) | {"accuracy": blind_scores(prevalence, rate).accuracy}
+    # each label by the images of which it is known: the share of these in all cells, times L
+    known = (truth >= 0).mean(axis=0)
+    weight = known / known.mean() if 0 < known.mean() < 1 else np.ones(len(rate))
+    right = weight * (1 - prevalence - rate + 2 * prevalence * rate)
+    chance: Metrics = dict.fromkeys(METRICS) | {"accuracy": float(right.mean())}
     defined = prevalence > 0
     if defined.any():
         p, q = prevalence[defined], rate[defined]
@@ -196,7 +200,11 @@ def reference_rows(dataset: Dataset, split: Split, part: str = "test") -> list[R
             "macro_precision": blind.macro_precision,
             "macro_recall": blind.macro_recall,
             "macro_f1": float((2 * p * q / (p + q)).mean()),
-            "micro_f1": float(2 * (p * q).sum() / (p.sum() + rate.sum())),
+            "micro_f1": float(
+                2
+                * (weight[defined] * p * q).sum()
+                / ((weight[defined] * p).sum() + (weight * rate).sum())
+            ),
             "map": frequency.metrics["map"],
             "auroc": frequency.metrics["auroc"],
         }

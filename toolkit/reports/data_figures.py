@@ -21,37 +21,46 @@ from toolkit.reports.drawing import (
     markup,
     most_frequent,
 )
+from toolkit.statistics.arrays import known_shares
 
 LINES, CELLS = 60, 40
 WIDTH = 5.2
 
 
 def label_distribution(dataset: Dataset) -> Picture:
-    """Positives of each label (the paper's first figure)."""
-    counts = dataset.Y.sum(axis=0, dtype=np.int64)
+    """Positives of each label (the paper's first figure), and how much of it is unknown."""
+    counts, unknown = (dataset.Y == 1).sum(axis=0), dataset.unknown
     order, rest = most_frequent(counts, LINES)
+    said = [f"{counts[at]:,}" + _unknown(unknown[at]) for at in order]
     alt = "Positives of each label: " + ", ".join(
-        f"{dataset.labels[at]} {counts[at]:,}" for at in order
+        f"{dataset.labels[at]} {text}" for at, text in zip(order, said, strict=True)
     )
     with label_lines([dataset.labels[at] for at in order]) as (figure, axes, place):
         bars = axes.barh(place, counts[order], color=COLOURS[0])
-        axes.bar_label(bars, [f"{value:,}" for value in counts[order]], padding=3, fontsize=8)
+        axes.bar_label(bars, said, padding=3, fontsize=8)
         axes.set_xlabel(f"positives among {len(dataset):,} images")
         axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.margins(x=0.14)
+        axes.margins(x=0.4 if unknown.any() else 0.14)
         svg = markup(figure, "labels", alt)
-    none = int((dataset.Y.sum(axis=1) == 0).sum())
+    none = int((dataset.Y == 0).all(axis=1).sum())
     caption = f"{none:,} images carry no label at all; an image can carry several."
+    if unknown.any():
+        caption += (
+            f" {unknown.mean():.1%} of the labels' cells are unknown, in brackets the share of "
+            "each label's; they count nowhere on this page."
+        )
     return Picture("Label distribution", caption + rest, svg)
 
 
 def distribution_by_split(dataset: Dataset, split: Split) -> Picture:
     """Share of positives in each part of the split (the paper's second figure)."""
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
-    shares = {name: 100 * dataset.Y[rows].mean(axis=0) for name, rows in parts.items() if len(rows)}
-    order, rest = most_frequent(dataset.Y.sum(axis=0, dtype=np.int64), LINES)
+    shares = {
+        name: 100 * known_shares(dataset.Y[rows]) for name, rows in parts.items() if len(rows)
+    }
+    order, rest = most_frequent((dataset.Y == 1).sum(axis=0), LINES)
     alt = f"Share of positives in {', '.join(shares)}: " + "; ".join(
-        f"{dataset.labels[at]} " + ", ".join(f"{each[at]:.1f} %" for each in shares.values())
+        f"{dataset.labels[at]} " + ", ".join(_percent(each[at]) for each in shares.values())
         for at in order
     )
     with label_lines([dataset.labels[at] for at in order]) as (figure, axes, place):
@@ -59,7 +68,8 @@ def distribution_by_split(dataset: Dataset, split: Split) -> Picture:
             style: Any = {"color": COLOURS[number], "marker": "osD"[number], "alpha": 0.8, "ms": 5}
             label = f"{name} ({len(parts[name]):,})"
             axes.plot(share[order], place, linestyle="none", label=label, **style)
-        axes.set_xlabel("images with the label, %")
+        partly = bool((dataset.Y < 0).any())
+        axes.set_xlabel("images with the label, %" + (" of those where it is known" * partly))
         axes.set_xlim(left=0)
         figure.legend(loc="outside upper left", ncols=3, fontsize=8)
         svg = markup(figure, "parts", alt)
@@ -68,19 +78,20 @@ def distribution_by_split(dataset: Dataset, split: Split) -> Picture:
 
 
 def co_occurrence(dataset: Dataset) -> Picture:
-    """How often images with one label carry another, in percent."""
-    order, rest = most_frequent(dataset.Y.sum(axis=0, dtype=np.int64), CELLS)
+    """How often images with one label carry another that is known of them, in percent."""
+    order, rest = most_frequent((dataset.Y == 1).sum(axis=0), CELLS)
     order = np.sort(order)
     names = [dataset.labels[at] for at in order]
-    Y = dataset.Y[:, order].astype(np.float64)
-    counts = Y.T @ Y
-    own = np.diag(counts)
-    share = 100 * counts / np.maximum(own, 1)[:, None]
+    together, both = known_together(dataset.Y[:, order])
+    partly = bool((dataset.Y < 0).any())
+    share = 100 * together / np.maximum(both, 1)
+    if partly:  # of no image with the one is the other known
+        share[both == 0] = np.nan
     np.fill_diagonal(share, np.nan)
     pairs = [
         (value, names[a], names[b])
         for (a, b), value in np.ndenumerate(share)
-        if a != b and own[a] > 0
+        if a != b and both[a, b] > 0
     ]
     alt = "Labels that go together most: " + ", ".join(
         f"of images with {a}, {value:.0f} % carry {b}"
@@ -88,7 +99,33 @@ def co_occurrence(dataset: Dataset) -> Picture:
     )
     svg = heat_map(share, names, names, "together", alt, "%", 0, 100)
     caption = "Of the images that carry the row's label, the percentage that carry the column's."
+    if partly:
+        caption = (
+            "Of the images that carry the row's label and of which the column's is known, the "
+            "percentage that carry it; empty where there are none."
+        )
     return Picture("Labels that go together", caption + rest, svg)
+
+
+def known_together(Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return in how many images two labels are, and in how many the first is, the second known.
+
+    Args:
+        Y: ``int8 (n, L)``, -1 for unknown.
+
+    Returns:
+        Each ``float64 (L, L)``.
+    """
+    yes, known = ((Y == 1).astype(np.float64), (Y >= 0).astype(np.float64))
+    return yes.T @ yes, yes.T @ known
+
+
+def _unknown(share: float) -> str:
+    return f" ({100 * share:.0f} % unknown)" if share else ""
+
+
+def _percent(value: float) -> str:
+    return "unknown" if np.isnan(value) else f"{value:.1f} %"
 
 
 @contextmanager

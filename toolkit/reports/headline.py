@@ -15,8 +15,14 @@ def ranked_members(rows: Sequence[Row]) -> list[Row]:
     return sorted(ours, key=lambda row: -(row.metrics["map"] or -1.0))
 
 
-def headline(dataset: str, rows: Sequence[Row]) -> str:
-    """Return the paragraph; every figure in it is in the rows."""
+def headline(dataset: str, rows: Sequence[Row], unknown: float = 0.0) -> str:
+    """Return the paragraph; every figure in it is in the rows.
+
+    Args:
+        dataset: its name.
+        rows: the comparison's.
+        unknown: share of the test images' labels that nobody knows.
+    """
     ours = ranked_members(rows)
     if not ours:
         return (
@@ -63,8 +69,13 @@ def headline(dataset: str, rows: Sequence[Row]) -> str:
                 "among them is not settled by these images."
             )
     weak = [label for label, each in best.per_label.items() if (each["support"] or 0) < 20]
+    if unknown:
+        said.append(
+            f"{unknown:.1%} of the test images' labels are unknown and left out of every figure."
+        )
     if weak:
-        said.append(f"Fewer than 20 test images carry {listed(weak, 12)}: take those with care.")
+        carry = "are known to carry" if unknown else "carry"
+        said.append(f"Fewer than 20 test images {carry} {listed(weak, 12)}: take those with care.")
     return " ".join(said)
 
 

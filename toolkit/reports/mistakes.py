@@ -44,7 +44,8 @@ def contact_sheets(
     """Yield each label with up to ``each`` false alarms and misses, the most confident first.
 
     A mistake is confident where the score is at least half way (``SURE``) from the label's
-    threshold, of ``thresholds`` (L,), to 0 or 1. Labels without such mistakes are left out.
+    threshold, of ``thresholds`` (L,), to 0 or 1. Labels without such mistakes are left out, and so
+    are images of which a label is unknown.
     """
     predicted = binarize(scored.scores, thresholds) == 1
     for at, label in enumerate(dataset.labels):
@@ -53,7 +54,8 @@ def contact_sheets(
         # how far from the threshold to the end of the scale, in [0, 1]
         room = np.where(predicted[:, at], 1 - threshold, -threshold)
         sure = np.divide(gap, room, out=np.zeros_like(gap), where=room != 0)
-        wrong = np.flatnonzero((predicted[:, at] != truth) & (sure >= SURE))
+        known = scored.truth[:, at] >= 0
+        wrong = np.flatnonzero(known & (predicted[:, at] != truth) & (sure >= SURE))
         wrong = wrong[np.argsort(-sure[wrong], kind="stable")]
         kinds = {"false alarm": wrong[~truth[wrong]], "missed": wrong[truth[wrong]]}
         found = [
@@ -62,7 +64,7 @@ def contact_sheets(
                 kind,
                 label,
                 float(scored.scores[place, at]),
-                _words(dataset.labels, scored.truth[place] == 1),
+                dataset.carried(int(scored.rows[place])),
                 _words(dataset.labels, predicted[place]),
                 picture(int(scored.rows[place])),
             )

@@ -84,10 +84,11 @@ def report_page(
             "labels": str(len(dataset.labels)),
             "split": split.name,
             "test images": f"{len(split.test):,}",
+            **({"unknown": f"{dataset.unknown.mean():.1%}"} if dataset.unknown.any() else {}),
             "toolkit": importlib.metadata.version("toolkit"),
             **facts,
         },
-        headline=headline(dataset.name, rows),
+        headline=headline(dataset.name, rows, float((dataset.Y[split.test] < 0).mean())),
         table=table,
         columns=columns,
         groups=[
@@ -119,7 +120,8 @@ def _data_parts(
     dataset: Dataset, split: Split, journals: dict[str, list[dict[str, Any]]]
 ) -> list[Part]:
     validation = dataset.Y[split.validation]
-    none = 1 - float(validation.mean()) if len(validation) else None
+    known = validation[validation >= 0]
+    none = 1 - float(known.mean()) if len(known) else None
     return [
         ("data", lambda: [data_figures.label_distribution(dataset)]),
         ("data", lambda: [data_figures.distribution_by_split(dataset, split)]),
@@ -133,6 +135,7 @@ def _score_parts(
 ) -> list[Part]:
     scored = {member.name: held_out(dataset, split, member) for member in best}
     first = {row.name: scored[row.name] for row in rows}
+    known = (scored[best[0].name].truth >= 0).sum(axis=0)
     ensembles = [member for member in best if member.kind == "ensemble"][:_SHOWN]
 
     def weights() -> list[Picture]:
@@ -142,7 +145,7 @@ def _score_parts(
         return [Picture("Weights of an ensemble", why)]
 
     return [
-        ("scores", lambda: [score_figures.label_precision(rows, dataset.labels)]),
+        ("scores", lambda: [score_figures.label_precision(rows, dataset.labels, known)]),
         ("scores", lambda: [score_figures.precision_recall_curves(first, dataset.labels)]),
         ("scores", lambda: [score_figures.threshold_sweep(dataset, split, best[0])]),
         ("scores", lambda: [score_figures.reliability(first, dataset.labels)]),

@@ -25,7 +25,13 @@ from toolkit.reports.drawing import (
     markup,
     most_frequent,
 )
-from toolkit.statistics.metrics import binarize, decision_counts, metrics_from_counts
+from toolkit.statistics.metrics import (
+    binarize,
+    decision_counts,
+    metrics_from_counts,
+    rows_known,
+    shares,
+)
 
 _POINTS = 120
 _PANELS, _ACROSS = 24, 3
@@ -34,8 +40,14 @@ _STEPS = np.linspace(0.02, 0.98, 49)
 _DOTTED: Any = {"color": INK, "linewidth": 0.8, "linestyle": (0, (1, 2))}
 
 
-def label_precision(rows: Sequence[Row], labels: Sequence[str]) -> Picture:
-    """Average precision of each label with 95 % intervals, and what chance gives."""
+def label_precision(rows: Sequence[Row], labels: Sequence[str], known: np.ndarray) -> Picture:
+    """Average precision of each label with 95 % intervals, and what chance gives.
+
+    Args:
+        rows: of members, the best first.
+        labels: L names.
+        known: ``int (L,)``, test images of which each label is known.
+    """
     best = rows[0]
     support = np.array([int(best.per_label[label]["support"] or 0) for label in labels])
     order, rest = most_frequent(support, LINES)
@@ -47,16 +59,15 @@ def label_precision(rows: Sequence[Row], labels: Sequence[str]) -> Picture:
         for number, row in enumerate(rows):
             lines = place + 0.2 * (number - (len(rows) - 1) / 2)
             values = [row.per_label[labels[at]]["ap"] for at in order]
-            known = [np.nan if value is None else value for value in values]
+            defined = [np.nan if value is None else value for value in values]
             style: Any = {"color": COLOURS[number], "ms": 4, "label": brief(row.name)}
-            axes.plot(known, lines, "osD"[number % 3], **style)
+            axes.plot(defined, lines, "osD"[number % 3], **style)
             for line, at in zip(lines, order, strict=True):
                 pair = row.ap_ci.get(labels[at])
                 if pair is not None:
                     axes.plot(pair, [line] * 2, color=COLOURS[number], linewidth=1.2)
-        axes.plot(
-            support[order] / max(1, best.images), place, "|", color=INK, ms=12, label="chance"
-        )
+        chance = support[order] / np.maximum(1, known[order])
+        axes.plot(chance, place, "|", color=INK, ms=12, label="chance")
         axes.set(xlabel="average precision on the test images", xlim=(0, 1.02))
         figure.legend(loc="outside upper left", ncols=2, fontsize=8)
         svg = markup(figure, "ap", alt)
@@ -70,7 +81,7 @@ def label_precision(rows: Sequence[Row], labels: Sequence[str]) -> Picture:
 def precision_recall_curves(scored: Mapping[str, Scored], labels: Sequence[str]) -> Picture:
     """Precision over recall of each label, the commonest labels first."""
     title, first = "Precision and recall", next(iter(scored.values()))
-    support = first.truth.sum(axis=0, dtype=np.int64)
+    support, rate = (first.truth == 1).sum(axis=0), shares(first.truth)
     chosen, rest = most_frequent(support, _PANELS)
     chosen = chosen[support[chosen] > 0]
     if not len(chosen):
@@ -78,9 +89,9 @@ def precision_recall_curves(scored: Mapping[str, Scored], labels: Sequence[str])
     with _panels(len(chosen), "recall", "precision") as (figure, panels):
         for axes, at in zip(panels, chosen, strict=True):
             for number, (name, found) in enumerate(scored.items()):
-                recall, precision = _curve(found.truth[:, at], found.scores[:, at])
+                recall, precision = _curve(*_known(found, at))
                 axes.plot(recall, precision, **line_style(number), linewidth=1.3, label=brief(name))
-            axes.axhline(support[at] / len(first.rows), label="chance", **_DOTTED)
+            axes.axhline(rate[at], label="chance", **_DOTTED)
             axes.set_title(f"{brief(labels[at], 16)} ({support[at]:,})")
         alt = "Precision over recall, one panel per label, of " + ", ".join(scored)
         _legend(figure, panels[0])
@@ -92,12 +103,12 @@ def threshold_sweep(dataset: Dataset, split: Split, member: Member) -> Picture:
     """Metrics of the development images' out-of-sample scores as one threshold moves."""
     title = "One threshold for all labels"
     scored = developed(dataset, split, member)
-    if not scored.truth.any():
+    if not (scored.truth == 1).any():
         return Picture(title, f"Left out: {member.name} has no scores of development positives.")
     values: dict[str, list[float]] = {}
     for threshold in _STEPS:
         counts = decision_counts(scored.truth, binarize(scored.scores, float(threshold)))
-        for key, value in metrics_from_counts(*counts, len(scored.rows)).items():
+        for key, value in metrics_from_counts(*counts, rows_known(scored.truth)).items():
             values.setdefault(key.replace("_", " "), []).append(float(value))
     alt = f"Metrics of {member.name} as one threshold moves: " + ", ".join(
         f"{key} is highest at {_STEPS[int(np.nanargmax(each))]:.2f}" for key, each in values.items()
@@ -105,7 +116,8 @@ def threshold_sweep(dataset: Dataset, split: Split, member: Member) -> Picture:
     with drawn(WIDTH, 3.6) as (figure, axes):
         for number, (key, each) in enumerate(values.items()):
             axes.plot(_STEPS, each, **line_style(number), label=key)
-        axes.axhline(1 - float(scored.truth.mean()), label="accuracy of always no", **_DOTTED)
+        known = scored.truth[scored.truth >= 0]
+        axes.axhline(1 - float(known.mean()), label="accuracy of always no", **_DOTTED)
         axes.set(xlabel="threshold", xlim=(0, 1), ylim=(0, 1.04))
         figure.legend(loc="outside upper left", ncols=3, fontsize=8)
         svg = markup(figure, "sweep", alt)
@@ -119,7 +131,7 @@ def threshold_sweep(dataset: Dataset, split: Split, member: Member) -> Picture:
 def reliability(scored: Mapping[str, Scored], labels: Sequence[str]) -> Picture:
     """Share of positives over mean score, in bins of equal width: of all labels, and of each."""
     first = next(iter(scored.values()))
-    support = first.truth.sum(axis=0, dtype=np.int64)
+    support = (first.truth == 1).sum(axis=0)
     chosen, rest = most_frequent(support, _PANELS - 1)
     chosen = chosen[support[chosen] >= _ENOUGH]
     columns = [slice(None), *chosen]
@@ -128,7 +140,7 @@ def reliability(scored: Mapping[str, Scored], labels: Sequence[str]) -> Picture:
         for axes, at, title in zip(panels, columns, titles, strict=True):
             axes.plot([0, 1], [0, 1], **_DOTTED)
             for number, (name, found) in enumerate(scored.items()):
-                mean, share = _bins(found.truth[:, at].ravel(), found.scores[:, at].ravel())
+                mean, share = _bins(*_known(found, at))
                 axes.plot(mean, share, **line_style(number), marker=".", ms=4, label=brief(name))
             axes.set_title(title)
         alt = "Share of positives over mean score, one panel per label, of " + ", ".join(scored)
@@ -143,19 +155,29 @@ def reliability(scored: Mapping[str, Scored], labels: Sequence[str]) -> Picture:
 
 
 def member_correlation(scored: Mapping[str, Scored]) -> Picture:
-    """Correlation of the members' errors (score - label), mean over labels, the best first."""
+    """Correlation of the members' errors (score - label), mean over labels, the best first.
+
+    Each label's over the images of which it is known.
+    """
     title = "Correlation of members"
     names = tuple(scored)[:CELLS]
     if len(names) < 2:
         return Picture(title, "Left out: it takes two members.")
     shared = set.intersection(*(set(scored[name].rows.tolist()) for name in names))
-    errors = []
+    errors: list[np.ndarray] = []
     for name in names:
         here = np.isin(scored[name].rows, list(shared))
-        error = scored[name].scores[here].astype(np.float64) - scored[name].truth[here]
-        error -= error.mean(axis=0)
+        truth = scored[name].truth[here]
+        error = scored[name].scores[here].astype(np.float64) - truth
+        if (truth < 0).any():
+            error = np.ma.masked_array(error, truth < 0)
+            error = (error - error.mean(axis=0)).filled(0.0)
+        else:
+            error -= error.mean(axis=0)
         errors.append(error / np.maximum(np.linalg.norm(error, axis=0), 1e-12))
     stacked = np.stack(errors)
+    if (truth < 0).any():  # a label that is known of no image is left out of the mean
+        stacked = stacked[:, :, (truth >= 0).any(axis=0)]
     values = np.einsum("anl,bnl->abl", stacked, stacked).mean(axis=2)
     off = values[~np.eye(len(names), dtype=bool)]
     alt = f"Correlation of the errors of {len(names)} members: {off.min():.2f} to {off.max():.2f}"
@@ -183,7 +205,7 @@ def ensemble_weights(member: Member, dataset: Dataset) -> Picture:
     means = zip(notes["members"], weights.mean(axis=1), strict=True)
     alt = f"Weights of members for {weights.shape[1]} labels; mean over labels: "
     alt += ", ".join(f"{name} {value:.2f}" for name, value in means)
-    order, rest = most_frequent(dataset.Y.sum(axis=0, dtype=np.int64), CELLS)
+    order, rest = most_frequent((dataset.Y == 1).sum(axis=0), CELLS)
     order = np.sort(order)
     low, high = min(0.0, float(weights.min())), max(1e-6, float(weights.max()))
     columns = [dataset.labels[at] for at in order]
@@ -219,6 +241,13 @@ def _panels(count: int, x: str, y: str) -> Iterator[Any]:
 def _legend(figure: Any, panel: Any) -> None:
     lines, names = panel.get_legend_handles_labels()
     figure.legend(lines, names, loc="outside upper left", ncols=2, fontsize=8)
+
+
+def _known(found: Scored, at: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and scores of some columns, in one row, where the labels are known."""
+    truth, scores = found.truth[:, at].ravel(), found.scores[:, at].ravel()
+    known = truth >= 0
+    return (truth, scores) if known.all() else (truth[known], scores[known])
 
 
 def _curve(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

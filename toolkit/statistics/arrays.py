@@ -126,6 +126,16 @@ def shares(Y: npt.ArrayLike) -> Floats:
     return np.nan_to_num(ratio((array == 1).sum(axis=0), (array >= 0).sum(axis=0)))
 
 
+def known_shares(Y: npt.ArrayLike) -> Floats:
+    """Return ``(L,)`` as :func:`shares` does, but NaN for a label that is known on no row.
+
+    >>> known_shares([[1, -1], [0, -1]]).tolist()
+    [0.5, nan]
+    """
+    known = (np.asarray(Y) >= 0).any(axis=0)
+    return np.where(known, shares(Y), np.nan)
+
+
 def rows_known(Y: npt.ArrayLike) -> int | Array:
     """Return the number of rows, or, where labels are unknown, ``(L,)``: in how many each is."""
     truth = indicator(Y)
