@@ -107,8 +107,8 @@ def _shards(path: Path) -> Shards:
         return [each for split in splits for each in _saved(path / str(split), str(split))]
     if (path / _STATE).is_file():
         return _saved(path, "")
-    found = [file for file in _parquet(path) if _holds_images(file)]
-    if not found:
+    found = _parquet(path)  # one that is damaged, or of another kind, is refused, not left out
+    if not any(map(_holds_images, found)):
         raise DataError(f"{path}: expected Parquet files with a column of images, found none")
     splits = [part_named(file.stem) or PARTS.get(file.parent.name.lower(), "") for file in found]
     order = sorted(set(splits), key=splits.index)
@@ -345,7 +345,7 @@ def _recognises(path: Path) -> bool:
         return True
     if any(each.is_dir() and each.name in ("images", "annotations") for each in path.iterdir()):
         return False
-    return any(_holds_images(file) for file in _parquet(path)[:1])
+    return any(map(_holds_images, _parquet(path)[:3]))
 
 
 HUGGINGFACE = Format(_recognises, read)
