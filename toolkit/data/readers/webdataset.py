@@ -223,12 +223,11 @@ def _recognises(path: Path) -> bool:
     if not path.is_dir():
         return False
     inside = list(path.iterdir())
-    inside += [each for one in inside if one.is_dir() for each in one.iterdir()][:1000]
-    return any(_is_tar(each) for each in inside) and not any(map(_is_label_file, inside))
-
-
-def _is_label_file(path: Path) -> bool:
-    return path.suffix.lower() in (".csv", ".tsv", ".jsonl", ".ndjson", ".yaml")
+    inside += [each for one in inside if one.is_dir() for each in one.iterdir()]
+    others = (".csv", ".tsv", ".jsonl", ".ndjson", ".yaml")  # an archive may lie beside these
+    return any(map(_is_tar, inside)) and not any(
+        is_image_name(each.name) or each.suffix.lower() in others for each in inside
+    )
 
 
 WEBDATASET = Format(_recognises, read)
