@@ -325,7 +325,7 @@ def test_a_kind_of_address_that_cannot_be_opened_names_the_extra(
     def lacking(*_: Any, **__: Any) -> None:
         raise ImportError("Install s3fs to access S3")
 
-    with pytest.raises(DataError, match="no kind of address that fsspec knows"):
+    with pytest.raises(DataError, match="no kind of address that fsspec opens"):
         read_place("nonsense://a/b.jpg")
     with pytest.raises(DataError, match="expected a path for a file of this machine"):
         read_place("file:///etc/hostname")

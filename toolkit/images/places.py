@@ -33,6 +33,7 @@ CONNECTIONS = 32  # addresses are waited for, not computed
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 CONTAINERS = (".tar", ".parquet", ".arrow")
 _INSIDE = re.compile(rf"(?:{'|'.join(map(re.escape, CONTAINERS))})(?=[/\\])", re.IGNORECASE)
+_BRACKETS = re.compile(r"\[[^\]]*\]")  # of IPv6
 _AGAIN = (408, 425, 429)  # of HTTP's refusals, those that may be granted later
 
 
@@ -43,6 +44,18 @@ def is_address(place: str) -> bool:
     (True, False, False)
     """
     return _ADDRESS.match(place) is not None
+
+
+def is_local(address: str) -> bool:
+    """Tell whether an address leads to a file of this machine, or may by way of another.
+
+    A table from elsewhere must not lead out of its folder, so such addresses are not opened.
+
+    >>> is_local("file:///etc/passwd"), is_local("zip://a.jpg::/b.zip"), is_local("http://[::1]/a")
+    (True, True, False)
+    """
+    kind, _, rest = address.partition("://")
+    return kind.lower() in ("file", "local") or "::" in _BRACKETS.sub("", rest)
 
 
 def place_under(root: str | Path, file: str) -> str:
@@ -169,7 +182,7 @@ def _fetched(address: str) -> bytes:
 
 def _system(address: str) -> tuple[Any, str]:
     kind = address.partition("://")[0]
-    if kind.lower() in ("file", "local"):
+    if is_local(address):
         raise DataError(f"{address}: expected a path for a file of this machine, found an address")
     extra = "pip install 'toolkit[remote]', for s3:// with s3fs and for gs:// with gcsfs"
     try:
@@ -183,6 +196,8 @@ def _system(address: str) -> tuple[Any, str]:
     except ImportError as error:
         text = (str(error).splitlines() or [""])[0]
         raise DataError(f"{address} cannot be opened ({text}): {extra}") from error
-    except ValueError as error:
-        raise DataError(f"{address}: {kind}:// is no kind of address that fsspec knows") from error
+    except Exception as error:  # each kind has its own
+        raise DataError(
+            f"{address}: {kind}:// is no kind of address that fsspec opens ({error!r:.80})"
+        ) from error
     return system, str(path)

@@ -19,7 +19,7 @@ from toolkit.data.readers.course import (
     register,
 )
 from toolkit.errors import DataError, counted, listed
-from toolkit.images.places import in_container, is_address, is_there
+from toolkit.images.places import in_container, is_address, is_local, is_there
 from toolkit.storage.files import natural_key
 
 
@@ -177,7 +177,7 @@ def place_ids(files: Sequence[str]) -> list[str]:
 def _elsewhere(name: str, inside: str, root: Path) -> str:
     """Return an address, or a place in a container below ``root``, or nothing."""
     if is_address(name):
-        return name
+        return "" if is_local(name) else name
     there = bool(inside) and in_container(inside) and is_there(str(root / inside))
     return inside if there else ""
 
