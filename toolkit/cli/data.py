@@ -28,15 +28,15 @@ def add_to(app: typer.Typer) -> None:
 @command(data, name="import")
 def import_(
     run: Run,
-    path: Annotated[Path, typer.Argument(help="A folder, or a file of labels.")],
+    path: Annotated[str, typer.Argument(help="A folder, or a file of labels.")],
     name: Annotated[
         str | None, typer.Option(help="Name of the data set. Default: made from the path.")
     ] = None,
     format: Annotated[
         str | None,
         typer.Option(
-            help="csv (any table), coco, voc, yolo, imagefolder or folder (of label files). "
-            "Default: seen from the path."
+            help="csv (any table), coco, voc, yolo, imagefolder, folder (of label files), "
+            "huggingface or webdataset. Default: seen from the path."
         ),
     ] = None,
     image_column: Annotated[

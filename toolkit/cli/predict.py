@@ -20,7 +20,10 @@ def add_to(app: typer.Typer) -> None:
 def predict(
     run: Run,
     images: Annotated[
-        list[Path], typer.Argument(help="Folders, images, or CSV files with a column image.")
+        list[str],
+        typer.Argument(
+            help="Folders, images (also in a tar, or addresses), or CSV files with a column image."
+        ),
     ],
     model: Annotated[str, typer.Option(help="A member, an ensemble, or an exported folder.")],
     out: Annotated[

@@ -17,6 +17,7 @@ from toolkit.data.readers.course import image_ids
 from toolkit.data.readers.frame import read_frame
 from toolkit.data.synthetic import IMAGES, SYNTHETIC, painted_folder
 from toolkit.errors import DataError, listed
+from toolkit.images.places import is_address, place_under, read_place, reading_order, stamp
 from toolkit.pages.tables import html_table
 from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import choose_progress
@@ -24,7 +25,7 @@ from toolkit.statistics.arrays import shares
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.files import (
     DIGEST_BYTES,
-    digest_file,
+    digest_bytes,
     digest_of,
     folder_name,
     natural_key,
@@ -38,18 +39,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images in place on disk with their labels.
+    """Images in their places, on disk or elsewhere, with their labels.
 
     Attributes:
         name: folder name under ``artifacts/datasets``.
         root: folder that ``files`` are relative to.
         ids: image ids in natural order.
-        files: path of each image relative to ``root``.
+        files: place of each image: a path relative to ``root``, also into a tar, Parquet or Arrow
+            file below it, or an address; see :mod:`toolkit.images.places`.
         labels: label names, sorted.
         Y: ``(n, L)``: 1 where the image carries the label, 0 where not, -1 where nobody knows;
             ``int8``.
         digests: ``uint8 (n, 16)``, BLAKE2b of each file's bytes.
-        stats: ``int64 (n, 2)``, size in bytes and modification time in nanoseconds at import.
+        stats: ``int64 (n, 2)``, size in bytes and modification time in nanoseconds at import, of
+            the file that an image is or is in; of an address, its size and 0.
         shapes: ``int32 (n, 2)``, width and height in pixels; 0 where the header is unreadable.
         modes: Pillow's mode of each image ("RGB", "L", ...); empty where unreadable.
         provenance: where the labels came from: layout, pairing, source path.
@@ -136,6 +139,11 @@ class Dataset:
             absent=absent,
             missing=missing,
         )
+        if is_address(os.fspath(path)):
+            raise DataError(
+                f"{os.fspath(path)}: expected a folder or a file of labels on this machine, found "
+                "an address; a table of labels may name images by addresses"
+            )
         safe = folder_name(path) if name is None else safe_name(name, "data set name")
         progress = choose_progress(progress)
         with progress.task("reading images") as task:
@@ -174,7 +182,8 @@ class Dataset:
 
         Args:
             frame: one row per image.
-            image: the column with the path of each image.
+            image: the column with the place of each image: a path, also into a tar, Parquet or
+                Arrow file, or an address.
             labels: columns of yes and no, one per label (by default those that look so); or the
                 name of one column that holds the labels of each image, as lists or as text such as
                 ``cat|dog``.
@@ -191,7 +200,8 @@ class Dataset:
         base = Path.cwd() if root is None else root
         found = read_frame(frame, image, labels, separator, absent, base)
         with choose_progress(progress).task("reading images", len(found.files)) as task:
-            columns = read_files(found.root, image_ids(found.files), found.files, task.advance)
+            ids = found.ids or image_ids(found.files)
+            columns = read_files(found.root, ids, found.files, task.advance)
         provenance = {"layout": "frame", "annotations": None, "pairing": "by-id", "source": name}
         columns |= {"labels": found.labels, "Y": found.Y, "provenance": provenance}
         columns |= {"parts": tuple(found.parts)}
@@ -278,26 +288,33 @@ class Dataset:
 
     @cached_property
     def paths(self) -> list[str]:
-        """Absolute path of each image, as text."""
+        """Place of each image as text, understood wherever paths of images are taken.
+
+        An absolute path; ``/shards/000.tar/im1.jpg`` in a tar; ``/train.parquet/image/17`` for a
+        row of a column; an address as it is.
+        """
         root = str(self.root)
-        return [f"{root}/{file}" for file in self.files]
+        return [place_under(root, file) for file in self.files]
 
     def changed_since_import(self) -> list[int]:
-        """Return the rows whose file now has other content than when it was imported.
+        """Return the rows whose image now has other content than when it was imported.
 
-        A file is read again only where its size or time differ, so that 18,000 unchanged images
-        cost about 0.1 s. A file that is missing or cannot be read counts as changed.
+        An image is read again only where the size or time of its file differ, so that 18,000
+        unchanged images cost about 0.1 s. One that is missing or cannot be read counts as changed.
+        Addresses are not asked: their content is checked when they are read.
         """
         changed = []
-        for row, path in enumerate(self.paths):
+        noted = list(map(tuple, self.stats.tolist()))
+        for row in reading_order(self.files).tolist():
             try:
-                now = os.stat(path)
-                same = now.st_size == self.stats[row, 0] and now.st_mtime_ns == self.stats[row, 1]
-                if not same and digest_file(Path(path)) != self.digests[row].tobytes():
+                now = stamp(self.paths[row])
+                if now not in (None, noted[row]) and (
+                    digest_bytes(read_place(self.paths[row])) != self.digests[row].tobytes()
+                ):
                     changed.append(row)
             except OSError:  # it is missing, a folder, or may not be read
                 changed.append(row)
-        return changed
+        return sorted(changed)
 
     def require_unchanged(self) -> None:
         """Raise DataError if any image file changed or went away after import."""

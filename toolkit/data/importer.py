@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,15 @@ from PIL import Image
 from toolkit.data.readers.base import Options
 from toolkit.data.readers.course import image_ids
 from toolkit.data.readers.registry import FORMATS
-from toolkit.errors import DataError, check_choice
+from toolkit.errors import DataError, check_choice, counted, listed
+from toolkit.images.places import (
+    connections,
+    is_address,
+    place_under,
+    read_place,
+    reading_order,
+    stamp,
+)
 from toolkit.storage.files import digest_bytes
 
 PAIRINGS = ("by-id", "published")
@@ -77,28 +85,55 @@ def read_labelled(
     found = FORMATS[format].read(path, options)
     Y = found.Y[published_order(found.files)] if pairing == "published" else found.Y
     provenance = {**found.facts, "pairing": pairing, "source": str(path)}
-    columns = read_files(found.root, image_ids(found.files), found.files, on_progress)
-    columns |= {"labels": found.labels, "Y": Y, "provenance": provenance, "parts": found.parts}
+    ids = found.ids or image_ids(found.files)
+    gone: list[int] = []
+    skipping = gone if options.missing == "skip" else None
+    columns = read_files(found.root, ids, found.files, on_progress, skipping)
     remarks = [found.found, *found.remarks] if found.found else list(found.remarks)
+    parts = found.parts
+    if gone:
+        Y = np.delete(Y, gone, axis=0)
+        parts = [part for row, part in enumerate(parts) if row not in set(gone)]
+        shown = listed(found.files[row] for row in gone)
+        remarks.append(f"{counted(len(gone), 'image')} not there, left out: {shown}")
+    columns |= {"labels": found.labels, "Y": Y, "provenance": provenance, "parts": tuple(parts)}
     return Imported(found.root, columns, found.passed_over, remarks)
 
 
 def read_files(
-    root: Path, ids: Sequence[str], files: Sequence[str], on_progress: Advance | None = None
+    root: Path,
+    ids: Sequence[str],
+    files: Sequence[str],
+    on_progress: Advance | None = None,
+    gone: list[int] | None = None,
 ) -> dict[str, Any]:
     """Return the columns of a data set that describe its files: digests, sizes, times, headers.
 
+    Args:
+        root: folder that files are relative to.
+        ids: of n images.
+        files: their places.
+        on_progress: called with the number of images read since the last call.
+        gone: is given the rows of addresses where nothing is, which are left out; None for an
+            error.
+
     Raises:
-        DataError: a file cannot be read.
+        DataError: an image cannot be read.
     """
-    facts = _read_files(root, files, on_progress)
+    facts = _read_files([place_under(root, file) for file in files], on_progress, gone is not None)
+    there = [fact for fact in facts if fact is not None]
+    if gone is not None:
+        gone += [row for row, fact in enumerate(facts) if fact is None]
+        if not there:
+            raise DataError(f"none of {len(files)} images is there ({listed(files, 3)})")
+    kept = [row for row, fact in enumerate(facts) if fact is not None]
     return {
-        "ids": tuple(ids),
-        "files": tuple(files),
-        "digests": np.stack([np.frombuffer(fact.digest, np.uint8) for fact in facts]),
-        "stats": np.array([(fact.size, fact.mtime_ns) for fact in facts], np.int64),
-        "shapes": np.array([(fact.width, fact.height) for fact in facts], np.int32),
-        "modes": tuple(fact.mode for fact in facts),
+        "ids": tuple(ids[row] for row in kept),
+        "files": tuple(files[row] for row in kept),
+        "digests": np.stack([np.frombuffer(fact.digest, np.uint8) for fact in there]),
+        "stats": np.array([(fact.size, fact.mtime_ns) for fact in there], np.int64),
+        "shapes": np.array([(fact.width, fact.height) for fact in there], np.int32),
+        "modes": tuple(fact.mode for fact in there),
     }
 
 
@@ -130,26 +165,35 @@ class _FileFacts(NamedTuple):
     mode: str
 
 
-def _read_files(root: Path, files: Sequence[str], on_progress: Advance | None) -> list[_FileFacts]:
-    # files are read in threads: hashing and reading release the interpreter's lock
-    with ThreadPoolExecutor() as pool, warnings.catch_warnings():
+def _read_files(
+    places: Sequence[str], on_progress: Advance | None, skip: bool
+) -> list[_FileFacts | None]:
+    # images are read in threads: hashing and reading release the interpreter's lock
+    order = reading_order(places).tolist()
+    facts: list[_FileFacts | None] = [None] * len(places)
+    with ThreadPoolExecutor(connections(places)) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about odd headers
-        facts = []
-        for fact in pool.map(_file_facts, (root / file for file in files), chunksize=64):
-            facts.append(fact)
-            if on_progress is not None:
-                on_progress(1)
+        read = pool.map(partial(_file_facts, skip=skip), (places[row] for row in order))
+        try:
+            for row, fact in zip(order, read, strict=True):
+                facts[row] = fact
+                if on_progress is not None:
+                    on_progress(1)
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error, do not read all the rest
     return facts
 
 
-def _file_facts(path: Path) -> _FileFacts:
+def _file_facts(place: str, skip: bool) -> _FileFacts | None:
     try:
-        stat = os.stat(path)
-        data = path.read_bytes()
+        now = stamp(place)
+        data = read_place(place)
     except OSError as error:
-        raise DataError(f"image {path} cannot be read: {error.strerror}") from error
-    width, height, mode = _header(data)
-    return _FileFacts(digest_bytes(data), stat.st_size, stat.st_mtime_ns, width, height, mode)
+        if skip and is_address(place) and isinstance(error, FileNotFoundError):
+            return None
+        raise DataError(f"image {place} cannot be read: {error.strerror}") from error
+    size, mtime_ns = now or (len(data), 0)
+    return _FileFacts(digest_bytes(data), size, mtime_ns, *_header(data))
 
 
 def _header(data: bytes) -> tuple[int, int, str]:

@@ -245,9 +245,10 @@ def _fill(
     """
     ahead = max(4 * cores() * min(engine.batch, GROUP), 2 * engine.batch)
     preprocess = cache.key.backbone.preprocess
+    rows = images.reading_order(missing)
     with (
         ThreadPoolExecutor(1, "write") as writing,
-        closing(batches(images, missing, engine.batch, size, preprocess, ahead)) as decoded,
+        closing(batches(images, rows, engine.batch, size, preprocess, ahead)) as decoded,
     ):
         chunks = _Chunks(cache, engine, size, writing, on_progress)
         try:

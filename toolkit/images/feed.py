@@ -8,9 +8,11 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
+from toolkit.images.places import connections, is_address
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Image, Images
 from toolkit.runtime.processor import cores
@@ -30,6 +32,8 @@ def batches(
 ) -> Generator[Decoded]:
     """Decode images in order, in threads, some groups ahead of their use; close it after an error.
 
+    What is at addresses is fetched by many more threads, which wait while others decode.
+
     Args:
         images: where to find them.
         rows: ``int64 (m,)``, which of them.
@@ -48,12 +52,19 @@ def batches(
     group = min(batch, GROUP)
     starts = iter(range(0, len(rows), group))
     under_way: deque[Future[Decoded]] = deque()
+    fetchers = None
+    if any(map(is_address, images.files)):
+        fetchers = ThreadPoolExecutor(connections(images.files), "fetch")
     with decoding(), ThreadPoolExecutor(cores(), "decode", _use_one_thread) as readers:
 
         def begin(groups: int) -> None:
             for start in itertools.islice(starts, groups):
                 part = [images[row] for row in rows[start : start + group].tolist()]
-                under_way.append(readers.submit(decode_group, part, preprocess))
+                if fetchers is None:
+                    under_way.append(readers.submit(decode_group, part, preprocess))
+                else:
+                    data = [fetchers.submit(image.read) for image in part]
+                    under_way.append(readers.submit(_decode_fetched, part, data, preprocess))
 
         def decoded() -> Iterator[Decoded]:
             begin(max(1, ahead // group))
@@ -64,7 +75,16 @@ def batches(
         try:
             yield from _regrouped(decoded(), batch, chunk)
         finally:
+            if fetchers is not None:
+                fetchers.shutdown(wait=False, cancel_futures=True)
             readers.shutdown(wait=False, cancel_futures=True)
+
+
+def _decode_fetched(
+    images: Sequence[Image], data: Sequence[Future[bytes]], preprocess: Preprocess
+) -> Decoded:
+    there = [replace(image, data=each.result()) for image, each in zip(images, data, strict=True)]
+    return decode_group(there, preprocess)
 
 
 def decode_group(images: Sequence[Image], preprocess: Preprocess) -> Decoded:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from toolkit.errors import DataError
+from toolkit.images.places import connections, is_address, read_place
 from toolkit.images.sources import Image, Images
-from toolkit.storage.files import digest_bytes, digest_file
+from toolkit.storage.files import digest_bytes
 
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16")  # those that a PNG file holds
 
@@ -22,15 +23,21 @@ def given_images(given: Any) -> Images:
     """Return images in their order, each with the digest of its content.
 
     Args:
-        given: one path, Pillow image or array ``uint8 (h, w, 3)`` or ``(h, w)``; or several, as a
-            list, a column of a table, or an array ``uint8 (n, h, w, 3)``; three dimensions are
-            one picture. What is no file is
+        given: one place such as a path (see :mod:`toolkit.images.places`), Pillow image or array
+            ``uint8 (h, w, 3)`` or ``(h, w)``; or several, as a list, a column of a table, or an
+            array ``uint8 (n, h, w, 3)``; three dimensions are one picture. What is no file is
             encoded without loss.
 
     Raises:
         DataError: a file cannot be read, or something is no image.
     """
-    return Images.of(given_image(each, f"image {at}") for at, each in enumerate(several(given)))
+    listing = several(given)
+    names = (f"image {at}" for at in range(len(listing)))
+    addresses = [each for each in listing if isinstance(each, str) and is_address(each)]
+    if not addresses:
+        return Images.of(map(given_image, listing, names))
+    with ThreadPoolExecutor(connections(addresses)) as pool:
+        return Images.of(pool.map(given_image, listing, names))
 
 
 def several(given: Any) -> list[Any]:
@@ -53,7 +60,7 @@ def given_image(each: Any, name: str) -> Image:
     """Return one image with the digest of its content.
 
     Args:
-        each: a path, a Pillow image or an array.
+        each: a place (see :mod:`toolkit.images.places`), a Pillow image or an array.
         name: of what is no file.
 
     Raises:
@@ -62,7 +69,7 @@ def given_image(each: Any, name: str) -> Image:
     if isinstance(each, str | os.PathLike):
         path = os.fspath(each)
         try:
-            return Image(path, path, digest_file(Path(path)))
+            return Image(path, path, digest_bytes(read_place(path)))
         except OSError as error:
             raise DataError(f"image {path} cannot be read: {error.strerror}") from error
     if isinstance(each, np.ndarray):

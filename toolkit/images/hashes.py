@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from toolkit.images.decode import UndecodableError, decode_pillow
+from toolkit.images.places import connections, read_place, reading_order
 from toolkit.runtime.processor import cores
 
 Hashes = npt.NDArray[np.uint64]
@@ -48,18 +49,20 @@ class ImageHashes:
 
 
 def hash_images(
-    paths: Sequence[str | Path], on_image: Callable[[int], None] | None = None
+    paths: Sequence[str | os.PathLike[str]], on_image: Callable[[int], None] | None = None
 ) -> ImageHashes:
     """Decode every image, in threads, and return its hashes or why it cannot be decoded.
 
     Args:
-        paths: n files.
+        paths: n files, or other places (see :mod:`toolkit.images.places`).
         on_image: called with 1 for each image.
     """
-    found = []
-    with ThreadPoolExecutor(max(2, cores())) as pool:
-        for one in pool.map(_hashed, paths, chunksize=64):
-            found.append(one)
+    places = [os.fspath(path) for path in paths]
+    order = reading_order(places).tolist()
+    found: list[tuple[int, int, bool, str]] = [(0, 0, True, "")] * len(places)
+    with ThreadPoolExecutor(connections(places, max(2, cores()))) as pool:
+        for row, one in zip(order, pool.map(_hashed, (places[row] for row in order)), strict=True):
+            found[row] = one
             if on_image is not None:
                 on_image(1)
     difference, frequency, flat, problem = zip(*found, strict=True)
@@ -68,9 +71,9 @@ def hash_images(
     )
 
 
-def _hashed(path: str | Path) -> tuple[int, int, bool, str]:
+def _hashed(place: str) -> tuple[int, int, bool, str]:
     try:
-        data = Path(path).read_bytes()
+        data = read_place(place)
         grey = decode_pillow(data, _SIDE).convert("L")
     except OSError as error:
         return 0, 0, True, f"cannot be read: {error.strerror}"

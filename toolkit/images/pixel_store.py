@@ -120,7 +120,7 @@ class PixelStore(RowStore):
                 return 0
             if on_start is not None:
                 on_start(len(missing))
-            with closing(_decoded(images, missing, self.key)) as decoded:
+            with closing(_decoded(images, images.reading_order(missing), self.key)) as decoded:
                 for digests, pixels, reasons in decoded:
                     self.add(digests, pixels, reasons)
                     if on_progress is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.errors import DataError
+from toolkit.images.places import is_address, place_under, read_place, reading_order
 from toolkit.storage.files import DIGEST_BYTES, digest_bytes
 
 
@@ -19,7 +19,7 @@ class Image:
 
     Attributes:
         id: to report it by.
-        path: of its file.
+        path: its place, such as a file; see :mod:`toolkit.images.places`.
         digest: of its content.
         data: its content, where it is in memory.
     """
@@ -33,15 +33,16 @@ class Image:
         """Return its content.
 
         Raises:
-            DataError: the file is gone, or is not what the digest says any more.
+            DataError: it is gone, or is not what the digest says any more.
         """
         if self.data is not None:
             return self.data
         try:
-            data = Path(self.path).read_bytes()
+            data = read_place(self.path)
         except OSError as error:
+            remedy = "run it again" if is_address(self.path) else "import again"
             raise DataError(
-                f"image {self.path} cannot be read any more: {error.strerror}; import again"
+                f"image {self.path} cannot be read any more: {error.strerror}; {remedy}"
             ) from error
         if digest_bytes(data) != self.digest:
             raise DataError(f"image {self.path} changed after it was imported: import again")
@@ -53,7 +54,7 @@ class Images:
 
     Args:
         ids: n ids to report by.
-        files: n files.
+        files: n files, or other places.
         digests: ``uint8 (n, 16)``, of the files' content.
         root: folder that the files are relative to; paths are put together when they are used.
     """
@@ -91,13 +92,18 @@ class Images:
         found._data = {at: image.data for at, image in enumerate(rows) if image.data is not None}
         return found
 
+    def reading_order(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows in the order in which they are best read; those of files stay in theirs."""
+        ordered: np.ndarray = rows[reading_order([self.files[row] for row in rows.tolist()])]
+        return ordered
+
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Image:
         """Return one image."""
-        path = os.path.join(self.root, self.files[row])
+        path = place_under(self.root, self.files[row])
         return Image(self.ids[row], path, self.digests[row].tobytes(), self._data.get(row))
 
     def __iter__(self) -> Iterator[Image]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from PIL import Image
 
 from toolkit.images.decode import UndecodableError, decode_pillow
+from toolkit.images.places import read_place
 
 SIDE = 128
 BUDGET = 4_000_000
@@ -23,8 +24,10 @@ class Thumbnails:
         left: characters that may still be spent.
     """
 
-    def __init__(self, paths: Sequence[str | Path], side: int = SIDE, budget: int = BUDGET) -> None:
-        """Take the files of all rows; ``side`` is in pixels, ``budget`` in characters."""
+    def __init__(
+        self, paths: Sequence[str | os.PathLike[str]], side: int = SIDE, budget: int = BUDGET
+    ) -> None:
+        """Take the places of all rows; ``side`` is in pixels, ``budget`` in characters."""
         self._paths, self._side = paths, side
         self._made: dict[int, str] = {}
         self.left = budget
@@ -41,7 +44,7 @@ class Thumbnails:
 
     def _make(self, row: int) -> str:
         try:
-            picture = decode_pillow(Path(self._paths[row]).read_bytes(), self._side)
+            picture = decode_pillow(read_place(os.fspath(self._paths[row])), self._side)
         except (OSError, UndecodableError):
             return ""
         picture.thumbnail((self._side, self._side), Image.Resampling.LANCZOS)

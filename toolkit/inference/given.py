@@ -15,7 +15,9 @@ from PIL.Image import Image as Picture
 from toolkit.data.readers.course import image_id, is_image_name
 from toolkit.data.readers.folder import list_images
 from toolkit.errors import DataError, UsageError, listed
+from toolkit.images.containers import Columns, opened
 from toolkit.images.given import several
+from toolkit.images.places import CONTAINERS, in_container, is_address, is_there, place_under
 from toolkit.storage.files import natural_key
 
 logger = logging.getLogger(__name__)
@@ -26,14 +28,16 @@ Given = str | os.PathLike[str] | Picture | np.ndarray | Iterable[Any]
 def find_images(given: Given) -> Iterator[tuple[str, Source]]:
     """Yield name and source of each image, in order.
 
-    A single folder's images are named by their files' names; a CSV list's by what its column
-    ``image`` says, relative to the list; other files by their paths as given; pictures in memory by
-    their place among what is given, from 0. What else lies in a folder is passed over with a
+    A single folder's images, and a single tar's, are named by their files' names, rows of a single
+    Parquet or Arrow file by their column and number; a CSV list's by what its column
+    ``image`` says, relative to the list; other files and places as given; pictures in memory by
+    their number among what is given, from 0. What else lies in a folder is passed over with a
     warning; a link that leads nowhere is an image that cannot be read.
 
     Args:
-        given: a folder, an image file, a CSV file with a column ``image``, a picture of Pillow's,
-            a ``uint8 (h, w, 3)`` array; or several of these.
+        given: a folder, an image file, a tar, Parquet or Arrow file that holds images, another
+            place of an image (see :mod:`toolkit.images.places`), a CSV file with a column
+            ``image``, a picture of Pillow's, a ``uint8 (h, w, 3)`` array; or several of these.
 
     Raises:
         UsageError: a path is none of these, or the only one and not there.
@@ -44,9 +48,13 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
         if not isinstance(one, str | os.PathLike):
             yield str(place), one
             continue
-        path = Path(one)
-        if not os.fspath(one):
+        given_as = os.fspath(one)
+        if not given_as:
             raise UsageError("expected an image, a folder of images or a CSV list, found no path")
+        if is_address(given_as):
+            yield given_as, given_as
+            continue
+        path = Path(one)
         try:
             folder = path.is_dir()
         except OSError as error:  # a name longer than the system takes
@@ -65,14 +73,33 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
                 logger.warning("passed over in %s: %s", path, listed(others))
         elif path.suffix.lower() == ".csv" and path.is_file():
             yield from _listed(path)
-        elif len(listing) == 1 and not path.exists() and not path.is_symlink():
+        elif path.suffix.lower() in CONTAINERS and path.is_file():
+            for name in _held(path):
+                yield (name if len(listing) == 1 else f"{path}/{name}"), f"{path}/{name}"
+        elif len(listing) == 1 and not is_there(str(path)) and not path.is_symlink():
             raise UsageError(
                 f"expected an image, a folder of images or a CSV list, found no {path}"
             )
-        elif is_image_name(path.name):
+        elif is_image_name(path.name) or in_container(str(path)):
             yield str(path), str(path)
         else:
             raise UsageError(f"expected an image, a folder of images or a CSV list, found {path}")
+
+
+def _held(container: Path) -> list[str]:
+    """Return the names of the images in a tar, Parquet or Arrow file."""
+    try:
+        found = opened(str(container))
+    except OSError as error:
+        raise DataError(f"{container} cannot be read: {error.strerror}") from error
+    if isinstance(found, Columns):
+        column = next(iter(found.images), "")
+        names = [f"{column}/{row}" for row in range(found.rows)] if len(found.images) == 1 else []
+    else:
+        names = [name for name in found.names if is_image_name(name)]
+    if not names:
+        raise DataError(f"{container}: expected images or one column of bytes, found none")
+    return names
 
 
 def _listed(table: Path) -> Iterator[tuple[str, str]]:
@@ -86,6 +113,6 @@ def _listed(table: Path) -> Iterator[tuple[str, str]]:
             for row in rows:
                 name = (row["image"] or "").strip()
                 if name:
-                    yield name, str(table.parent / name)
+                    yield name, place_under(table.parent, name)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{table} cannot be read as a CSV file in UTF-8: {error}") from error

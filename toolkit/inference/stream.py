@@ -17,10 +17,11 @@ from toolkit.features.fill import fill_store
 from toolkit.features.key import CacheKey, store_folder
 from toolkit.images.given import given_image
 from toolkit.images.pixel_store import PixelKey, decode_pixels
+from toolkit.images.places import connections, is_address, read_place
 from toolkit.images.sources import Image, Images
 from toolkit.inference.given import Source
 from toolkit.inference.scorer import Scorer
-from toolkit.storage.files import digest_file
+from toolkit.storage.files import digest_bytes
 
 CHUNK = 2048
 PICTURES = 128
@@ -65,7 +66,8 @@ def score_images(
         engine: see :func:`toolkit.features.fill.fill_store`.
         device: ``cpu``, ``cuda`` or ``mps``.
         chunk: images at a time; fewer where their pixels would fill more than ``HELD_BYTES``, or
-            more than ``PICTURES`` are given in memory.
+            more than ``PICTURES`` are in memory: those given there, and those at addresses, which
+            are fetched once.
         make: builds an engine.
         on_progress: called with the number of images done since the last call.
 
@@ -78,33 +80,31 @@ def score_images(
     if keys:
         chunk = max(1, min(chunk, HELD_BYTES // sum(key.row_bytes for key in keys)))
     outcome = Outcome()
-    with ThreadPoolExecutor() as readers:
-        for part in _parts(images, chunk):
-            names = [name for name, _ in part]
-            sources = (source for _, source in part)
-            read = list(readers.map(_read, itertools.count(), sources, chunksize=64))
-            reasons = {at: each for at, each in enumerate(read) if isinstance(each, str)}
-            there = Images.of(each for each in read if not isinstance(each, str))
-            for store, load in zip(scorer.stores, loads, strict=True):
-                done = fill_store(
-                    there, store.key, load, artifacts, engine=engine, device=device, make=engines
-                )
-                reasons |= {int(each["image"]): each["reason"] for each in done.skipped}
-            batch = _Batch(there, artifacts, device)
-            for key in keys:
-                reasons |= batch.decode(key)
-            good = [row for row, at in enumerate(there.ids) if int(at) not in reasons]
-            scores = np.full((len(part), len(scorer.labels)), np.nan, np.float32)
-            if good:
-                scores[[int(there.ids[row]) for row in good]] = scorer.score(batch.take(good))
-            for at in np.flatnonzero(np.isnan(scores).any(axis=1)).tolist():
-                reason = reasons.get(at, "the model could not score it")
-                outcome.skipped.append({"image": names[at], "reason": reason})
-                scores[at] = np.nan
-            write(names, scores)
-            if on_progress is not None:
-                on_progress(len(part))
-            outcome.images += len(part)
+    for part in _parts(images, chunk):
+        names = [name for name, _ in part]
+        read = _read_all([source for _, source in part])
+        reasons = {at: each for at, each in enumerate(read) if isinstance(each, str)}
+        there = Images.of(each for each in read if not isinstance(each, str))
+        for store, load in zip(scorer.stores, loads, strict=True):
+            done = fill_store(
+                there, store.key, load, artifacts, engine=engine, device=device, make=engines
+            )
+            reasons |= {int(each["image"]): each["reason"] for each in done.skipped}
+        batch = _Batch(there, artifacts, device)
+        for key in keys:
+            reasons |= batch.decode(key)
+        good = [row for row, at in enumerate(there.ids) if int(at) not in reasons]
+        scores = np.full((len(part), len(scorer.labels)), np.nan, np.float32)
+        if good:
+            scores[[int(there.ids[row]) for row in good]] = scorer.score(batch.take(good))
+        for at in np.flatnonzero(np.isnan(scores).any(axis=1)).tolist():
+            reason = reasons.get(at, "the model could not score it")
+            outcome.skipped.append({"image": names[at], "reason": reason})
+            scores[at] = np.nan
+        write(names, scores)
+        if on_progress is not None:
+            on_progress(len(part))
+        outcome.images += len(part)
     outcome.images -= len(outcome.skipped)
     return outcome
 
@@ -115,7 +115,7 @@ def _parts(images: Iterable[tuple[str, Source]], chunk: int) -> Iterator[list[tu
     pictures = 0
     for image in images:
         part.append(image)
-        pictures += not isinstance(image[1], str)
+        pictures += not isinstance(image[1], str) or is_address(image[1])
         if len(part) == chunk or pictures == PICTURES:
             yield part
             part, pictures = [], 0
@@ -161,11 +161,19 @@ class _Batch:
         return np.hstack([self._known[key.hex] for key in keys])
 
 
+def _read_all(sources: Sequence[Source]) -> list[Image | str]:
+    """Return images by their place, or the reasons why they cannot be had, read in threads."""
+    places = [source for source in sources if isinstance(source, str)]
+    with ThreadPoolExecutor(connections(places)) as readers:
+        return list(readers.map(_read, itertools.count(), sources))
+
+
 def _read(at: int, source: Source) -> Image | str:
     """Return an image by its place, or the reason why its file cannot be had."""
     if not isinstance(source, str):
         return given_image(source, str(at))
     try:
-        return Image(str(at), source, digest_file(Path(source)))
+        data = read_place(source)
+        return Image(str(at), source, digest_bytes(data), data if is_address(source) else None)
     except OSError as error:
         return f"it cannot be read ({error.strerror})"

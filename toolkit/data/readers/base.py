@@ -26,6 +26,16 @@ PARTS = {
 }
 
 
+def part_named(name: str) -> str:
+    """Return the part of a split that a file's name tells, or an empty text.
+
+    >>> part_named("instances_val2017"), part_named("train-00000-of-00004"), part_named("photos")
+    ('validation', 'train', '')
+    """
+    words = name.replace("-", "_").lower().rstrip("0123456789").split("_")
+    return next((PARTS[word] for word in reversed(words) if word in PARTS), "")
+
+
 @dataclass(frozen=True)
 class Options:
     """How labels are read, where that cannot be seen.
@@ -68,13 +78,14 @@ class Labelled:
 
     Attributes:
         root: folder that ``files`` are relative to.
-        files: n image files, in natural order of their ids.
+        files: n image files or addresses, in natural order of their ids.
         labels: L label names, sorted.
         Y: ``(n, L)``: 1 yes, 0 no, -1 unknown.
         passed_over: names of files that are no images.
         facts: of the format, kept as the data set's provenance.
         parts: ``train``, ``validation`` or ``test`` of each image; empty without a split.
         found: what was found, in a sentence.
+        ids: of the images, in natural order; empty where they are the files' names without ending.
         remarks: what a person should know.
     """
 
@@ -86,6 +97,7 @@ class Labelled:
     facts: dict[str, Any] = field(default_factory=dict)
     parts: Sequence[str] = ()
     found: str = ""
+    ids: Sequence[str] = ()
     remarks: Sequence[str] = ()
 
 

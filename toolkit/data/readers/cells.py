@@ -90,6 +90,12 @@ def interpret(rows: Rows, options: Options) -> Table:
         for at, name in enumerate(rows.header)
         if at != image
     }
+    for place, line in zip(rows.places, rows.cells, strict=True):
+        if isinstance(line[image], bytes | dict):
+            raise DataError(
+                f"{place}: expected the place of an image, found {type(line[image]).__name__}; "
+                "images in a column are read from a Parquet file by format='huggingface'"
+            )
     names = [str(line[image]).strip() for line in rows.cells]
     split = _split_column(columns)
     parts = [] if split is None else [_part(cell, split, rows) for cell in columns.pop(split)]
@@ -214,7 +220,7 @@ def _from_lists(
     """Read lists of labels, or one label a row where images repeat, with confidences if given."""
     cells = columns[column]
     repeated = len(set(names)) < len(names)
-    separator = options.separator or _separator(cells)
+    separator = options.separator or separator_of(cells)
     sure = next((name for name in columns if name.strip().casefold() == "confidence"), None)
     verdicts = [1] * len(names) if sure is None else [value_of(cell) for cell in columns[sure]]
     if None in verdicts or -2 in verdicts:
@@ -246,7 +252,25 @@ def _from_lists(
     )
 
 
-def _separator(cells: Sequence[Any]) -> str:
+def list_column(rows: Rows, options: Options) -> str | None:
+    """Return the column that holds lists of labels, or None where columns are labels.
+
+    Raises:
+        DataError: see :func:`interpret`.
+    """
+    image = _image_column(rows, options)
+    columns = {
+        name: [line[at] for line in rows.cells]
+        for at, name in enumerate(rows.header)
+        if at != image
+    }
+    columns.pop(_split_column(columns) or "", None)
+    found = _label_columns(rows, columns, options)
+    return found if isinstance(found, str) else None
+
+
+def separator_of(cells: Sequence[Any]) -> str:
+    """Return what separates labels in texts: the commonest of ``|``, ``;`` and ``,``, or none."""
     texts = [cell for cell in cells if isinstance(cell, str) and not cell.strip().startswith("[")]
     counts = {each: sum(each in text for text in texts) for each in _SEPARATORS}
     best = max(counts, key=lambda each: counts[each])

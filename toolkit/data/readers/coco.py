@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.data.readers.base import PARTS, Format, Labelled, Options
+from toolkit.data.readers.base import Format, Labelled, Options, part_named
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import joined, matrix
 from toolkit.errors import DataError, counted
@@ -44,7 +44,7 @@ def read(path: Path, options: Options) -> Labelled:
                 raise DataError(f"{file}: image id {each['id']!r} stands twice")
             given[each["id"]] = set()
             names.append(str(each["file_name"]))
-            parts.append(_part(file))
+            parts.append(part_named(file.stem))
         for each in document["annotations"]:
             try:
                 given[each["image_id"]].add(categories[each["category_id"]])
@@ -85,11 +85,6 @@ def _files(folder: Path) -> list[Path]:
 
 def _root(file: Path) -> Path:
     return file.parent.parent if file.parent.name == "annotations" else file.parent
-
-
-def _part(file: Path) -> str:
-    words = file.stem.replace("-", "_").lower().rstrip("0123456789").split("_")
-    return next((PARTS[word] for word in reversed(words) if word in PARTS), "")
 
 
 def _document(file: Path) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from toolkit.data.readers.base import Labelled, Options
 from toolkit.data.readers.cells import Rows, interpret
-from toolkit.data.readers.course import image_ids
+from toolkit.data.readers.join import place_ids
 from toolkit.errors import DataError, UsageError, listed
+from toolkit.images.places import is_address, is_there
 from toolkit.storage.files import natural_key
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def read_frame(
 
     Args:
         frame: one row per image.
-        image: the column of paths.
+        image: the column of paths, or other places of images.
         labels: columns of labels; one column of lists or separated text; or None for what looks so.
         separator: between labels in a text.
         absent: see :class:`~toolkit.data.readers.base.Options`.
@@ -59,10 +60,14 @@ def read_frame(
     rows = Rows("the table", [str(column) for column in frame.columns], cells, places)
     options = Options(image_column=image, labels=wanted, separator=separator, absent=absent)
     table = interpret(rows, options)
-    paths = [os.path.abspath(os.path.join(root, name)) for name in table.names]
-    folder = Path(os.path.commonpath([os.path.dirname(path) for path in paths]))
-    files = [Path(path).relative_to(folder).as_posix() for path in paths]
-    absent_files = [f for f, path in zip(files, paths, strict=True) if not os.path.isfile(path)]
+    paths = [
+        name if is_address(name) else os.path.abspath(os.path.join(root, name))
+        for name in table.names
+    ]
+    own = [os.path.dirname(path) for path in paths if not is_address(path)]
+    folder = Path(os.path.commonpath(own or [os.path.abspath(root)]))
+    files = [p if is_address(p) else Path(p).relative_to(folder).as_posix() for p in paths]
+    absent_files = [f for f, path in zip(files, paths, strict=True) if not is_there(path)]
     if absent_files:
         raise DataError(
             f"expected {len(files)} image files, found {len(absent_files)} not there "
@@ -71,7 +76,7 @@ def read_frame(
     if len(set(paths)) < len(paths):
         twice = sorted({file for file in files if files.count(file) > 1})
         raise DataError(f"expected each image once, found {listed(twice, 3)} in several rows")
-    ids = image_ids(files)
+    ids = place_ids(files)
     order = sorted(range(len(ids)), key=lambda row: natural_key(ids[row]))
     return Labelled(
         folder,
@@ -79,6 +84,7 @@ def read_frame(
         table.labels,
         table.Y[order],
         parts=tuple(table.parts[at] for at in order) if table.parts else (),
+        ids=[ids[at] for at in order],
     )
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
 from toolkit.data.readers.base import Labelled, Options
-from toolkit.data.readers.course import AMBIGUOUS, aliases, image_id, is_image_name, register
+from toolkit.data.readers.course import (
+    AMBIGUOUS,
+    aliases,
+    image_id,
+    image_ids,
+    is_image_name,
+    register,
+)
 from toolkit.errors import DataError, counted, listed
+from toolkit.images.places import in_container, is_address, is_local, is_there
 from toolkit.storage.files import natural_key
 
 
@@ -57,8 +66,9 @@ def joined(
 ) -> Labelled:
     """Join rows of labels to the files that they name.
 
-    An image goes by its path below ``root``, by an absolute path in it, or, where that fits one
-    file alone, by the end of its path, its file name, its id, or the number in it.
+    An image goes by its address, by its place in a tar, Parquet or Arrow file below ``root``, by
+    its path below ``root``, by an absolute path in it, or, where that fits one file alone, by the
+    end of its path, its file name, its id, or the number in it.
 
     Args:
         source: the label file, for messages.
@@ -88,7 +98,8 @@ def joined(
     known = tails | aliases(ids, there, there) | aliases(bare, there, there) | {f: f for f in there}
     kept, files, missing, ambiguous = list[int](), list[str](), list[str](), list[str]()
     for row, name in enumerate(names):
-        file = known.get(name) or known.get(_inside(name, root))
+        inside = _inside(name, root)
+        file = known.get(name) or known.get(inside) or _elsewhere(name, inside, root)
         at = f" ({places[row]})" if places else ""
         if file:
             kept.append(row)
@@ -114,7 +125,8 @@ def joined(
     if len(set(files)) < len(files):
         twice = sorted({file for file in files if files.count(file) > 1}, key=natural_key)
         raise DataError(f"{source} names images in several rows ({listed(twice, 3)}): once each")
-    order = sorted(range(len(files)), key=lambda at: natural_key(image_id(files[at])))
+    ids = place_ids(files)
+    order = sorted(range(len(files)), key=lambda at: natural_key(ids[at]))
     rows = [kept[at] for at in order]
     return Labelled(
         root,
@@ -124,6 +136,7 @@ def joined(
         facts=facts,
         parts=tuple(parts[row] for row in rows) if parts else (),
         found=found,
+        ids=[ids[at] for at in order],
         remarks=remarks,
     )
 
@@ -140,10 +153,39 @@ def matrix(
     return Y
 
 
+def place_ids(files: Sequence[str]) -> list[str]:
+    """Return the ids of images: their places without ending.
+
+    Where all are at addresses, without what the addresses share up to a slash, and without what
+    follows a question mark, if they differ without it.
+
+    >>> place_ids(["s3://photos/a/im1.jpg?v=2", "s3://photos/b/im2.jpg"])
+    ['a/im1', 'b/im2']
+
+    Raises:
+        DataError: two have one id.
+    """
+    if not files or not all(map(is_address, files)):
+        return image_ids(files)
+    bare = [file.partition("?")[0] for file in files]
+    bare = bare if len(set(bare)) == len(bare) else list(files)
+    folders = zip(*(file.split("/")[:-1] for file in bare), strict=False)
+    shared = sum(1 for _ in takewhile(lambda each: len(set(each)) == 1, folders))
+    return image_ids([file.split("/", shared)[-1] for file in bare])
+
+
+def _elsewhere(name: str, inside: str, root: Path) -> str:
+    """Return an address, or a place in a container below ``root``, or nothing."""
+    if is_address(name):
+        return "" if is_local(name) else name
+    there = bool(inside) and in_container(inside) and is_there(str(root / inside))
+    return inside if there else ""
+
+
 def _inside(name: str, root: Path) -> str:
     """Return a path in ``root`` relative to it; a first folder of the root's name is taken off."""
     path = Path(name)
-    if ".." in path.parts:
+    if ".." in path.parts or is_address(name):
         return ""
     if path.is_absolute():
         return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""

@@ -5,15 +5,19 @@ from __future__ import annotations
 from toolkit.data.readers.base import Format
 from toolkit.data.readers.coco import COCO
 from toolkit.data.readers.folder import FOLDER
+from toolkit.data.readers.huggingface import HUGGINGFACE
 from toolkit.data.readers.imagefolder import IMAGEFOLDER
 from toolkit.data.readers.table import TABLE
 from toolkit.data.readers.voc import VOC
+from toolkit.data.readers.webdataset import WEBDATASET
 from toolkit.data.readers.yolo import YOLO
 
 FORMATS: dict[str, Format] = {
     "folder": FOLDER,
     "imagefolder": IMAGEFOLDER,
     "csv": TABLE,
+    "webdataset": WEBDATASET,
+    "huggingface": HUGGINGFACE,
     "coco": COCO,
     "yolo": YOLO,
     "voc": VOC,

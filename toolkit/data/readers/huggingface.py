@@ -1,0 +1,351 @@
+"""Labels from Hugging Face data sets on disk, and images in columns of Parquet and Arrow files.
+
+Formats: what ``save_to_disk`` of the library ``datasets`` writes (``state.json`` names Arrow files,
+``dataset_info.json`` has the features, ``dataset_dict.json`` the splits, one folder each), and
+Parquet as on the hub (``data/train-00000-of-00001.parquet``). Features also stand in the schema's
+metadata under ``huggingface``. An image is bytes, or a structure of ``bytes`` and ``path``; labels
+are a ClassLabel, a list of them, a list of texts, or columns of 0 and 1. Read with pyarrow alone;
+images stay in the files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import Any
+
+from toolkit.data.readers.base import PARTS, Format, Labelled, Options, part_named
+from toolkit.data.readers.cells import IMAGE_NAMES, LIST_NAMES, Rows
+from toolkit.data.readers.course import image_id
+from toolkit.data.readers.samples import Samples, container, first_twice, labelled
+from toolkit.errors import DataError, counted, listed
+from toolkit.images.containers import Columns, holds_bytes
+from toolkit.storage.files import natural_key
+
+_DICT, _STATE, _INFO = "dataset_dict.json", "state.json", "dataset_info.json"
+Shards = list[tuple[str, Path]]  # split and file
+Names = dict[str, list[str]]  # of the classes, by column
+
+
+def read(path: Path, options: Options) -> Labelled:
+    """Read a folder that ``save_to_disk`` wrote, a folder of Parquet shards, or one such file.
+
+    Raises:
+        DataError: a file is missing or damaged; no column or several are of images or of labels; a
+            class has no name; or see :func:`~toolkit.data.readers.samples.labelled`.
+    """
+    options.only(
+        "columns of images", "image_column", "labels", "label_prefix", "separator", "absent"
+    )
+    shards = _shards(path)
+    root = path if path.is_dir() else path.parent
+    files = [(split, file, _columns(file)) for split, file in shards]
+    features = [_features(file, columns) for _, file, columns in files]
+    image = _image_column(files[0], features[0], options)
+    header = [
+        field.name for field in files[0][2].schema if field.name != image and _plain(field.type)
+    ]
+    names = _names(features[0], header, shards[0][1])
+    for (_, file, columns), each in zip(files, features, strict=True):
+        lacking = [name for name in (image, *header) if name not in columns.schema.names]
+        if lacking or _names(each, header, file) != names or image not in columns.images:
+            raise DataError(
+                f"{file} and {shards[0][1]} differ in columns or names of classes "
+                f"({listed(lacking or ['classes'])}): they are not of one data set"
+            )
+    places, cells, paths, splits = list[str | None](), list[list[Any]](), list[Any](), list[str]()
+    numbers: dict[str, int] = {}
+    for split, file, columns in files:
+        rows, own_paths = _rows(file, columns, image, header, names)
+        empty = set(_empty(file, columns, image))
+        at = file.relative_to(root).as_posix()
+        places += [None if n in empty else f"{at}/{image}/{n}" for n in range(columns.rows)]
+        cells += rows
+        paths += own_paths
+        first = numbers.get(split, 0)
+        numbers[split] = first + columns.rows
+        splits += [split] * columns.rows
+    ids, how = _ids(paths, splits, numbers)
+    several = len(numbers) > 1
+    where = [f"row {row}" for split in numbers for row in range(numbers[split])]
+    where = [f"{split} {text}" for split, text in zip(splits, where, strict=True)]
+    where = [text.strip() for text in where]
+    rows_found = Rows(
+        str(path), [image, *header], [[i, *c] for i, c in zip(ids, cells, strict=True)], where
+    )
+    parts = [PARTS.get(split.lower()) or part_named(split) for split in splits]
+    left = [f.name for f in files[0][2].schema if f.name != image and f.name not in header]
+    chosen = _label_column(str(path), header, names, files[0][2], options)
+    own = header.index(chosen[0]) if len(chosen) == 1 and chosen[0] in header else None
+    lists = own is not None and (
+        chosen[0] in names or _is_list(files[0][2].schema.field(chosen[0]).type)
+    )
+    found = Samples(
+        rows_found,
+        places,
+        parts if several and all(parts) and len(set(parts)) > 1 else (),
+        [row for row, line in enumerate(cells) if lists and line[own or 0] is None],
+        names,
+        f"columns of images, {counted(len(files), 'file')}, ids from {how}",
+        "huggingface",
+        remarks=[f"columns left out, of other types: {listed(left)}"] if left else (),
+    )
+    return labelled(root, found, replace(options, image_column=image, labels=chosen))
+
+
+def _shards(path: Path) -> Shards:
+    if path.is_file():
+        if path.suffix.lower() not in (".parquet", ".arrow"):
+            raise DataError(f"{path}: expected a file ending in .parquet or .arrow")
+        return [("", path)]
+    if (path / _DICT).is_file():
+        splits = _json(path / _DICT).get("splits")
+        if not isinstance(splits, list) or not splits:
+            raise DataError(f"{path / _DICT}: expected a list of splits, found {splits!r:.60}")
+        return [each for split in splits for each in _saved(path / str(split), str(split))]
+    if (path / _STATE).is_file():
+        return _saved(path, "")
+    found = _parquet(path)  # one that is damaged, or of another kind, is refused, not left out
+    if not any(map(_holds_images, found)):
+        raise DataError(f"{path}: expected Parquet files with a column of images, found none")
+    splits = [part_named(file.stem) or PARTS.get(file.parent.name.lower(), "") for file in found]
+    order = sorted(set(splits), key=splits.index)
+    return [
+        (split, f) for split in order for f, own in zip(found, splits, strict=True) if own == split
+    ]
+
+
+def _parquet(path: Path) -> list[Path]:
+    found = [each for each in path.rglob("*.parquet") if each.is_file()]
+    found = [e for e in found if not any(name[0] == "." for name in e.relative_to(path).parts)]
+    return sorted(found, key=lambda each: natural_key(str(each)))
+
+
+def _saved(folder: Path, split: str) -> Shards:
+    listed_files = _json(folder / _STATE).get("_data_files")
+    given = [each.get("filename") for each in listed_files or () if isinstance(each, dict)]
+    names = [name for name in given if isinstance(name, str)]
+    if not names or len(names) < len(listed_files or ()):
+        raise DataError(f"{folder / _STATE}: expected _data_files with names, found {given!r:.60}")
+    strange = [name for name in names if PurePath(name).name != name or name[-6:] != ".arrow"]
+    if strange:
+        raise DataError(
+            f"{folder / _STATE}: expected files of its folder ending in .arrow, found "
+            f"{strange[0]!r:.60}"
+        )
+    return [(split, folder / name) for name in names]
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file} cannot be read as JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{file}: expected an object, found {found!r:.60}")
+    return found
+
+
+def _columns(file: Path) -> Columns:
+    found = container(file)
+    assert isinstance(found, Columns)
+    if not found.rows:
+        raise DataError(f"{file} holds no rows: leave it out")
+    return found
+
+
+def _features(file: Path, columns: Columns) -> dict[str, Any]:
+    kept = (columns.schema.metadata or {}).get(b"huggingface")
+    try:
+        found = json.loads(kept)["info"]["features"] if kept else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: the schema's metadata 'huggingface' has no features") from error
+    if found is None and (file.parent / _INFO).is_file():
+        found = _json(file.parent / _INFO).get("features")
+    return found if isinstance(found, dict) else {}
+
+
+def _image_column(
+    first: tuple[str, Path, Columns], features: dict[str, Any], options: Options
+) -> str:
+    _, file, columns = first
+    if options.image_column is not None:
+        if options.image_column not in columns.images:
+            raise DataError(
+                f"{file}: column {options.image_column!r} holds no images; columns of bytes: "
+                f"{listed(columns.images) or 'none'}"
+            )
+        return options.image_column
+    declared = [name for name in columns.images if _type(features.get(name)) == "Image"]
+    found = declared or columns.images
+    if len(found) != 1:
+        raise DataError(
+            f"{file}: expected one column of images (bytes, or bytes and path), found "
+            f"{listed(found) or 'none'} among {listed(columns.schema.names, 12)}: "
+            "name it by image_column"
+        )
+    return found[0]
+
+
+def _type(feature: Any) -> str:
+    return str(feature.get("_type", "")) if isinstance(feature, dict) else ""
+
+
+def _classes(feature: Any) -> Any:
+    """Return the names of a ClassLabel or a list of them, else None."""
+    if isinstance(feature, list) and len(feature) == 1:
+        feature = feature[0]
+    elif _type(feature) in ("Sequence", "List", "LargeList"):
+        feature = feature.get("feature")
+    return feature.get("names") if _type(feature) == "ClassLabel" else None
+
+
+def _names(features: dict[str, Any], header: Sequence[str], file: Path) -> Names:
+    found: Names = {}
+    for column in header:
+        names = _classes(features.get(column))
+        if names is None:
+            continue
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise DataError(f"{file}: expected names of classes in {column!r}, found {names!r:.60}")
+        if first_twice(names) is not None:
+            raise DataError(f"{file}: {column!r} has two classes named {first_twice(names)!r:.60}")
+        found[column] = names
+    return found
+
+
+def _plain(kind: Any) -> bool:
+    """Tell whether a column can be of labels: numbers, truth, texts, or lists of these."""
+    import pyarrow as pa
+
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        kind = kind.value_type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
+    texts = (pa.types.is_string, pa.types.is_large_string)
+    return any(test(kind) for test in (*tests, *texts))
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow as pa
+
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return bool(lists or pa.types.is_fixed_size_list(kind))
+
+
+def _label_column(
+    source: str, header: Sequence[str], names: Names, columns: Columns, options: Options
+) -> tuple[str, ...]:
+    """Return the column of labels, or nothing where the usual names and columns of 0 and 1 tell."""
+    if options.labels or options.label_prefix is not None:
+        return options.labels
+    lists = [name for name in header if _is_list(columns.schema.field(name).type)]
+    for found in (list(names), lists):
+        usual = [name for word in LIST_NAMES for name in found if name.casefold() == word]
+        if usual or len(found) == 1:
+            return ((usual or found)[0],)
+        if found:
+            raise DataError(
+                f"{source}: columns {listed(found)} may all be labels: name one by labels"
+            )
+    return ()
+
+
+def _rows(
+    file: Path, columns: Columns, image: str, header: Sequence[str], names: Names
+) -> tuple[list[list[Any]], list[Any]]:
+    """Return the cells of all rows, classes by name in lists, and the paths of the images."""
+    kind = columns.schema.field(image).type
+    whole = holds_bytes(kind) == "struct" and kind.get_field_index("path") >= 0
+    try:
+        table = columns.values([*header, *([f"{image}.path"] if whole else [])])
+        paths = [None] * columns.rows
+        if whole:
+            import pyarrow.compute as pc
+
+            paths = pc.struct_field(table.column(image), "path").to_pylist()
+        lists = [table.column(name).to_pylist() for name in header]
+    except (OSError, ValueError) as error:  # a text that is not UTF-8
+        text = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{file} cannot be read: {text}") from error
+    for at, name in enumerate(header):
+        if name in names:
+            lists[at] = [
+                _named(cell, names[name], f"{file}, row {row}, column {name!r}")
+                for row, cell in enumerate(lists[at])
+            ]
+    rows = [list(row) for row in zip(*lists, strict=True)] if lists else [[] for _ in paths]
+    return rows, paths
+
+
+def _named(cell: Any, names: Sequence[str], place: str) -> list[str] | None:
+    """Return the names of classes; of a single one, -1 says as nothing does that none is known."""
+    if cell is None or cell == -1:
+        return None
+    found = []
+    for number in cell if isinstance(cell, list) else [cell]:
+        if not isinstance(number, int) or not 0 <= number < len(names):
+            raise DataError(
+                f"{place}: expected a class from 0 to {len(names) - 1}, found {number!r:.40}"
+            )
+        found.append(names[number])
+    return found
+
+
+def _empty(file: Path, columns: Columns, image: str) -> list[int]:
+    try:
+        return columns.empty_rows(image)
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _ids(
+    paths: Sequence[Any], splits: Sequence[str], numbers: dict[str, int]
+) -> tuple[list[str], str]:
+    """Return ids: the images' own file names where all have one and they differ, else row numbers.
+
+    Those are counted within a split, after its name where there are several.
+    """
+    own = [image_id(path if path[0] != "/" else PurePath(path).name) for path in paths if path]
+    if len(own) == len(paths) and first_twice(own) is None:
+        return own, "file names"
+    counted_rows = [str(row) for split in numbers for row in range(numbers[split])]
+    if len(numbers) == 1:
+        return counted_rows, "row numbers"
+    pairs = zip(splits, counted_rows, strict=True)
+    return [f"{split}/{row}" if split else row for split, row in pairs], "splits and row numbers"
+
+
+def _holds_images(file: Path) -> bool:
+    """Tell by the schema whether images lie in a column, and not just their paths beside bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(file)
+    except (OSError, pa.ArrowException):
+        return False  # a table, which is then named as damaged
+    kinds = {field.name: holds_bytes(field.type) for field in schema}
+    named = [name for name in kinds if name.strip().casefold() in IMAGE_NAMES]
+    return "struct" in kinds.values() or (
+        "binary" in kinds.values() and (not named or any(kinds[name] for name in named))
+    )
+
+
+def _recognises(path: Path) -> bool:
+    if path.is_file():
+        ending = path.suffix.lower()
+        return ending == ".arrow" or (ending == ".parquet" and _holds_images(path))
+    if not path.is_dir():
+        return False
+    if (path / _DICT).is_file() or ((path / _STATE).is_file() and (path / _INFO).is_file()):
+        return True
+    if any(each.is_dir() and each.name in ("images", "annotations") for each in path.iterdir()):
+        return False
+    return any(map(_holds_images, _parquet(path)[:3]))
+
+
+HUGGINGFACE = Format(_recognises, read)
