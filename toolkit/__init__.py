@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from toolkit.data.collection import list_data as list_data
     from toolkit.data.collection import synth_data as synth_data
     from toolkit.data.dataset import Dataset as Dataset
+    from toolkit.data.labels_out import LabelsOut as LabelsOut
+    from toolkit.data.labels_out import export_data as export_data
+    from toolkit.data.preview import Preview as Preview
+    from toolkit.data.preview import preview_data as preview_data
     from toolkit.ensembles.ensemble import ensemble as ensemble
     from toolkit.ensembles.ensemble import ensemble_facts as ensemble_facts
     from toolkit.features.embed import Embeddings as Embeddings
@@ -60,12 +64,14 @@ _PLACES = {
     "Embeddings": "features.embed",
     "Exported": "inference.export",
     "ImageEmbedder": "features.image_embedder",
+    "LabelsOut": "data.labels_out",
     "LightGBMHead": "heads.lightgbm",
     "LinearHead": "heads.linear",
     "MLPHead": "heads.mlp",
     "Member": "members.member",
     "Model": "inference.model",
     "MultitaskHead": "heads.multitask",
+    "Preview": "data.preview",
     "Report": "reports.report",
     "Scored": "inference.model",
     "ablate_tasks": "members.multitask",
@@ -77,6 +83,7 @@ _PLACES = {
     "ensemble": "ensembles.ensemble",
     "ensemble_facts": "ensembles.ensemble",
     "export": "inference.export",
+    "export_data": "data.labels_out",
     "fetch_data": "data.collection",
     "finetune": "members.finetuned",
     "import_data": "data.collection",
@@ -88,6 +95,7 @@ _PLACES = {
     "multitask": "members.multitask",
     "ovr": "members.frozen",
     "predict": "inference.predict",
+    "preview_data": "data.preview",
     "prune_cache": "features.inventory",
     "report": "reports.report",
     "reproduce": "reproduction.reproduce",

@@ -15,6 +15,7 @@ from toolkit.cli import (
     cache,
     compare,
     data,
+    data_export,
     embed,
     ensemble,
     export,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 for module in (
     data,
+    data_export,
     audit,
     embed,
     cache,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.data.readers.base import Labelled, Options
 from toolkit.data.readers.cells import Rows, interpret
-from toolkit.data.readers.course import image_ids
+from toolkit.data.readers.course import image_ids, require_one_spelling
 from toolkit.errors import DataError, UsageError, listed
 from toolkit.storage.files import natural_key
 
@@ -59,6 +59,7 @@ def read_frame(
     rows = Rows("the table", [str(column) for column in frame.columns], cells, places)
     options = Options(image_column=image, labels=wanted, separator=separator, absent=absent)
     table = interpret(rows, options)
+    require_one_spelling(table.labels, table.Y)
     paths = [os.path.abspath(os.path.join(root, name)) for name in table.names]
     folder = Path(os.path.commonpath([os.path.dirname(path) for path in paths]))
     files = [Path(path).relative_to(folder).as_posix() for path in paths]

@@ -10,7 +10,7 @@ import numpy as np
 
 from toolkit.data.readers.base import Labelled, Options
 from toolkit.data.readers.course import AMBIGUOUS, aliases, image_id, is_image_name, register
-from toolkit.errors import DataError, counted, listed
+from toolkit.errors import DataError, listed
 from toolkit.storage.files import natural_key
 
 
@@ -102,15 +102,12 @@ def joined(
             f"{source} holds {len(ambiguous)} names that fit several images "
             f"({listed(ambiguous, 3)}): give those images' whole paths"
         )
-    remarks = list(remarks)
     if missing and (options.missing == "error" or not kept):
         raise DataError(
             f"{source} names {len(missing)} images that are not there ({listed(missing, 3)}): "
             f"paths are relative to {root} and stay inside it; missing='skip' leaves such images "
             "out"
         )
-    if missing:
-        remarks.append(f"{counted(len(missing), 'image')} not there, left out: {listed(missing)}")
     if len(set(files)) < len(files):
         twice = sorted({file for file in files if files.count(file) > 1}, key=natural_key)
         raise DataError(f"{source} names images in several rows ({listed(twice, 3)}): once each")
@@ -124,7 +121,8 @@ def joined(
         facts=facts,
         parts=tuple(parts[row] for row in rows) if parts else (),
         found=found,
-        remarks=remarks,
+        remarks=list(remarks),
+        missing=missing,
     )
 
 
@@ -138,6 +136,12 @@ def matrix(
         for row, given in enumerate(each):
             Y[row, [place[label] for label in given]] = value
     return Y
+
+
+def unknown_cells(Y: np.ndarray) -> str:
+    """Return how many cells are unknown, for the end of a sentence; nothing where all are known."""
+    unknown = int((Y < 0).sum())
+    return f", {unknown:,} unknown" if unknown else ""
 
 
 def _inside(name: str, root: Path) -> str:

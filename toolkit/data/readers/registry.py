@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from toolkit.data.readers.base import Format
 from toolkit.data.readers.coco import COCO
+from toolkit.data.readers.cvat import CVAT
+from toolkit.data.readers.fiftyone import FIFTYONE
 from toolkit.data.readers.folder import FOLDER
 from toolkit.data.readers.imagefolder import IMAGEFOLDER
+from toolkit.data.readers.labelstudio import LABEL_STUDIO
 from toolkit.data.readers.table import TABLE
 from toolkit.data.readers.voc import VOC
 from toolkit.data.readers.yolo import YOLO
@@ -17,4 +20,7 @@ FORMATS: dict[str, Format] = {
     "coco": COCO,
     "yolo": YOLO,
     "voc": VOC,
+    "fiftyone": FIFTYONE,
+    "label-studio": LABEL_STUDIO,
+    "cvat": CVAT,
 }
