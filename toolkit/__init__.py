@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from toolkit.members.multitask import Ablation as Ablation
     from toolkit.members.multitask import ablate_tasks as ablate_tasks
     from toolkit.members.multitask import multitask as multitask
+    from toolkit.members.relabel import Relabelled as Relabelled
+    from toolkit.members.relabel import relabel_data as relabel_data
     from toolkit.reports.compare import Comparison as Comparison
     from toolkit.reports.compare import compare as compare
     from toolkit.reports.report import Report as Report
@@ -72,6 +74,7 @@ _PLACES = {
     "Model": "inference.model",
     "MultitaskHead": "heads.multitask",
     "Preview": "data.preview",
+    "Relabelled": "members.relabel",
     "Report": "reports.report",
     "Scored": "inference.model",
     "ablate_tasks": "members.multitask",
@@ -97,6 +100,7 @@ _PLACES = {
     "predict": "inference.predict",
     "preview_data": "data.preview",
     "prune_cache": "features.inventory",
+    "relabel_data": "members.relabel",
     "report": "reports.report",
     "reproduce": "reproduction.reproduce",
     "score": "statistics.metrics",

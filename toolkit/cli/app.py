@@ -16,6 +16,7 @@ from toolkit.cli import (
     compare,
     data,
     data_export,
+    data_relabel,
     embed,
     ensemble,
     export,
@@ -41,6 +42,7 @@ app = typer.Typer(
 for module in (
     data,
     data_export,
+    data_relabel,
     audit,
     embed,
     cache,
