@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.auditing.audit import Audit as Audit
     from toolkit.auditing.audit import audit as audit
+    from toolkit.auditing.suggest import Suggestions as Suggestions
+    from toolkit.auditing.suggest import suggest as suggest
     from toolkit.data.collection import describe_data as describe_data
     from toolkit.data.collection import fetch_data as fetch_data
     from toolkit.data.collection import import_data as import_data
@@ -77,6 +79,7 @@ _PLACES = {
     "Relabelled": "members.relabel",
     "Report": "reports.report",
     "Scored": "inference.model",
+    "Suggestions": "auditing.suggest",
     "ablate_tasks": "members.multitask",
     "audit": "auditing.audit",
     "compare": "reports.compare",
@@ -104,6 +107,7 @@ _PLACES = {
     "report": "reports.report",
     "reproduce": "reproduction.reproduce",
     "score": "statistics.metrics",
+    "suggest": "auditing.suggest",
     "synth_data": "data.collection",
     "verify_cache": "features.inventory",
 }

@@ -27,6 +27,7 @@ from toolkit.cli import (
     predict,
     report,
     reproduce,
+    suggest,
 )
 from toolkit.errors import ToolkitError
 
@@ -44,6 +45,7 @@ for module in (
     data_export,
     data_relabel,
     audit,
+    suggest,
     embed,
     cache,
     ovr,

@@ -16,7 +16,7 @@ def earlier_digests(dataset: Dataset) -> set[str]:
 
 
 def said_other(member: Member, dataset: Dataset) -> str:
-    """Return the sentence for a member that was made on other data, or on labels since corrected."""
+    """Return the sentence for a member of other data, or of labels that were since corrected."""
     if member.scored.dataset_digest in earlier_digests(dataset):
         return (
             f"member {member.name} is stale: it was made on the labels of {dataset.name} before "
