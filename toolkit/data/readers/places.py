@@ -26,13 +26,12 @@ class Places:
         files = images_under(root)
         self._there = set(files if endings else map(image_id, files))
         self._root = root.as_posix().rstrip("/") + "/"
-        self._bare = Counter(each.rpartition("/")[2] for each in self._there)
+        self._ends = Counter(end for each in self._there for end in _ends(each))
 
     def find(self, name: str) -> str:
-        """Return the longest end of a path or an address that is the path of an image here.
+        """Return the longest end of a path or an address that is an image's path here, or its end.
 
-        A file's name alone counts only where no other image has it. Where nothing fits, the name
-        comes back as it is.
+        It must be that of one image alone. Where nothing fits, the name comes back as it is.
         """
         plain = name
         # of a plain path a question mark or a number sign is part
@@ -43,11 +42,21 @@ class Places:
         if plain.startswith(self._root) and plain[len(self._root) :] in self._there:
             return plain[len(self._root) :]
         steps = [step for step in plain.split("/") if step not in ("", ".")]
-        ends = ["/".join(steps[first:]) for first in range(len(steps))]
+        ends = _ends("/".join(steps))
         if steps and _UPLOADED.match(steps[-1]):
             ends.append(_UPLOADED.sub("", steps[-1], count=1))
         for end in ends:
-            alone = "/" in end or end == plain or self._bare[end] == 1
-            if end in self._there and alone:
+            whole = end in self._there and ("/" in end or end == plain)
+            if whole or self._ends[end] == 1:
                 return end
         return name
+
+
+def _ends(path: str) -> list[str]:
+    """Return a path and its ends, the longest first.
+
+    >>> _ends("a/b/c.jpg")
+    ['a/b/c.jpg', 'b/c.jpg', 'c.jpg']
+    """
+    steps = path.split("/")
+    return ["/".join(steps[first:]) for first in range(len(steps))]
