@@ -118,7 +118,7 @@ def test_names_spelt_in_two_cases_are_counted_in_every_format(
     assert (found.images, len(found.labels), found.unknown) == (2, 2, 0)
     assert found.spellings == ["'Dog' of 1 image and 'dog' of 1 image"]
     assert "1 label spelt in several ways, refused" in repr(found)
-    with pytest.raises(DataError, match="differ only in case or blanks .*'Dog' of 1 image"):
+    with pytest.raises(DataError, match=r"differ only in case or blanks .*'Dog' of 1 image"):
         tk.import_data(path, "x", artifacts=tmp_path / "kept", progress=False)
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -12,6 +12,7 @@ import numpy as np
 from toolkit.data.dataset import Dataset
 from toolkit.data.readers.cells import IMAGE_NAMES, Rows, value_of
 from toolkit.data.readers.course import AMBIGUOUS, aliases
+from toolkit.data.readers.frame import require_frame, rows_of
 from toolkit.data.readers.table import read_rows
 from toolkit.errors import DataError, counted, listed
 from toolkit.storage.files import digest_of
@@ -106,7 +107,7 @@ def read_corrections(given: Path | Any, dataset: Dataset) -> Corrections:
     left = 0
     for place, line in zip(rows.places, rows.cells, strict=True):
         name, about, said = str(line[image]).strip(), str(line[label]).strip(), line[value]
-        found, number = known.get(name), value_of(said)
+        found, number = known.get(name), value_of(said)  # blanks and what is missing are -2
         plain = str(said).strip() in ("1", "0", "-1", "1.0", "0.0", "-1.0")
         if not found:
             many = "fits several images" if found == AMBIGUOUS else "is none of its images"
@@ -153,12 +154,8 @@ def _rows(given: Path | Any) -> Rows:
         if not rows.header:
             raise DataError(f"{given}: expected columns image, label and value, found nothing")
         return rows
-    cells = [
-        [None if cell is None or cell != cell else cell for cell in row]  # NaN is not itself
-        for row in given.astype(object).itertuples(index=False, name=None)
-    ]
-    places = [f"row {index}" for index in given.index]
-    return Rows("the corrections", [str(column) for column in given.columns], cells, places)
+    require_frame("corrections", given)
+    return rows_of(given)
 
 
 def _column(rows: Rows, names: Sequence[str]) -> int:

@@ -38,8 +38,7 @@ def read_frame(
     Raises:
         DataError: see :meth:`toolkit.data.dataset.Dataset.from_frame`.
     """
-    if not hasattr(frame, "itertuples"):
-        raise UsageError(f"frame: expected a data frame, found {type(frame).__name__}")
+    require_frame("frame", frame)
     wanted = (labels,) if isinstance(labels, str) else tuple(labels or ())
     if labels is not None and not wanted:
         raise UsageError("labels: expected at least one column, found none")
@@ -51,12 +50,7 @@ def read_frame(
         )
     if frame.empty:
         raise DataError("expected one row per image, found an empty table")
-    cells = [
-        [None if _missing(cell) else cell for cell in row]
-        for row in frame.itertuples(index=False, name=None)
-    ]
-    places = [f"row {index}" for index in frame.index]
-    rows = Rows("the table", [str(column) for column in frame.columns], cells, places)
+    rows = rows_of(frame)
     options = Options(image_column=image, labels=wanted, separator=separator, absent=absent)
     table = interpret(rows, options)
     require_one_spelling(table.labels, table.Y)
@@ -81,6 +75,22 @@ def read_frame(
         table.Y[order],
         parts=tuple(table.parts[at] for at in order) if table.parts else (),
     )
+
+
+def require_frame(name: str, value: object) -> None:
+    """Raise UsageError where an argument is no data frame."""
+    if not hasattr(value, "itertuples"):
+        raise UsageError(f"{name}: expected a data frame, found {type(value).__name__}")
+
+
+def rows_of(frame: pd.DataFrame) -> Rows:
+    """Return a data frame as the rows of a table."""
+    cells = [
+        [None if _missing(cell) else cell for cell in row]
+        for row in frame.itertuples(index=False, name=None)
+    ]
+    places = [f"row {index}" for index in frame.index]
+    return Rows("the table", [str(column) for column in frame.columns], cells, places)
 
 
 def _missing(cell: object) -> bool:
