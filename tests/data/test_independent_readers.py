@@ -61,9 +61,8 @@ def test_coco_counts_are_those_of_pycocotools(tmp_path: Path) -> None:
     file.write_text(json.dumps(document))
     ours = tk.Dataset.read(file, progress=False)
     theirs = coco.COCO(str(file))
-    assert ours.labels == tuple(
-        sorted(each["name"] for each in theirs.loadCats(theirs.getCatIds()))
-    )
+    kinds = theirs.loadCats(theirs.getCatIds())
+    assert ours.labels == tuple(sorted(each["name"] for each in kinds))
     assert len(ours) == len(theirs.getImgIds())
     for number, name in KINDS.items():
         carrying = {theirs.imgs[image]["file_name"] for image in theirs.getImgIds(catIds=[number])}
