@@ -6,9 +6,9 @@
 The data set must have all labels known. Of the training images of its ``paper`` split a share keeps
 its labels, drawn anew with each seed; the labels of the others are hidden. A linear head of one
 strength on frozen EfficientNet-Lite0 is fitted, ``--more`` images are labelled, by ``suggest`` or
-at random, and the head is fitted again, all through the public verbs. Judged by mAP on the validation images, which
-nothing learns from and nobody may suggest: they are the test part of the data sets made here. The
-test images of the paper's split are left out altogether.
+at random, and the head is fitted again, all through the public verbs. Judged by mAP on the
+validation images, which nothing learns from and nobody may suggest: they are the test part of the
+data sets made here. The test images of the paper's split are left out altogether.
 """
 
 from __future__ import annotations
