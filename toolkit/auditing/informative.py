@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from toolkit.auditing.linear_probe import Floats
 
+SHORTLIST = 3  # times n: the most uncertain rows, among which the unlike ones are chosen
 _EDGE = 1e-6
 _BLOCK = 2048
 
@@ -38,6 +39,31 @@ def cell_uncertainty(P: npt.ArrayLike, asked: npt.NDArray[np.bool_]) -> Floats:
     mean = bits.sum(axis=0) / np.maximum(asked.sum(axis=0), 1)
     found: Floats = bits / np.where(mean > 0, mean, 1)
     return found
+
+
+def informative(
+    P: npt.ArrayLike,
+    asked: npt.NDArray[np.bool_],
+    X: npt.ArrayLike,
+    n: int,
+    centers: npt.ArrayLike,
+) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Return n of m rows that are uncertain and unlike one another, and how far each is.
+
+    The ``SHORTLIST`` n rows of the largest sum of :func:`cell_uncertainty`, and of these n by
+    :func:`k_center_greedy`: first uncertain, then diverse (Zhdanov 2019).
+
+    Args:
+        P: probabilities ``(m, L)``.
+        asked: ``bool (m, L)``, the cells in question.
+        X: ``float (m, d)``, embeddings.
+        n: how many.
+        centers: ``float (k, d)``, embeddings of what is labelled already.
+    """
+    score = cell_uncertainty(P, asked).sum(axis=1)
+    short = np.argsort(-score, kind="stable")[: SHORTLIST * n]
+    order, distance = k_center_greedy(np.asarray(X)[short], n, centers)
+    return short[order], distance
 
 
 def k_center_greedy(

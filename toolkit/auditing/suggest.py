@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.auditing.informative import cell_uncertainty, k_center_greedy
+from toolkit.auditing.informative import cell_uncertainty, informative
 from toolkit.data.dataset import Dataset
 from toolkit.data.open import open_dataset
 from toolkit.data.split import Split
@@ -30,7 +30,6 @@ from toolkit.storage.files import write_bytes
 if TYPE_CHECKING:
     import pandas as pd
 
-SHORTLIST = 3  # times n: the most uncertain images, among which the unlike ones are chosen
 NAMED = 5
 COLUMNS = ("image", "labels", "score", "why")
 _SHOWN = 10
@@ -161,7 +160,6 @@ def suggest(
     rows, S, cells = _candidates(asked, dataset, split, matrix.rows)
     place = np.full(len(dataset), -1)
     place[matrix.rows] = np.arange(len(matrix.rows))
-    uncertain = cell_uncertainty(S, cells)
     open_rows = np.asarray((dataset.Y < 0).any(axis=1))
     settled = [row for row in split.development.tolist() if place[row] >= 0 and not open_rows[row]]
     found: list[dict[str, Any]] = []
@@ -169,13 +167,15 @@ def suggest(
         wanted = n - len(found)
         if not len(tier) or wanted <= 0:
             continue
-        score = uncertain[tier].sum(axis=1)
-        short = tier[np.argsort(-score, kind="stable")[: SHORTLIST * wanted]]
         # what is known already need not be unlike itself to be looked at again
         centers = matrix.X[place[settled if open_rows[rows[tier[0]]] else []]]
-        order, distance = k_center_greedy(matrix.X[place[rows[short]]], wanted, centers)
-        for at, far in zip(short[order].tolist(), distance.tolist(), strict=True):
-            found.append(_said(dataset, rows[at], S[at], cells[at], uncertain[at], far))
+        order, distance = informative(
+            S[tier], cells[tier], matrix.X[place[rows[tier]]], wanted, centers
+        )
+        uncertain = cell_uncertainty(S[tier], cells[tier])
+        for at, far in zip(order.tolist(), distance.tolist(), strict=True):
+            row = tier[at]
+            found.append(_said(dataset, rows[row], S[row], cells[row], uncertain[at], far))
     done = Suggestions(
         dataset=dataset.name,
         member=asked.name,
