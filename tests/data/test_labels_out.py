@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import toolkit as tk
+from toolkit.data.dataset_store import save_dataset
 from toolkit.data.writers.registry import WRITERS
 from toolkit.errors import DataError, UsageError
 
@@ -71,6 +72,7 @@ def test_what_goes_out_comes_in_again(
     with tempfile.TemporaryDirectory() as elsewhere:
         out = Path(elsewhere) / f"labels{ENDINGS[format]}"
         before.export(out, format=format, artifacts=elsewhere, progress=False)
+        assert [each.name for each in Path(elsewhere).iterdir()] == [out.name]
         after = tk.Dataset.read(out, "x", root=painted, progress=False)
     assert (after.ids, after.labels, after.parts) == (before.ids, before.labels, before.parts)
     np.testing.assert_array_equal(after.Y, before.Y)
@@ -141,6 +143,7 @@ def test_a_split_of_ones_choice_goes_along_and_paths_start_where_one_says(
 ) -> None:
     before = dataset(painted, ["cat"], [[1], [0], [0], [1], [0]], PARTS)
     kept = tmp_path / "kept"
+    save_dataset(before, kept)
     done = tk.export_data(before, out=tmp_path / "a.csv", root=painted.parent, artifacts=kept)
     lines = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
     assert lines[:2] == ['"image","split","cat"', "images/a.png,train,1"]

@@ -84,7 +84,8 @@ def export_data(
     Hugging Face's ``datasets``.
 
     Args:
-        data: a data set, or the name of one; see :func:`~toolkit.data.open.open_dataset`.
+        data: a data set, or the name of one; None is as in
+            :func:`~toolkit.data.open.open_dataset`.
         out: the file to write.
         format: ``csv`` or ``parquet`` (tables), ``coco`` (images, categories and annotations
             without boxes), ``hf`` (Parquet with the features of Hugging Face's ``datasets``) or
@@ -115,7 +116,8 @@ def export_data(
     if place.exists() and not overwrite:
         raise UsageError(f"{place} is there: name another file, or replace it with overwrite=True")
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
-    dataset = open_dataset(data, folder, progress)
+    # one in hand is written out as it is, and not kept besides
+    dataset = data if isinstance(data, Dataset) else open_dataset(data, folder, progress)
     if images == "bytes":
         dataset.require_unchanged()
     base = dataset.root if root is None else Path(root).absolute()
