@@ -202,7 +202,7 @@ def test_each_center_is_the_farthest_from_those_before(n: int, centers: int, see
     assert len(set(order.tolist())) == len(order) == min(n, 10)
 
     def unit(rows: np.ndarray) -> np.ndarray:
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
     U, known = unit(X), [*unit(there)] if centers else []
     for at, far in zip(order.tolist(), distance.tolist(), strict=True):

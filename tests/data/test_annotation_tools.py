@@ -129,13 +129,13 @@ def cvat(folder: Path) -> Path:
     return folder
 
 
-WRITERS = {
+Write = Callable[[Path], Path]
+WRITERS: dict[Write, tuple[str, str]] = {
     labels_json: ("fiftyone", "labels.json"),
     samples_json: ("fiftyone", "samples.json"),
     label_studio: ("label-studio", "project-3.json"),
     cvat: ("cvat", "annotations.xml"),
 }
-Write = Callable[[Path], Path]
 
 
 @pytest.mark.parametrize("write", WRITERS, ids=lambda write: str(write.__name__))
@@ -268,6 +268,10 @@ def _json(file: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
     return edit
 
 
+def _emptied(folder: Path) -> None:
+    (folder / CVAT).write_text("<annotations><version>1.1</version></annotations>")
+
+
 def _labels(**more: Any) -> Callable[[Path], None]:
     return _json("labels.json", lambda document: document["labels"].update(more))
 
@@ -335,8 +339,7 @@ BROKEN: list[tuple[Write, Callable[[Path], None], str]] = [
     (cvat, _text(CVAT, "im2.jpg", "im1.jpg"), "in several rows"),
     (cvat, _text(CVAT, "<image", '<track id="1" label="cat"/><image'), "1 track of a video"),
     (cvat, _gone("images/im3.jpg"), "names 1 images that are not there"),
-    (cvat, lambda folder: (folder / CVAT).write_text("<annotations><version>1.1</version>"
-     "</annotations>") and None, "expected images, found none"),
+    (cvat, _emptied, "expected images, found none"),
 ]  # fmt: skip
 
 
