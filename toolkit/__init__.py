@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.auditing.audit import Audit as Audit
     from toolkit.auditing.audit import audit as audit
+    from toolkit.auditing.suggest import Suggestions as Suggestions
+    from toolkit.auditing.suggest import suggest as suggest
     from toolkit.data.collection import describe_data as describe_data
     from toolkit.data.collection import fetch_data as fetch_data
     from toolkit.data.collection import import_data as import_data
     from toolkit.data.collection import list_data as list_data
     from toolkit.data.collection import synth_data as synth_data
     from toolkit.data.dataset import Dataset as Dataset
+    from toolkit.data.labels_out import LabelsOut as LabelsOut
+    from toolkit.data.labels_out import export_data as export_data
+    from toolkit.data.preview import Preview as Preview
+    from toolkit.data.preview import preview_data as preview_data
     from toolkit.ensembles.ensemble import ensemble as ensemble
     from toolkit.ensembles.ensemble import ensemble_facts as ensemble_facts
     from toolkit.features.embed import Embeddings as Embeddings
@@ -45,6 +51,8 @@ if TYPE_CHECKING:
     from toolkit.members.multitask import Ablation as Ablation
     from toolkit.members.multitask import ablate_tasks as ablate_tasks
     from toolkit.members.multitask import multitask as multitask
+    from toolkit.members.relabel import Relabelled as Relabelled
+    from toolkit.members.relabel import relabel_data as relabel_data
     from toolkit.reports.compare import Comparison as Comparison
     from toolkit.reports.compare import compare as compare
     from toolkit.reports.report import Report as Report
@@ -60,14 +68,18 @@ _PLACES = {
     "Embeddings": "features.embed",
     "Exported": "inference.export",
     "ImageEmbedder": "features.image_embedder",
+    "LabelsOut": "data.labels_out",
     "LightGBMHead": "heads.lightgbm",
     "LinearHead": "heads.linear",
     "MLPHead": "heads.mlp",
     "Member": "members.member",
     "Model": "inference.model",
     "MultitaskHead": "heads.multitask",
+    "Preview": "data.preview",
+    "Relabelled": "members.relabel",
     "Report": "reports.report",
     "Scored": "inference.model",
+    "Suggestions": "auditing.suggest",
     "ablate_tasks": "members.multitask",
     "audit": "auditing.audit",
     "compare": "reports.compare",
@@ -77,6 +89,7 @@ _PLACES = {
     "ensemble": "ensembles.ensemble",
     "ensemble_facts": "ensembles.ensemble",
     "export": "inference.export",
+    "export_data": "data.labels_out",
     "fetch_data": "data.collection",
     "finetune": "members.finetuned",
     "import_data": "data.collection",
@@ -88,10 +101,13 @@ _PLACES = {
     "multitask": "members.multitask",
     "ovr": "members.frozen",
     "predict": "inference.predict",
+    "preview_data": "data.preview",
     "prune_cache": "features.inventory",
+    "relabel_data": "members.relabel",
     "report": "reports.report",
     "reproduce": "reproduction.reproduce",
     "score": "statistics.metrics",
+    "suggest": "auditing.suggest",
     "synth_data": "data.collection",
     "verify_cache": "features.inventory",
 }

@@ -21,6 +21,8 @@ VERBS = {
     "data import": "import_data",
     "data synth": "synth_data",
     "data fetch": "fetch_data",
+    "data export": "export_data",
+    "data relabel": "relabel_data",
     "data info": "describe_data",
     "data list": "list_data",
     "cache list": "list_cache",
@@ -31,7 +33,10 @@ VERBS = {
 
 
 # commands with a second verb, which an option asks for
-ASKED = {"multitask": ("ablate", "ablate_tasks")}
+ASKED = {
+    "multitask": ("ablate", "ablate_tasks"),
+    "data import": ("dry_run", "preview_data"),
+}
 
 
 def commands() -> dict[str, Any]:

@@ -18,6 +18,7 @@ from toolkit.data.readers.course import (
     is_image_name,
     join_by_id,
     read_references,
+    spellings,
 )
 from toolkit.errors import DataError
 
@@ -216,11 +217,15 @@ def test_label_names_come_sorted_or_are_refused(labels: list[str]) -> None:
     try:
         found = check_labels(labels)
     except DataError:
-        folded = [label.strip().casefold() for label in labels]
-        bad = any(not name or "\n" in label for name, label in zip(folded, labels, strict=True))
-        assert bad or not labels or len(set(folded)) < len(folded)
+        bad = any(not label.strip() or "\n" in label for label in labels)
+        assert bad or not labels or len(set(labels)) < len(labels)
     else:
         assert list(found) == sorted(labels)
+        folded = [label.strip().casefold() for label in labels]
+        assert (len(set(folded)) < len(folded)) == bool(spellings(found))
+        assert {name for group in spellings(found) for name in group} == {
+            label for label in labels if folded.count(label.strip().casefold()) > 1
+        }
 
 
 @pytest.mark.parametrize("label", ["", " ", "a\nb", "a\0", "\udcff", "x" * 201, "image", "Image"])

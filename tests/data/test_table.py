@@ -164,7 +164,6 @@ def test_lines_are_counted_as_an_editor_counts_them(shelf: Path) -> None:
         ("photo,cat\nim1,1", r"its header is \['photo', 'cat'\]"),
         ("image,IMAGE,cat\nim1,im1,1", "two columns named 'image'"),
         ("image,cat,cat\nim1,1,1", "two columns of one name"),
-        ("image,cat,Cat\nim1,1,1", "differ only in case"),
         ("image\nim1", "no column is of labels"),
         ("image,cat,dog\nim1,1,-1\nim2,1,1", "found -1 and no 0"),
         ("image,labels\nim1,[cat]\nim2,x", "line 2: expected a list of labels"),

@@ -15,6 +15,8 @@ from toolkit.cli import (
     cache,
     compare,
     data,
+    data_export,
+    data_relabel,
     embed,
     ensemble,
     export,
@@ -25,6 +27,7 @@ from toolkit.cli import (
     predict,
     report,
     reproduce,
+    suggest,
 )
 from toolkit.errors import ToolkitError
 from toolkit.runtime.extensions import load_extensions
@@ -40,7 +43,10 @@ app = typer.Typer(
 )
 for module in (
     data,
+    data_export,
+    data_relabel,
     audit,
+    suggest,
     embed,
     cache,
     ovr,

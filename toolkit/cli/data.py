@@ -35,8 +35,8 @@ def import_(
     format: Annotated[
         str | None,
         typer.Option(
-            help="csv (any table), coco, voc, yolo, imagefolder, folder (of label files), "
-            "huggingface or webdataset. Default: seen from the path."
+            help="csv (any table), coco, voc, yolo, fiftyone, label-studio, cvat, huggingface, "
+            "webdataset, imagefolder or folder (of label files). Default: seen from the path."
         ),
     ] = None,
     image_column: Annotated[
@@ -59,6 +59,10 @@ def import_(
     missing: Annotated[
         str, typer.Option(help="error or skip: listed images that are not there.")
     ] = "error",
+    root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the images. Default: where the labels lie."),
+    ] = None,
     annotations: Annotated[
         str | None,
         typer.Option(help="For MIRFLICKR-25000's own files: relevant (default) or potential."),
@@ -73,26 +77,33 @@ def import_(
         Path | None,
         typer.Option(help="CSV with columns image and split, kept as the split named file."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be found, and write nothing.")
+    ] = False,
     **shared: Any,
 ) -> None:
     """Import images with labels; the images stay where they are."""
-    from toolkit import import_data
+    from toolkit import import_data, preview_data
 
-    dataset = import_data(
-        path,
-        name,
-        format=format,
-        image_column=image_column,
-        labels=labels,
-        label_prefix=label_prefix,
-        separator=separator,
-        absent=absent,
-        missing=missing,
-        annotations=annotations,
-        pairing=pairing,
-        split_file=split_file,
-        **shared,
-    )
+    how: dict[str, Any] = {
+        "format": format,
+        "image_column": image_column,
+        "labels": labels,
+        "label_prefix": label_prefix,
+        "separator": separator,
+        "absent": absent,
+        "missing": missing,
+        "root": root,
+        "annotations": annotations,
+    }
+    if dry_run:
+        found = preview_data(path, **how)
+        if run.json:
+            run.emit(found.facts())
+        else:
+            run.put(f"{found!r}\n")
+        return
+    dataset = import_data(path, name, **how, pairing=pairing, split_file=split_file, **shared)
     _show(run, dataset, shared["artifacts"])
 
 

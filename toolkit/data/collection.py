@@ -34,6 +34,7 @@ def import_data(
     separator: str | None = None,
     absent: str | None = None,
     missing: str = "error",
+    root: Folder = None,
     annotations: str | None = None,
     pairing: str = "by-id",
     split_file: str | os.PathLike[str] | None = None,
@@ -52,6 +53,7 @@ def import_data(
         separator: between labels in a list.
         absent: ``no`` or ``unknown``: what it means that a label is not given.
         missing: ``error`` or ``skip``, for listed images that are not there.
+        root: folder that holds the images, where they do not lie beside the labels.
         annotations: ``relevant`` or ``potential``, for MIRFLICKR-25000's own files.
         pairing: ``by-id``, or ``published``.
         split_file: CSV file with columns image and split, kept as the split named ``file``.
@@ -69,6 +71,7 @@ def import_data(
         separator=separator,
         absent=absent,
         missing=missing,
+        root=root,
         annotations=annotations,
         pairing=pairing,
         progress=progress,

@@ -104,6 +104,7 @@ class Dataset:
         separator: str | None = None,
         absent: str | None = None,
         missing: str = "error",
+        root: str | os.PathLike[str] | None = None,
         annotations: str | None = None,
         pairing: str = "by-id",
         progress: Any = None,
@@ -113,8 +114,9 @@ class Dataset:
         Args:
             path: a folder, or a file of labels: see docs/formats.md.
             name: of the data set; by default made from the path.
-            format: ``csv`` (any table), ``coco``, ``voc``, ``yolo``, ``imagefolder`` or ``folder``
-                (of label files), where that cannot be seen from the path.
+            format: ``csv`` (any table), ``coco``, ``voc``, ``yolo``, ``fiftyone``,
+                ``label-studio``, ``cvat``, ``imagefolder`` or ``folder`` (of label files), where
+                that cannot be seen from the path.
             image_column: column of a table that names images, where it has no usual name.
             labels: columns of a table that are labels, or the one that holds lists of them.
             label_prefix: what the names of label columns begin with; it is taken off.
@@ -122,6 +124,8 @@ class Dataset:
             absent: what it means that a label is not given for an image, ``no`` or ``unknown``; by
                 default what the format says.
             missing: ``error``, or ``skip`` to leave out listed images that are not there.
+            root: folder that holds the images, where they do not lie beside the labels; for tables,
+                COCO and the exports of annotation tools.
             annotations: ``relevant`` or ``potential``, for MIRFLICKR-25000's own files.
             pairing: ``by-id``, or ``published`` to repeat the paper's fault on purpose.
             progress: see :func:`~toolkit.runtime.progress.choose_progress`.
@@ -138,6 +142,7 @@ class Dataset:
             separator=separator,
             absent=absent,
             missing=missing,
+            root=None if root is None else Path(root).absolute(),
         )
         if is_address(os.fspath(path)):
             raise DataError(
@@ -276,6 +281,12 @@ class Dataset:
 
         columns = dict(zip(self.labels, self.Y.T, strict=True))
         return pd.DataFrame({"image": self.ids, "path": self.paths, **columns})
+
+    def export(self, out: str | os.PathLike[str], **options: Any) -> Any:
+        """Write the labels to a file that other tools read; see :func:`toolkit.export_data`."""
+        import toolkit
+
+        return toolkit.export_data(self, out=out, **options)
 
     @cached_property
     def digest(self) -> str:

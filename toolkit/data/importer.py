@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from toolkit.data.readers.base import Options
-from toolkit.data.readers.course import image_ids
+from toolkit.data.readers.base import Labelled, Options
+from toolkit.data.readers.course import image_ids, require_one_spelling
 from toolkit.data.readers.registry import FORMATS
 from toolkit.errors import DataError, check_choice, counted, listed
 from toolkit.images.places import (
@@ -73,31 +73,54 @@ def read_labelled(
     """
     check_choice("pairing", pairing, PAIRINGS)
     options = options or Options()
-    if options.annotations is not None:
-        check_choice("annotations", options.annotations, ANNOTATIONS)
     path = path.absolute()
-    if format is None:
-        known = [name for name, each in FORMATS.items() if each.recognises(path)]
-        if not known:
-            raise DataError(f"nothing to import: {path} is neither a folder nor a file of labels")
-        format = known[-1]
-    check_choice("format", format, FORMATS)
-    found = FORMATS[format].read(path, options)
+    _, found = find_labels(path, format, options)
+    require_one_spelling(found.labels, found.Y)
     Y = found.Y[published_order(found.files)] if pairing == "published" else found.Y
     provenance = {**found.facts, "pairing": pairing, "source": str(path)}
     ids = found.ids or image_ids(found.files)
     gone: list[int] = []
     skipping = gone if options.missing == "skip" else None
     columns = read_files(found.root, ids, found.files, on_progress, skipping)
-    remarks = [found.found, *found.remarks] if found.found else list(found.remarks)
     parts = found.parts
     if gone:
         Y = np.delete(Y, gone, axis=0)
         parts = [part for row, part in enumerate(parts) if row not in set(gone)]
-        shown = listed(found.files[row] for row in gone)
-        remarks.append(f"{counted(len(gone), 'image')} not there, left out: {shown}")
     columns |= {"labels": found.labels, "Y": Y, "provenance": provenance, "parts": tuple(parts)}
+    remarks = [found.found, *found.remarks] if found.found else list(found.remarks)
+    missing = [*found.missing, *(found.files[row] for row in gone)]
+    if missing:
+        left = f"{counted(len(missing), 'image')} not there, left out"
+        remarks.append(f"{left}: {listed(missing)}")
     return Imported(found.root, columns, found.passed_over, remarks)
+
+
+def find_labels(path: Path, format: str | None, options: Options) -> tuple[str, Labelled]:
+    """Return the format of what lies at a path, and the labels that its reader finds there.
+
+    No image is read.
+
+    Args:
+        path: a folder, or a file of labels.
+        format: one of ``FORMATS``; None for the last that recognises the path.
+        options: how labels are read, where that cannot be seen.
+
+    Raises:
+        DataError: images or labels cannot be joined.
+        UsageError: an option is not among its choices.
+    """
+    if options.annotations is not None:
+        check_choice("annotations", options.annotations, ANNOTATIONS)
+    path = path.absolute()
+    if options.root is not None and not options.root.is_dir():
+        raise DataError(f"root: expected a folder of images, found none at {options.root}")
+    if format is None:
+        known = [name for name, each in FORMATS.items() if each.recognises(path)]
+        if not known:
+            raise DataError(f"nothing to import: {path} is neither a folder nor a file of labels")
+        format = known[-1]
+    check_choice("format", format, FORMATS)
+    return format, FORMATS[format].read(path, options)
 
 
 def read_files(

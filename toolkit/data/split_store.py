@@ -22,7 +22,7 @@ from toolkit.data.split import (
     save_split,
     stratified_split,
 )
-from toolkit.errors import ArtifactError, UsageError, check_choice, check_whole
+from toolkit.errors import ArtifactError, DataError, UsageError, check_choice, check_whole
 
 SPLITS = ("paper", "stratified", "grouped", "file")
 
@@ -87,6 +87,20 @@ def keep_grouped_split(dataset: Dataset, groups: np.ndarray, artifacts: Path) ->
     split = stratified_split(dataset.ids, dataset.Y, groups=groups)
     save_split(split, _split_file(dataset, "grouped", artifacts))
     return split
+
+
+def carry_splits(dataset: Dataset, new: Dataset, artifacts: Path) -> None:
+    """Keep a data set's splits for one of the same images with other labels.
+
+    A split that was not made yet is made on the labels before, so that no test image becomes one to
+    learn from because a label was corrected.
+    """
+    for name in SPLITS:
+        try:
+            split = get_split(dataset, name, artifacts)
+        except (UsageError, DataError):
+            continue  # there is no such split, or too few images for one
+        save_split(split, _split_file(new, name, artifacts))
 
 
 def get_folds(dataset: Dataset, split: Split, artifacts: Path, k: int = 5, seed: int = 0) -> Folds:

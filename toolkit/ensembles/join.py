@@ -12,6 +12,7 @@ from toolkit.data.split import Folds, Split
 from toolkit.errors import MemberError, UsageError, counted, listed
 from toolkit.members.member import Member
 from toolkit.members.predictions import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD, Predictions
+from toolkit.members.stale import said_other
 from toolkit.statistics.links import logits
 
 
@@ -111,10 +112,7 @@ def require_same_folds(member: Member, dataset: Dataset, folds: Folds) -> None:
     """Raise MemberError where a member is of another data set, other labels or other folds."""
     scored = member.scored
     if scored.dataset_digest != dataset.digest:
-        raise MemberError(
-            f"member {member.name} was made on another data set than {dataset.name} (or on other "
-            "labels or pairing): leave it out or make it again"
-        )
+        raise MemberError(said_other(member, dataset))
     if scored.labels != dataset.labels:
         other = sorted(set(scored.labels) ^ set(dataset.labels)) or ["their order"]
         raise MemberError(

@@ -27,6 +27,7 @@ from toolkit.inference.scorer import Scorer
 from toolkit.inference.scorers import in_artifacts, open_scorer
 from toolkit.inference.stream import Outcome, Write, score_images
 from toolkit.members.member import Member, load_member
+from toolkit.members.stale import earlier_digests, said_other
 from toolkit.pages.tables import facts_table
 from toolkit.runtime.arguments import checked
 from toolkit.runtime.denormals import flushed_denormals
@@ -258,6 +259,8 @@ def made_on(member: Member) -> tuple[Dataset, Split]:
         MemberError: the data set is another one by now.
     """
     dataset = load_dataset(member.artifacts, str(member.provenance()["dataset"]))
+    if member.scored.dataset_digest in earlier_digests(dataset):
+        raise MemberError(said_other(member, dataset))
     if dataset.digest != member.scored.dataset_digest:
         raise MemberError(
             f"data set {dataset.name} is not what member {member.name} was made on any more: make "

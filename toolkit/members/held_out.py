@@ -11,6 +11,7 @@ from toolkit.data.split import Split
 from toolkit.errors import MemberError
 from toolkit.members.member import Member
 from toolkit.members.predictions import HELD_OUT, IN_SAMPLE
+from toolkit.members.stale import said_other
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +38,7 @@ def held_out(dataset: Dataset, split: Split, member: Member) -> Scored:
     """
     predictions = member.scored
     if predictions.dataset_digest != dataset.digest:
-        raise MemberError(
-            f"member {member.name} was made on another data set than {dataset.name} "
-            "(or on other labels or pairing): leave it out or make it again"
-        )
+        raise MemberError(said_other(member, dataset))
     scored = _scored(dataset, split.test, member)
     at = [predictions.row[dataset.ids[row]] for row in scored.rows]
     if not at or (predictions.origin[at] != HELD_OUT).any():

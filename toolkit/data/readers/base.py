@@ -49,6 +49,7 @@ class Options:
         absent: what it means that a label is not given for an image: ``no`` or ``unknown``; None
             for what the format says.
         missing: what becomes of listed images that are not there: ``error`` or ``skip``.
+        root: folder that holds the images, where they do not lie beside the labels.
     """
 
     annotations: str | None = None
@@ -58,6 +59,7 @@ class Options:
     separator: str | None = None
     absent: str | None = None
     missing: str = "error"
+    root: Path | None = None
 
     def __post_init__(self) -> None:
         """Check the choices."""
@@ -87,6 +89,7 @@ class Labelled:
         found: what was found, in a sentence.
         ids: of the images, in natural order; empty where they are the files' names without ending.
         remarks: what a person should know.
+        missing: listed images that are not there and were left out.
     """
 
     root: Path
@@ -99,6 +102,14 @@ class Labelled:
     found: str = ""
     ids: Sequence[str] = ()
     remarks: Sequence[str] = ()
+    missing: Sequence[str] = ()
+
+
+def absence(absent: str) -> str:
+    """Return what it means that a label is not given, in a sentence for a person."""
+    if absent == "no":
+        return "a label that is not given counts as no (absent='unknown' leaves it unknown)"
+    return "a label that is not given is unknown (absent='no' takes it for no)"
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,22 @@
 
 Format: Lin et al. 2014, "Microsoft COCO: Common Objects in Context" (images, annotations,
 categories; annotations of crowds count). Every category was looked for in every image, so an image
-without annotations has none. Several files in ``annotations/`` are the parts of a split.
+without annotations has none. Where images list ``neg_category_ids``, as those of LVIS do (Gupta,
+Dollár & Girshick 2019), only these were looked for and not found: the others are unknown. Several
+files in ``annotations/`` are the parts of a split; so is ``split`` of the images of one file, as in
+Karpathy & Fei-Fei 2015.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.data.readers.base import Format, Labelled, Options, part_named
+from toolkit.data.readers.base import PARTS, Format, Labelled, Options, part_named
 from toolkit.data.readers.course import check_labels
-from toolkit.data.readers.join import joined, matrix
+from toolkit.data.readers.join import joined, matrix, unknown_cells
+from toolkit.data.readers.json_file import HEAD, json_head, read_json
 from toolkit.errors import DataError, counted
 
 _KEYS = ("images", "annotations", "categories")
@@ -26,13 +29,16 @@ def read(path: Path, options: Options) -> Labelled:
     Raises:
         DataError: a file is none of COCO's, or see :func:`~toolkit.data.readers.join.joined`.
     """
-    options.only("COCO", "absent")
+    options.only("COCO", "absent", "root")
     files = [path] if path.is_file() else _files(path)
-    root = path if path.is_dir() else _root(path)
+    root = options.root or (path if path.is_dir() else _root(path))
     documents = [_document(file) for file in files]
     categories = _categories(documents, files)
-    names, parts, yes = list[str](), list[str](), list[set[str]]()
-    boxes = 0
+    names, parts, yes, no = list[str](), list[str](), list[set[str]](), list[set[str]]()
+    annotations, boxes = 0, 0
+    federated = any(
+        "neg_category_ids" in each for document in documents for each in _images(document)
+    )
     for file, document in zip(files, documents, strict=True):
         given: dict[Any, set[str]] = {}
         for each in document["images"]:
@@ -44,7 +50,8 @@ def read(path: Path, options: Options) -> Labelled:
                 raise DataError(f"{file}: image id {each['id']!r} stands twice")
             given[each["id"]] = set()
             names.append(str(each["file_name"]))
-            parts.append(part_named(file.stem))
+            parts.append(PARTS.get(str(each.get("split")).lower()) or part_named(file.stem))
+            no.append(_looked_for(each, categories, file))
         for each in document["annotations"]:
             try:
                 given[each["image_id"]].add(categories[each["category_id"]])
@@ -53,12 +60,22 @@ def read(path: Path, options: Options) -> Labelled:
                     f"{file}: an annotation names an image or a category that is not there: "
                     f"{each!r:.80}"
                 ) from error
-        boxes += len(document["annotations"])
+        annotations += len(document["annotations"])
+        boxes += sum("bbox" in each for each in document["annotations"])
         yes += given.values()
+        clash = next((pair for pair in zip(names, yes, no, strict=True) if pair[1] & pair[2]), None)
+        if clash is not None:
+            raise DataError(
+                f"{file}: {clash[0]!r} has {min(clash[1] & clash[2])!r}, and has it among its "
+                "neg_category_ids"
+            )
     labels = check_labels(set(categories.values()))
-    absent = options.absent or "no"
-    Y = matrix(yes, labels, absent, [()] * len(yes))
-    split = len(files) > 1 and all(parts)
+    absent = options.absent or ("unknown" if federated else "no")
+    Y = matrix(yes, labels, absent, no)
+    split = all(parts) and (
+        len(files) > 1 or any("split" in each for each in _images(documents[0]))
+    )
+    what = "boxes" if boxes == annotations else "annotations"
     return joined(
         str(path),
         root,
@@ -68,9 +85,24 @@ def read(path: Path, options: Options) -> Labelled:
         options,
         parts=parts if split else (),
         facts={"layout": "coco", "annotations": None},
-        found=f"COCO: {counted(len(labels), 'label')}, {counted(len(names), 'image')}, "
-        f"{boxes:,} annotations, {int((Y == 1).sum()):,} image labels",
+        found=f"COCO: {len(labels):,} categor{'y' if len(labels) == 1 else 'ies'}, "
+        f"{counted(len(names), 'image')}, {annotations:,} {what} → "
+        f"{int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
     )
+
+
+def _images(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in document["images"] if isinstance(each, dict)]
+
+
+def _looked_for(image: dict[str, Any], categories: dict[Any, str], file: Path) -> set[str]:
+    """Return the categories that an image is said not to have."""
+    try:
+        return {categories[each] for each in image.get("neg_category_ids", ())}
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{file}: neg_category_ids of an image name a category that is not there: {image!r:.80}"
+        ) from error
 
 
 def _files(folder: Path) -> list[Path]:
@@ -88,10 +120,7 @@ def _root(file: Path) -> Path:
 
 
 def _document(file: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read as JSON: {error}") from error
+    document = read_json(file)
     if not isinstance(document, dict) or not all(isinstance(document.get(k), list) for k in _KEYS):
         raise DataError(f"{file}: expected lists named {', '.join(_KEYS)}, as COCO has them")
     return document
@@ -112,12 +141,8 @@ def _categories(documents: Sequence[dict[str, Any]], files: Sequence[Path]) -> d
 
 def _looks(path: Path) -> bool:
     """Tell COCO's files by their beginning, or by the keys of short ones."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            text = file.read(1 << 20)
-    except (OSError, UnicodeDecodeError):
-        return False
-    return sum(f'"{key}"' in text for key in _KEYS) >= (1 if len(text) == 1 << 20 else 3)
+    text = json_head(path)
+    return sum(f'"{key}"' in text for key in _KEYS) >= (1 if len(text) >= HEAD else 3)
 
 
 def _recognises(path: Path) -> bool:

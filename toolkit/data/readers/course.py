@@ -6,9 +6,12 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
-from toolkit.errors import DataError, listed
+import numpy as np
+
+from toolkit.errors import DataError, counted, listed
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -172,13 +175,12 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
     """Return label names sorted.
 
     Raises:
-        DataError: there are none, or two are the same or differ only in case, or one is empty, has
-            control characters or is ``image``.
+        DataError: there are none, or one is there twice, is empty, has control characters or is
+            ``image``. Names that differ in case alone are left to :func:`require_one_spelling`.
     """
     names = sorted(labels)
     if not names:
         raise DataError("no labels were found: at least one label file or label column is needed")
-    seen: dict[str, str] = {}
     for name in names:
         if not name.strip() or not name.isprintable() or len(name) > 200:
             raise DataError(f"label name {name[:60]!r} cannot be used: give it a printable name")
@@ -187,10 +189,42 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
             raise DataError(
                 f"label name {name!r} is the name of another column of predictions: rename it"
             )
-        if folded in seen:
-            raise DataError(
-                f"labels {seen[folded]!r} and {name!r} are the same or differ only in case or "
-                "blanks: rename one"
-            )
-        seen[folded] = name
+    twice = next((one for one, other in pairwise(names) if one == other), None)
+    if twice is not None:
+        raise DataError(f"label {twice!r} is there twice: rename one")
     return tuple(names)
+
+
+def spellings(labels: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return groups of names that differ only in case, blanks or the composition of accents.
+
+    >>> spellings(["Dog", "cat", "dog"])
+    [('Dog', 'dog')]
+    """
+    groups: dict[str, list[str]] = {}
+    for name in labels:
+        groups.setdefault(unicodedata.normalize("NFC", name).strip().casefold(), []).append(name)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def require_one_spelling(labels: Sequence[str], Y: np.ndarray) -> None:
+    """Raise DataError if two labels differ only in case, blanks or the composition of accents.
+
+    Args:
+        labels: L names.
+        Y: ``(n, L)``, for the counts in the message.
+    """
+    found = said_spellings(labels, Y)
+    if found:
+        raise DataError(
+            f"labels differ only in case or blanks ({listed(found, 3)}): give each label one name"
+        )
+
+
+def said_spellings(labels: Sequence[str], Y: np.ndarray) -> list[str]:
+    """Return each group of :func:`spellings` with the number of images that carry each name."""
+    count = dict(zip(labels, (Y == 1).sum(axis=0).tolist(), strict=True))
+    return [
+        " and ".join(f"{name!r} of {counted(count[name], 'image')}" for name in group)
+        for group in spellings(labels)
+    ]

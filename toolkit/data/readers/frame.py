@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.data.readers.base import Labelled, Options
 from toolkit.data.readers.cells import Rows, interpret
+from toolkit.data.readers.course import require_one_spelling
 from toolkit.data.readers.join import place_ids
 from toolkit.errors import DataError, UsageError, listed
 from toolkit.images.places import is_address, is_there
@@ -39,8 +40,7 @@ def read_frame(
     Raises:
         DataError: see :meth:`toolkit.data.dataset.Dataset.from_frame`.
     """
-    if not hasattr(frame, "itertuples"):
-        raise UsageError(f"frame: expected a data frame, found {type(frame).__name__}")
+    require_frame("frame", frame)
     wanted = (labels,) if isinstance(labels, str) else tuple(labels or ())
     if labels is not None and not wanted:
         raise UsageError("labels: expected at least one column, found none")
@@ -52,14 +52,10 @@ def read_frame(
         )
     if frame.empty:
         raise DataError("expected one row per image, found an empty table")
-    cells = [
-        [None if _missing(cell) else cell for cell in row]
-        for row in frame.itertuples(index=False, name=None)
-    ]
-    places = [f"row {index}" for index in frame.index]
-    rows = Rows("the table", [str(column) for column in frame.columns], cells, places)
+    rows = rows_of(frame)
     options = Options(image_column=image, labels=wanted, separator=separator, absent=absent)
     table = interpret(rows, options)
+    require_one_spelling(table.labels, table.Y)
     paths = [
         name if is_address(name) else os.path.abspath(os.path.join(root, name))
         for name in table.names
@@ -86,6 +82,22 @@ def read_frame(
         parts=tuple(table.parts[at] for at in order) if table.parts else (),
         ids=[ids[at] for at in order],
     )
+
+
+def require_frame(name: str, value: object) -> None:
+    """Raise UsageError where an argument is no data frame."""
+    if not hasattr(value, "itertuples"):
+        raise UsageError(f"{name}: expected a data frame, found {type(value).__name__}")
+
+
+def rows_of(frame: pd.DataFrame) -> Rows:
+    """Return a data frame as the rows of a table."""
+    cells = [
+        [None if _missing(cell) else cell for cell in row]
+        for row in frame.itertuples(index=False, name=None)
+    ]
+    places = [f"row {index}" for index in frame.index]
+    return Rows("the table", [str(column) for column in frame.columns], cells, places)
 
 
 def _missing(cell: object) -> bool:

@@ -18,7 +18,7 @@ from toolkit.data.readers.course import (
     is_image_name,
     register,
 )
-from toolkit.errors import DataError, counted, listed
+from toolkit.errors import DataError, listed
 from toolkit.images.places import in_container, is_address, is_local, is_there
 from toolkit.storage.files import natural_key
 
@@ -113,15 +113,12 @@ def joined(
             f"{source} holds {len(ambiguous)} names that fit several images "
             f"({listed(ambiguous, 3)}): give those images' whole paths"
         )
-    remarks = list(remarks)
     if missing and (options.missing == "error" or not kept):
         raise DataError(
             f"{source} names {len(missing)} images that are not there ({listed(missing, 3)}): "
             f"paths are relative to {root} and stay inside it; missing='skip' leaves such images "
             "out"
         )
-    if missing:
-        remarks.append(f"{counted(len(missing), 'image')} not there, left out: {listed(missing)}")
     if len(set(files)) < len(files):
         twice = sorted({file for file in files if files.count(file) > 1}, key=natural_key)
         raise DataError(f"{source} names images in several rows ({listed(twice, 3)}): once each")
@@ -137,7 +134,8 @@ def joined(
         parts=tuple(parts[row] for row in rows) if parts else (),
         found=found,
         ids=[ids[at] for at in order],
-        remarks=remarks,
+        remarks=list(remarks),
+        missing=missing,
     )
 
 
@@ -180,6 +178,12 @@ def _elsewhere(name: str, inside: str, root: Path) -> str:
         return "" if is_local(name) else name
     there = bool(inside) and in_container(inside) and is_there(str(root / inside))
     return inside if there else ""
+
+
+def unknown_cells(Y: np.ndarray) -> str:
+    """Return how many cells are unknown, for the end of a sentence; nothing where all are known."""
+    unknown = int((Y < 0).sum())
+    return f", {unknown:,} unknown" if unknown else ""
 
 
 def _inside(name: str, root: Path) -> str:

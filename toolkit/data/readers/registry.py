@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from toolkit.data.readers.base import Format
 from toolkit.data.readers.coco import COCO
+from toolkit.data.readers.cvat import CVAT
+from toolkit.data.readers.fiftyone import FIFTYONE
 from toolkit.data.readers.folder import FOLDER
 from toolkit.data.readers.huggingface import HUGGINGFACE
 from toolkit.data.readers.imagefolder import IMAGEFOLDER
+from toolkit.data.readers.labelstudio import LABEL_STUDIO
 from toolkit.data.readers.table import TABLE
 from toolkit.data.readers.voc import VOC
 from toolkit.data.readers.webdataset import WEBDATASET
@@ -21,4 +24,7 @@ FORMATS: dict[str, Format] = {
     "coco": COCO,
     "yolo": YOLO,
     "voc": VOC,
+    "fiftyone": FIFTYONE,
+    "label-studio": LABEL_STUDIO,
+    "cvat": CVAT,
 }

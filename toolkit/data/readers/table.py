@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ ENDINGS = (*_TEXT, *_LINES, ".parquet")
 def read(path: Path, options: Options) -> Labelled:
     """Read a table of images and labels.
 
-    Images lie in the table's folder or below it.
+    Images lie in the table's folder or below it, or in ``root``.
 
     Raises:
         DataError: it is no such table, or see :func:`~toolkit.data.readers.cells.interpret` and
@@ -29,7 +30,7 @@ def read(path: Path, options: Options) -> Labelled:
     """
     if path.is_dir():
         path = _table_in(path)
-    options.only("tables", "image_column", "labels", "label_prefix", "separator", "absent")
+    options.only("tables", "image_column", "labels", "label_prefix", "separator", "absent", "root")
     table = interpret(read_rows(path), options)
     unknown = int((table.Y < 0).sum())
     found = (
@@ -39,7 +40,7 @@ def read(path: Path, options: Options) -> Labelled:
     found += f", {unknown:,} unknown" if unknown else ""
     return joined(
         str(path),
-        path.parent,
+        options.root or path.parent,
         table.names,
         table.Y,
         table.labels,
@@ -82,7 +83,8 @@ def _separated(path: Path, text: str) -> Rows:
         delimiter, text, skipped = first.strip()[4:5], rest, 1
         first = rest.partition("\n")[0]
     if delimiter is None:
-        counts = {each: first.count(each) for each in ",;\t"}
+        bare = re.sub(r'"[^"]*"', "", first)  # a separator in quotes is a name's
+        counts = {each: bare.count(each) for each in ",;\t"}
         delimiter = max(counts, key=lambda each: counts[each])
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from xml.parsers import expat
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import joined, matrix
+from toolkit.data.readers.xml_file import read_xml
 from toolkit.errors import DataError, counted
 
 _LIST = re.compile(r"(.+)_(train|val|test)\.txt")
@@ -96,36 +96,21 @@ def _from_xml(folder: Path) -> tuple[dict[str, dict[str, int]], dict[str, str]]:
 
 
 def _objects(file: Path) -> list[tuple[str, bool]]:
-    """Return name and difficulty of each object; entities, which could be bombs, are refused."""
+    """Return name and difficulty of each object."""
     found: list[tuple[str, bool]] = []
-    path: list[str] = []
-    text: list[str] = []
     now = {"name": "", "difficult": "0"}
 
-    def start(tag: str, _: object) -> None:
-        path.append(tag)
-        text.clear()
+    def start(path: list[str], _: object) -> None:
         if path[1:] == ["object"]:
             now.update(name="", difficult="0")
 
-    def end(tag: str) -> None:
+    def end(path: list[str], text: str) -> None:
         if path[1:2] == ["object"] and path[2:] in (["name"], ["difficult"]):
-            now[tag] = "".join(text).strip()
+            now[path[2]] = text
         elif path[1:] == ["object"]:
             found.append((now["name"], now["difficult"] == "1"))
-        path.pop()
-        text.clear()
 
-    def entity(*_: object) -> None:
-        raise DataError(f"{file} declares entities: such a file is not read")
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler, parser.EntityDeclHandler = text.append, entity
-    try:
-        parser.Parse(file.read_bytes(), True)
-    except (expat.ExpatError, OSError) as error:
-        raise DataError(f"{file} cannot be read as XML: {error}") from error
+    read_xml(file, start, end)
     return found
 
 

@@ -1,0 +1,1 @@
+"""Writers: one file a label format, for labels that go out."""

@@ -1,0 +1,68 @@
+"""Labels as a table, CSV or Parquet: a row per image, a column of 1 and 0 per label.
+
+The columns are ``image`` (a path), the split where there is one, and the labels. An unknown cell is
+blank in CSV and null in Parquet.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from toolkit.data.readers.cells import SPLIT_NAMES
+from toolkit.data.writers.base import Content, Writer
+from toolkit.errors import DataError, listed
+
+IMAGE = "image"
+_CELLS = {1: "1", 0: "0", -1: ""}
+
+
+def split_column(labels: tuple[str, ...]) -> str:
+    """Return a name for the column of the split that no label has.
+
+    >>> split_column(("cat", "Split"))
+    'subset'
+    """
+    taken = {label.strip().casefold() for label in labels}
+    return next(name for name in SPLIT_NAMES if name not in taken)
+
+
+def write_csv(content: Content, path: Path) -> None:
+    """Write CSV in UTF-8.
+
+    Raises:
+        DataError: a label begins or ends with a blank, which readers of CSV take off.
+    """
+    odd = [label for label in content.labels if label != label.strip()]
+    if odd:
+        raise DataError(
+            f"labels begin or end with blanks ({listed(map(repr, odd), 3)}), which CSV does not "
+            "keep: export as parquet"
+        )
+    split = [split_column(tuple(content.labels))] if content.parts else []
+    # a semicolon in a name is quoted, or it would count as what separates columns
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(
+            [IMAGE, *split, *content.labels]
+        )
+        rows = csv.writer(file, lineterminator="\n")
+        for row, (name, values) in enumerate(zip(content.files, content.Y.tolist(), strict=True)):
+            part = [content.parts[row]] if content.parts else []
+            rows.writerow([name, *part, *(_CELLS[value] for value in values)])
+
+
+def write_parquet(content: Content, path: Path) -> None:
+    """Write Parquet: text, then ``int8`` per label with null for unknown."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {IMAGE: pa.array(list(content.files), pa.string())}
+    if content.parts:
+        columns[split_column(tuple(content.labels))] = pa.array(list(content.parts), pa.string())
+    for label, column in zip(content.labels, content.Y.T, strict=True):
+        columns[label] = pa.array(column, pa.int8(), mask=column < 0)
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+CSV = Writer((".csv",), write_csv)
+PARQUET = Writer((".parquet",), write_parquet)
