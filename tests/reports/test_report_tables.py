@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from toolkit.cli.compare_table import terminal_table
+from toolkit.cli.terminal_table import terminal_table
 from toolkit.errors import UsageError
 from toolkit.pages.escaping import csv_text
 from toolkit.reports.compare import Comparison

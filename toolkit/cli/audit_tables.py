@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli.terminal_table import figures_table
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -33,18 +35,17 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def alignment_table(found: Alignment) -> Table:
-    """Return each label's linear probe against permuted labels."""
-    from rich.text import Text
-
-    figures = ("positives", "AUROC", "z", "p (maxT)")
-    table = _table("labels against permuted labels (AUROC 0.5 is chance)", ["label"], figures)
+def alignment_table(found: Alignment, width: int) -> tuple[Any, Any]:
+    """Return each label's linear probe against permuted labels, and notes."""
+    lines = []
     for label in found.labels:
         cells = ["–"] * 3
         if label.p is not None:
             cells = [f"{label.auroc:.3f}", f"{label.z:.1f}", f"{label.p_adjusted:.2g}"]
-        table.add_row(Text(label.label), f"{label.positives:,}", *cells, label.state)
-    return table
+        lines.append([label.label, f"{label.positives:,}", *cells, label.state])
+    title = "labels against permuted labels (AUROC 0.5 is chance)"
+    heads = ["label", "positives", "AUROC", "z", "p (maxT)", "verdict"]
+    return figures_table(title, heads, lines, width, texts=(0, 5))
 
 
 def published_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -69,7 +69,7 @@ def compare(
     if run.json or format == "json":
         run.emit(found.facts())
     elif format == "rich":
-        from toolkit.cli.compare_table import terminal_table
+        from toolkit.cli.terminal_table import terminal_table
 
         run.show(*terminal_table(found.table(per_label=per_label), run.console().width))
     else:

@@ -45,7 +45,8 @@ class Table:
     def notes(self) -> str:
         """What stands under it: the columns' keys, and what else is explained."""
         keys = [f"{head}: {key}" for head, key in zip(self.heads, self.keys, strict=True) if key]
-        return f"{'; '.join(keys)}. {self.explained}".strip()
+        said = f"{'; '.join(keys)}." if keys else ""
+        return f"{said} {self.explained}".strip()
 
     def first(self, columns: int) -> Table:
         """Return the table with its first columns only."""
