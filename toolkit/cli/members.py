@@ -44,7 +44,7 @@ def members(
                     "source": m.source,
                     "dataset": m.dataset,
                     "split": m.split,
-                    "map": m.metrics["map"],
+                    "map": m.metrics.get("map"),
                     "path": str(m.folder),
                 }
                 for m in found
@@ -63,7 +63,7 @@ def members(
                     m.name,
                     m.dataset,
                     m.split,
-                    shown(m.metrics["map"], 3),
+                    shown(m.metrics.get("map"), 3),
                     m.kind,
                     m.source,
                     f"{len(m.scored.ids):,}",

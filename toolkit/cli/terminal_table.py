@@ -67,12 +67,15 @@ def terminal_table(
             width=each,
             vertical="top" if at in texts else "bottom",
         )
+    number = 0
     for group, lines in cut.groups.items():
         drawn.add_section()
         if group:
             drawn.add_row(Text(group, style="italic"))
         for line in lines:
-            drawn.add_row(*map(Text, line))
+            styles = ["bold" if (number, at) in table.best else "" for at in range(shown)]
+            drawn.add_row(*map(Text, line, styles))
+            number += 1
     notes = cut.notes
     if left_out:
         notes += f" Left out for want of width: {listed(left_out, 12)}; {rest}."

@@ -15,6 +15,7 @@ from toolkit.reports.drawing import (
     INK,
     SOFT,
     Picture,
+    both_ends,
     brief,
     drawn,
     line_style,
@@ -29,7 +30,7 @@ WIDTH = 5.2
 def label_distribution(dataset: Dataset) -> Picture:
     """Positives of each label (the paper's first figure)."""
     counts = dataset.Y.sum(axis=0, dtype=np.int64)
-    order, rest = most_frequent(counts, LINES)
+    order, rest = both_ends(counts.astype(np.float64), LINES)
     alt = "Positives of each label: " + ", ".join(
         f"{dataset.labels[at]} {counts[at]:,}" for at in order
     )
@@ -49,7 +50,7 @@ def distribution_by_split(dataset: Dataset, split: Split) -> Picture:
     """Share of positives in each part of the split (the paper's second figure)."""
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     shares = {name: 100 * dataset.Y[rows].mean(axis=0) for name, rows in parts.items() if len(rows)}
-    order, rest = most_frequent(dataset.Y.sum(axis=0, dtype=np.int64), LINES)
+    order, rest = both_ends(dataset.Y.sum(axis=0, dtype=np.float64), LINES)
     alt = f"Share of positives in {', '.join(shares)}: " + "; ".join(
         f"{dataset.labels[at]} " + ", ".join(f"{each[at]:.1f} %" for each in shares.values())
         for at in order
