@@ -207,7 +207,11 @@ def test_compare_in_every_form(
         pair = rows[-1]["ap_ci"][label]
         assert (pair is None) == (each["support"] < 5)
         assert pair is None or 0 <= pair[0] <= each["ap"] <= pair[1] <= 1
-    for form, start in (("csv", "name,kind"), ("markdown", "| "), ("latex", r"\begin{tabular}")):
+    for form, start in (
+        ("csv", "name,kind"),
+        ("markdown", "| "),
+        ("latex", "% packages: booktabs"),
+    ):
         for more in ((), ("--per-label",)):
             out = scored(*plain, "--format", form, *more).out
             assert out.startswith(start), form

@@ -69,7 +69,8 @@ def test_csv_and_frame_hold_every_figure_whole() -> None:
 def test_latex_is_balanced_and_escaped() -> None:
     for per_label, columns in ((False, len(shown_columns(ROWS.rows)) + 1), (True, 5)):
         text = ROWS.to_latex(per_label=per_label)
-        assert re.search(r"\\begin\{tabular\}\{(l|p\{.*\})r{%d}\}" % (columns - 1), text)
+        cells = "r" * (columns - 1)
+        assert re.search(r"\\begin{tabular}{(l|p{.*})" + cells + "}", text)
         assert text.rstrip().endswith(r"\end{table}")
         for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\caption{d, split paper"):
             assert rule in text

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
@@ -49,23 +48,6 @@ _STYLE: Any = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
-# in a print each letter comes from the first of these fonts that has it
-_FALLBACK = (
-    "Noto Sans",
-    "Noto Sans CJK JP",
-    "Noto Sans CJK SC",
-    "Noto Sans Arabic",
-    "Noto Naskh Arabic",
-    "Noto Sans Hebrew",
-    "Noto Sans Devanagari",
-    "Noto Emoji",
-    "Segoe UI",
-    "Segoe UI Symbol",
-    "Hiragino Sans",
-    "PingFang SC",
-    "Microsoft YaHei",
-    "Arial Unicode MS",
-)
 _PRINTED = {INK: "#1f2328", SOFT: "#d0d7de"}
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _SIZE = re.compile(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', re.DOTALL)
@@ -95,18 +77,9 @@ def drawn(width: float, height: float, **grid: Any) -> Iterator[tuple[Figure, An
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
 
-    with mpl.rc_context(_STYLE | {"font.sans-serif": _fonts()}):
+    with mpl.rc_context(_STYLE):
         figure = Canvas(figsize=(width, height), layout="constrained")
         yield figure, figure.subplots(**grid)
-
-
-@cache
-def _fonts() -> list[str]:
-    """Return the fonts that are there, so that none is missed with a warning."""
-    from matplotlib.font_manager import fontManager
-
-    there = set(fontManager.get_font_names())
-    return ["DejaVu Sans", *(name for name in _FALLBACK if name in there)]
 
 
 def markup(figure: Figure, name: str, alt: str) -> str:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,21 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "png": {"dpi": 300, "metadata": {"Software": None}},
 }
 _PAINTED = ("color", "edgecolor", "facecolor")
+# in names that are not Latin each letter comes from the first of these fonts that has it
+_FONTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans Arabic",
+    "Noto Naskh Arabic",
+    "Noto Sans Hebrew",
+    "Noto Sans Devanagari",
+    "Noto Emoji",
+    "Segoe UI Symbol",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "Arial Unicode MS",
+)
+_LATIN = 0x2FF
 _folder: ContextVar[Path | None] = ContextVar("figures", default=None)
 
 
@@ -55,11 +71,24 @@ def keep_print(figure: Figure, name: str, svg: str, inks: dict[str, str]) -> Non
 
 def _repaint(figure: Figure, inks: dict[str, str]) -> None:
     from matplotlib.colors import to_hex
+    from matplotlib.text import Text
 
     for artist in figure.findobj():
+        # fonts of all scripts are large, so only those are read that are needed
+        if isinstance(artist, Text) and any(ord(letter) > _LATIN for letter in artist.get_text()):
+            artist.set_fontfamily(["DejaVu Sans", *_fonts()])
         for part in _PAINTED:
             # many artists have no such part, or many colours in one, which are data's
             with suppress(AttributeError, ValueError, TypeError):
                 found = to_hex(getattr(artist, f"get_{part}")())
                 if found in inks:
                     getattr(artist, f"set_{part}")(inks[found])
+
+
+@cache
+def _fonts() -> list[str]:
+    """Return the fonts that are there, so that none is missed with a warning."""
+    from matplotlib.font_manager import fontManager
+
+    there = set(fontManager.get_font_names())
+    return [name for name in _FONTS if name in there]
