@@ -13,12 +13,12 @@ from toolkit.pages.escaping import csv_text
 from toolkit.reports.comparison import Row
 from toolkit.statistics.metrics import binarize, rates_from_counts
 
-# key in the CSV, head in the table, digits
+# key in the CSV; head in the table, without one it stands in the column before; digits
 COLUMNS: tuple[tuple[str, str, int], ...] = (
     ("support", "positives", 0),
     ("ap", "AP", 3),
-    ("ap_low", "from", 3),
-    ("ap_high", "to", 3),
+    ("ap_low", "95 %", 3),
+    ("ap_high", "", 3),
     ("auroc", "AUROC", 3),
     ("threshold", "threshold", 3),
     ("precision", "precision", 3),
@@ -30,7 +30,7 @@ COLUMNS: tuple[tuple[str, str, int], ...] = (
     ("tn", "TN", 0),
 )
 KEY = (
-    "AP from to: average precision with its 95 % interval; threshold: tuned on development images, "
+    "AP: average precision, and its 95 % interval; threshold: tuned on development images, "
     "0.5 where there was nothing to tune on; precision, recall, F1 and the counts of true and "
     "false positives and negatives are at the threshold."
 )
@@ -77,12 +77,16 @@ def tuned_or_half(row: Row, labels: Sequence[str]) -> np.ndarray:
 
 
 def shown_cells(details: Details) -> list[tuple[Any, str]]:
-    """Return value and text of each column."""
-    cells = []
-    for key, _, digits in COLUMNS:
+    """Return value and text of each column of the table."""
+    cells: list[tuple[Any, str]] = []
+    for key, head, digits in COLUMNS:
         value = details[key]
         text = "–" if value is None else f"{value:,.{digits}f}"
-        cells.append((value, text))
+        if head:
+            cells.append((value, text))
+        elif value is not None:
+            first, before = cells[-1]
+            cells[-1] = first, f"{before} to {text}"
     return cells
 
 

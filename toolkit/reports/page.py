@@ -28,10 +28,16 @@ from toolkit.reports.label_details import COLUMNS as DETAILS
 from toolkit.reports.label_details import KEY as DETAIL_KEY
 from toolkit.reports.label_details import csv_address, label_details, shown_cells, tuned_or_half
 from toolkit.reports.mistakes import Mistake, contact_sheets, most_uncertain
-from toolkit.reports.pair_table import pair_table
+from toolkit.reports.pair_table import level_with_best, pair_table
 from toolkit.reports.redo import redo_recipe
 from toolkit.reports.slices import confusions, lifts, slices
-from toolkit.reports.table import comparison_table, short_title, shown_columns, table_title
+from toolkit.reports.table import (
+    best_by,
+    comparison_table,
+    short_title,
+    shown_columns,
+    table_title,
+)
 from toolkit.runtime.progress import Progress
 from toolkit.storage.files import natural_key
 from toolkit.storage.toml import dump_toml
@@ -89,6 +95,7 @@ def report_page(
     parts_of = [dataset, scores[shown[0].name], first] if shown else []
     title = table_title(dataset.name, split.name, "test", len(split.test), rows)
     table, columns = comparison_table(rows, title), shown_columns(rows)
+    bold = [best_by(each, rows) for each in columns]
     pages = page_environment(Path(__file__).parent, TEMPLATES)
     kept = document(dataset.name, split.name, rows)
     return pages.get_template("report.html.j2").render(
@@ -105,9 +112,23 @@ def report_page(
         table=table,
         columns=columns,
         groups=[
-            (group, [(row, short_title(row), [each.cell(row) for each in columns]) for row in own])
+            (
+                group,
+                [
+                    (
+                        row,
+                        short_title(row),
+                        [
+                            (each.cell(row), row.name in names)
+                            for each, names in zip(columns, bold, strict=True)
+                        ],
+                    )
+                    for row in own
+                ],
+            )
             for group, own in groupby(rows, key=lambda row: row.group)
         ],
+        level=level_with_best(rows),
         figures=figures,
         best=best[0].name if best else "",
         pairs=pair_table(rows, dataset.name),
@@ -115,7 +136,7 @@ def report_page(
             name: [(each["label"], shown_cells(each)) for each in lines]
             for name, lines in details.items()
         },
-        detail_heads=[head for _, head, _ in DETAILS],
+        detail_heads=[head for _, head, _ in DETAILS if head],
         detail_key=DETAIL_KEY,
         details_csv=csv_address(details),
         slices=slices(*parts_of) if parts_of else [],

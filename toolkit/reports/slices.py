@@ -74,7 +74,8 @@ def slices(
     found = []
     for kind, name, here in _parts(dataset, scored):
         part, n = counts[here], int(here.sum())
-        if n < _LEAST:
+        # a part that is all of them is none
+        if n < _LEAST or (n == len(counts) and found):
             continue
         total = part.sum(axis=0)
         low = high = None
