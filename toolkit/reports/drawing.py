@@ -159,8 +159,9 @@ def _width(text: str) -> int:
 
 
 def _printable(text: str) -> str:
-    # control characters are not allowed in SVG
-    return "".join(character if character.isprintable() else " " for character in text)
+    # control characters are not allowed in SVG; joiners are part of words and emoji
+    kept = "\u200c\u200d"
+    return "".join(each if each.isprintable() or each in kept else " " for each in text)
 
 
 def most_frequent(counts: np.ndarray, most: int) -> tuple[np.ndarray, str]:
