@@ -112,7 +112,8 @@ def test_the_table_of_labels_counts_what_was_decided(tmp_path: Path) -> None:
     for at, label in enumerate(dataset.labels):
         each = found[label]
         assert each["threshold"] == row.tuned["thresholds"][label]
-        says, yes = scored.scores[:, at] >= each["threshold"], scored.truth[:, at] == 1
+        says = scored.scores[:, at] >= np.float64(each["threshold"] or 0)
+        yes = scored.truth[:, at] == 1
         cells = {"tp": yes & says, "fp": ~yes & says, "fn": yes & ~says, "tn": ~yes & ~says}
         assert {key: each[key] for key in cells} == {k: int(v.sum()) for k, v in cells.items()}
         assert each["support"] == yes.sum()
@@ -174,7 +175,7 @@ def test_the_most_uncertain_images_are_those_at_their_thresholds(tmp_path: Path)
 def test_figures_are_kept_for_print(tmp_path: Path) -> None:
     dataset, member = scored_set(tmp_path, (*HOSTILE, "猫"), 60, 0.3)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         report(dataset, tmp_path / "r.html", members=member, figures=tmp_path / "f",
                resamples=0, artifacts=tmp_path, progress=False)  # fmt: skip
     names = {file.stem for file in (tmp_path / "f").iterdir()}

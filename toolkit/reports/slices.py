@@ -13,6 +13,7 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.members.held_out import Scored
+from toolkit.statistics.metrics import binarize
 
 _LEAST = 10  # images of a slice
 _SIDES = (480, 1024)  # pixels of the longer side
@@ -59,7 +60,7 @@ def slices(
         resamples: of a slice's images, for its interval; 0 for none.
         seed: of the resamples.
     """
-    decided = scored.scores >= thresholds
+    decided = np.asarray(binarize(scored.scores, thresholds)) == 1
     yes, no = scored.truth == 1, scored.truth == 0
     # of each image: right positives, positives and predicted positives, right and known decisions
     counts = np.stack(
@@ -151,7 +152,7 @@ def confusions(
         thresholds: ``(L,)``.
         most: how many pairs.
     """
-    decided = scored.scores >= thresholds
+    decided = np.asarray(binarize(scored.scores, thresholds)) == 1
     yes, no = scored.truth == 1, scored.truth == 0
     missed, alarm, without = (
         each.astype(np.float32) for each in (yes & ~decided, no & decided, no)
@@ -177,7 +178,8 @@ def lifts(dataset: Dataset, most: int = 20) -> list[tuple[str, str, int, float]]
     """Return pairs of labels, in how many images they stand together, and their lift.
 
     Lift is how many times as often as if they had nothing to do with each other. The pairs are
-    those of five images or more that are farthest from 1 either way, as a ratio.
+    those of five images or more that are farthest from 1 either way, as a ratio. Time and memory
+    grow with the square of the labels, since every pair is looked at.
 
     Args:
         dataset: with labels.
