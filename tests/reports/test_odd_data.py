@@ -112,7 +112,7 @@ def test_the_table_of_labels_counts_what_was_decided(tmp_path: Path) -> None:
     for at, label in enumerate(dataset.labels):
         each = found[label]
         assert each["threshold"] == row.tuned["thresholds"][label]
-        says = scored.scores[:, at] >= np.float64(each["threshold"] or 0)
+        says = scored.scores[:, at] >= np.float32(each["threshold"] or 0)
         yes = scored.truth[:, at] == 1
         cells = {"tp": yes & says, "fp": ~yes & says, "fn": yes & ~says, "tn": ~yes & ~says}
         assert {key: each[key] for key in cells} == {k: int(v.sum()) for k, v in cells.items()}
