@@ -2,7 +2,9 @@
 
 import io
 import re
+from collections.abc import Iterable
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -15,11 +17,12 @@ NAMES = ["n" * 90, "猫" * 12, "قطة", "🦄", "[bracket", r"\input{x}", "two 
 HEADS = ["label", "positives", "AP", "gain", "p", "95 % of AP"]
 
 
-def seen(tables: object, width: int) -> str:
-    console = Console(width=width, file=io.StringIO(), highlight=False)
-    for each in tables:  # type: ignore[attr-defined]
+def seen(tables: Iterable[Any], width: int) -> str:
+    file = io.StringIO()
+    console = Console(width=width, file=file, highlight=False)
+    for each in tables:
         console.print(each)
-    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
@@ -54,9 +57,15 @@ def test_of_very_many_lines_it_says_how_many_are_left_out() -> None:
 
 
 def test_an_ensemble_is_read_at_eighty_columns() -> None:
-    gain = {"difference": 0.0123, "low": -0.0456, "high": 0.0789, "p": 0.5}
+    gain: dict[str, Any] = {"difference": 0.0123, "low": -0.0456, "high": 0.0789, "p": 0.5}
     both = {"ensemble": 0.1234, "member": 0.5678} | gain
-    label = {"label": "n" * 90, "positives": 1234, "ap": 0.321, "low": 0.111, "high": 0.222}
+    label: dict[str, Any] = {
+        "label": "n" * 90,
+        "positives": 1234,
+        "ap": 0.321,
+        "low": 0.111,
+        "high": 0.222,
+    }
     label |= {"gain": gain, "p_holm": 0.987, "ece": [0.135, 0.246], "method": "isotonic"}
     keys = ("map", "auroc", "micro_f1", "macro_f1", "accuracy")
     name = "linear-efficientnet_lite0+efficientnet_lite1+efficientnet_lite2+efficientnet_lite3"

@@ -116,9 +116,9 @@ def test_latex_compiles_whatever_a_label_is(tmp_path: Path) -> None:
 
 
 def test_the_best_is_bold_in_every_form_and_others_are_level_or_not() -> None:
-    pairs = {"b": {"p_holm": 0.4}, "c": {"p_holm": 0.01}}
+    pairs: dict[str, dict[str, float | None]] = {"b": {"p_holm": 0.4}, "c": {"p_holm": 0.01}}
     best, level, worse = row("a", 0.8), row("b", 0.7), row("c", 0.6)
-    best.pairs.update(pairs)  # type: ignore[arg-type]
+    best.pairs.update(pairs)
     found = comparison(row("blind", 0.9, "reference"), worse, level, best)
     assert "| **0.800** |" in found.to_markdown()
     assert r"a & \textbf{0.800}" in found.to_latex()
@@ -145,7 +145,7 @@ def test_formulas_are_escaped_unless_that_is_switched_off() -> None:
 def test_members_are_told_apart_pair_by_pair() -> None:
     rng = np.random.default_rng(0)
     base = 0.5 + 0.02 * rng.standard_normal(999)
-    drawn = {
+    drawn: dict[str, tuple[float | None, np.ndarray]] = {
         "a": (0.5, base),
         "b": (0.49, base - 0.01 + 0.05 * rng.standard_normal(999)),
         "c": (0.4, base - 0.1),

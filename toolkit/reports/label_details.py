@@ -34,7 +34,7 @@ KEY = (
     "0.5 where there was nothing to tune on; precision, recall, F1 and the counts of true and "
     "false positives and negatives are at the threshold."
 )
-Details = dict[str, float | int | str | None]
+Details = dict[str, Any]
 
 
 def label_details(row: Row, scored: Scored, labels: Sequence[str]) -> list[Details]:
@@ -51,7 +51,7 @@ def label_details(row: Row, scored: Scored, labels: Sequence[str]) -> list[Detai
     tp, fp = (yes & decided).sum(axis=0), (no & decided).sum(axis=0)
     fn, tn = (yes & ~decided).sum(axis=0), (no & ~decided).sum(axis=0)
     rates = rates_from_counts(tp, tp + fp, tp + fn)
-    found = []
+    found: list[Details] = []
     for at in np.argsort(-(tp + fn), kind="stable").tolist():
         each = row.per_label[labels[at]]
         low, high = row.ap_ci.get(labels[at]) or (None, None)

@@ -91,8 +91,9 @@ def report_page(
     details = {row.name: label_details(row, scores[row.name], dataset.labels) for row in shown}
     thresholds = {row.name: tuned_or_half(row, dataset.labels) for row in shown}
     explored = explorer_document(dataset, scores, thresholds, progress) if shown else None
-    first = thresholds[shown[0].name] if shown else None
-    parts_of = [dataset, scores[shown[0].name], first] if shown else []
+    of_best: tuple[Any, ...] = ()
+    if shown:
+        of_best = dataset, scores[shown[0].name], thresholds[shown[0].name]
     title = table_title(dataset.name, split.name, "test", len(split.test), rows)
     table, columns = comparison_table(rows, title), shown_columns(rows)
     bold = [best_by(each, rows) for each in columns]
@@ -139,8 +140,8 @@ def report_page(
         detail_heads=[head for _, head, _ in DETAILS if head],
         detail_key=DETAIL_KEY,
         details_csv=csv_address(details),
-        slices=slices(*parts_of) if parts_of else [],
-        confusions=confusions(*parts_of) if parts_of else [],
+        slices=slices(*of_best) if of_best else [],
+        confusions=confusions(*of_best) if of_best else [],
         lifts=lifts(dataset),
         looked=found,
         explored=explored,
