@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from toolkit.auditing.findings import Finding
-from toolkit.auditing.html import published_page
+from toolkit.auditing.html import TEMPLATES, published_page
 from toolkit.images.thumbnails import Thumbnails
+from toolkit.pages.page import page_environment
 
 
 @pytest.fixture
@@ -41,3 +43,17 @@ def test_a_page_escapes_what_it_is_given() -> None:
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "a &amp; b" in page
+
+
+def test_a_long_table_scrolls_and_says_what_a_print_shows() -> None:
+    template = page_environment(TEMPLATES).get_template("page.html.j2")
+    nothing: dict[str, Any] = dict.fromkeys(("published", "noise", "first", "by_label", "pairs"))
+    for many in (60, 61):
+        label = {"label": "l", "positives": 1, "p": None, "state": "cannot be told"}
+        text = template.render(
+            title="t", facts={}, findings=[], **nothing,
+            alignment={"verdict": "v", "labels": [label] * many},
+        )  # fmt: skip
+        assert text.count("<tr>") == many + 1
+        assert ('class="scroll long"' in text) == (many > 60)
+        assert (f"{many} labels; a print shows the first 60." in text) == (many > 60)

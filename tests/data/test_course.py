@@ -228,7 +228,14 @@ def test_label_names_come_sorted_or_are_refused(labels: list[str]) -> None:
         }
 
 
-@pytest.mark.parametrize("label", ["", " ", "a\nb", "a\0", "\udcff", "x" * 201, "image", "Image"])
+def test_letters_and_emoji_that_are_joined_are_labels() -> None:
+    joined = ("می\u200cخواهم", "\U0001f469\u200d\U0001f467")
+    assert set(check_labels(joined)) == set(joined)
+
+
+@pytest.mark.parametrize(
+    "label", ["", " ", "\u200d", "a\u202eb", "a\nb", "a\0", "\udcff", "x" * 201, "image", "Image"]
+)
 def test_label_names_that_no_table_can_bear_are_refused(label: str) -> None:
     with pytest.raises(DataError, match="label name") as caught:
         check_labels(["cat", label])

@@ -59,9 +59,24 @@ def test_members_of_two_data_sets_live_side_by_side(tmp_path: Path) -> None:
     for data, name in (("birds", first.name), ("bees", second.name)):
         assert tk.ovr(data, artifacts=kept, **SMALL).name == name
         assert [each.name for each in tk.list_members(data, artifacts=kept)] == [name]
-    assert [each.dataset for each in tk.list_members(artifacts=kept)] == ["birds", "bees"]
+    assert [each.dataset for each in tk.list_members(artifacts=kept)] == ["bees", "birds"]
+    in_order = tk.list_members(artifacts=kept, sort="name")
+    assert [each.name for each in in_order] == [first.name, second.name]
     with pytest.raises(UsageError, match="made from other inputs"):
         tk.ovr("bees", name=first.name, artifacts=kept, **SMALL)
+
+
+def test_members_of_a_data_set_stand_from_the_best_to_the_worst(tmp_path: Path) -> None:
+    photos = collection(tmp_path / "photos", "photos", seed=0)
+    for seed in range(3):
+        tk.ovr(photos, seed=seed, name=f"m{seed}", artifacts=tmp_path / "kept", **SMALL)
+    for key in ("map", "accuracy"):
+        found = tk.list_members(artifacts=tmp_path / "kept", sort=key)
+        values = [each.metrics[key] for each in found]
+        assert values == sorted(values, key=lambda value: -(value or 0))
+        assert [each.split for each in found] == ["paper"] * 3
+    with pytest.raises(UsageError, match="sort: expected name, accuracy"):
+        tk.list_members(artifacts=tmp_path / "kept", sort="size")
 
 
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:

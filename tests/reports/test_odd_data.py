@@ -1,24 +1,32 @@
 """Few images, labels without positives, many labels, hostile names: pages and tables hold."""
 
+import base64
+import io
 import json
 import math
 import re
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import paper_split
+from toolkit.errors import UsageError
 from toolkit.images.thumbnails import Thumbnails
-from toolkit.members.held_out import Scored
+from toolkit.members.held_out import Scored, held_out
 from toolkit.members.member import Member, save_member
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD, Predictions
 from toolkit.paper.results import LABELS as PAPERS
 from toolkit.reports.compare import compare
-from toolkit.reports.mistakes import contact_sheets
+from toolkit.reports.label_details import csv_address, label_details
+from toolkit.reports.mistakes import contact_sheets, most_uncertain
 from toolkit.reports.report import report
+from toolkit.reports.slices import confusions, lifts, slices
 
 HOSTILE = (
     "=1+1",
@@ -91,7 +99,95 @@ def test_what_is_undefined_is_null_everywhere(tmp_path: Path) -> None:
     done = report(dataset, tmp_path / "r.html", members=member, resamples=40, artifacts=tmp_path)
     text = done.path.read_text(encoding="utf-8")
     assert "mAP over 1 of 3 labels" in text
+    assert "mean average precision 1.000 over 1 of 3 labels" in text
     assert json.loads(json.dumps(done.facts(), allow_nan=False))["rows"]
+
+
+def test_the_table_of_labels_counts_what_was_decided(tmp_path: Path) -> None:
+    dataset, member = scored_set(tmp_path, ("=a", "b"), 200, 0.4)
+    [row] = compare(dataset, [member], resamples=0, kind="head", artifacts=tmp_path).rows
+    scored = held_out(dataset, paper_split(dataset.ids), member)
+    found = {each["label"]: each for each in label_details(row, scored, dataset.labels)}
+    assert row.tuned is not None
+    for at, label in enumerate(dataset.labels):
+        each = found[label]
+        assert each["threshold"] == row.tuned["thresholds"][label]
+        says = scored.scores[:, at] >= np.float32(each["threshold"] or 0)
+        yes = scored.truth[:, at] == 1
+        cells = {"tp": yes & says, "fp": ~yes & says, "fn": yes & ~says, "tn": ~yes & ~says}
+        assert {key: each[key] for key in cells} == {k: int(v.sum()) for k, v in cells.items()}
+        assert each["support"] == yes.sum()
+        assert each["precision"] == pytest.approx((yes & says).sum() / says.sum())
+    unknown = Scored(scored.rows, scored.truth.copy(), scored.scores)
+    unknown.truth[:10] = -1
+    less = label_details(row, unknown, dataset.labels)
+    assert {sum(each[key] for key in ("tp", "fp", "fn", "tn")) for each in less} == {
+        len(scored.rows) - 10
+    }
+    address = csv_address({"m": list(found.values())})
+    text = base64.b64decode(address.partition(",")[2]).decode()
+    frame = pd.read_csv(io.StringIO(text))
+    assert set(frame["label"]) == {"'=a", "b"}
+    assert list(frame["tp"]) == [each["tp"] for each in found.values()]
+
+
+def test_slices_are_parts_and_confusions_are_counted(tmp_path: Path) -> None:
+    dataset, _ = scored_set(tmp_path, ("a", "b", "c"), 60, 0.4)
+    truth = np.tile([[1, 0, 0], [0, 1, 0], [0, 0, 0]], (20, 1)).astype(np.int8)
+    scores = np.where(truth == 1, 0.9, 0.1).astype(np.float32)
+    # where a is missed b is predicted, in four images; the rest is right
+    scores[[0, 3, 6, 9]] = [0.1, 0.9, 0.1]
+    scored, half = Scored(np.arange(60), truth, scores), np.full(3, 0.5)
+    [found] = confusions(dataset, scored, half)
+    assert (found.missed, found.predicted, found.images, found.of) == ("a", "b", 4, 4)
+    assert (found.share, found.elsewhere, found.lift) == (1.0, 0.0, None)
+    parts = {(each.kind, each.name): each for each in slices(dataset, scored, half, resamples=50)}
+    assert parts["number of labels", "one"].images == 40
+    assert parts["number of labels", "none"].micro_f1 is None
+    every = parts["all", "all images"]
+    assert every.accuracy == pytest.approx(1 - 8 / 180)
+    assert every.micro_f1 == pytest.approx(2 * 36 / (40 + 40))
+    assert every.low is not None
+    assert every.high is not None
+    assert every.low <= every.micro_f1 <= every.high
+    # a slice that is all of the images is none
+    assert not any(kind == "colour" for kind, _ in parts)
+
+
+def test_lift_is_one_where_labels_have_nothing_to_do_with_each_other(tmp_path: Path) -> None:
+    dataset, _ = scored_set(tmp_path, ("a", "b", "c"), 400, 0.4)
+    Y = np.zeros((400, 3), np.int8)
+    Y[:200, 0], Y[:200, 1], Y[100:300, 2] = 1, 1, 1
+    found = {(a, b): (both, lift) for a, b, both, lift in lifts(replace(dataset, Y=Y))}
+    assert found["a", "b"] == (200, pytest.approx(2.0))
+    assert found.get(("a", "c"), (100, 1.0)) == (100, pytest.approx(1.0))
+
+
+def test_the_most_uncertain_images_are_those_at_their_thresholds(tmp_path: Path) -> None:
+    dataset, _ = scored_set(tmp_path, ("a", "b"), 40, 0.5)
+    scores = np.array([[0.01, 0.99], [0.3, 0.62], [0.9, 0.6]], np.float32)
+    scored = Scored(np.arange(3), np.zeros((3, 2), np.int8), scores)
+    found = most_uncertain(dataset, scored, np.array([0.3, 0.6]), Thumbnails(dataset.paths))
+    assert [each.image for each in found] == ["im2", "im3", "im1"]
+    assert (found[0].label, found[1].label, found[0].kind) == ("a", "b", "uncertain")
+
+
+def test_figures_are_kept_for_print(tmp_path: Path) -> None:
+    dataset, member = scored_set(tmp_path, (*HOSTILE, "猫"), 60, 0.3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        report(dataset, tmp_path / "r.html", members=member, figures=tmp_path / "f",
+               resamples=0, artifacts=tmp_path, progress=False)  # fmt: skip
+    names = {file.stem for file in (tmp_path / "f").iterdir()}
+    assert {"labels", "ap", "pr", "reliability"} <= names
+    for name in names:
+        svg = (tmp_path / "f" / f"{name}.svg").read_text(encoding="utf-8")
+        assert svg.startswith("<svg xmlns=")
+        assert (tmp_path / "f" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (tmp_path / "f" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="figures: expected a folder"):
+        report(dataset, tmp_path / "r.html", figures=tmp_path / "file", artifacts=tmp_path)
 
 
 def test_no_positive_at_all_is_no_reason_to_stop(tmp_path: Path) -> None:
@@ -109,8 +205,12 @@ def test_many_labels_with_hostile_names_stay_text_and_are_counted(tmp_path: Path
     done = report(dataset, tmp_path / "r.html", members="m", resamples=0, artifacts=tmp_path)
     text = done.path.read_text(encoding="utf-8")
     assert "<script>alert" not in text
-    for shown in (60, 40, 24, 23):
-        assert f"Shown are the {shown} most frequent of {len(labels)} labels." in text
+    assert f"Shown are the 30 highest and the 30 lowest of {len(labels)} labels" in text
+    assert f"Shown are the 40 most frequent of {len(labels)} labels." in text
+    assert f"24 of {len(labels)} labels are shown" in text
+    assert f"0 of {len(labels)} labels are shown; each of them counts" in text
+    assert f"Of {len(labels)} labels the 40 with the most mistakes are here." in text
+    assert f"{len(labels)} labels, the most frequent first; a print shows the first 60." in text
     tallest = max(float(height) for height in re.findall(r'viewBox="0 0 [\d.]+ ([\d.]+)"', text))
     assert tallest < 72 * 16
     assert compare(dataset, "m", resamples=0, artifacts=tmp_path).to_csv(per_label=True)

@@ -3,16 +3,24 @@
 import csv
 import io
 import re
+import shutil
+import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from toolkit.cli.compare_table import terminal_table
+from toolkit.cli.terminal_table import terminal_table
 from toolkit.errors import UsageError
 from toolkit.pages.escaping import csv_text
 from toolkit.reports.compare import Comparison
 from toolkit.reports.comparison import KINDS, Row, paper_rows
 from toolkit.reports.differences import adjust, from_paper, paper_best
+from toolkit.reports.pair_table import level_with_best, pair_table
+from toolkit.reports.pairs import paired_members
 from toolkit.reports.selection import ordered, parse_kinds
 from toolkit.reports.table import COLUMNS, mark, shown_columns
 from toolkit.statistics.metrics import METRICS
@@ -61,10 +69,12 @@ def test_csv_and_frame_hold_every_figure_whole() -> None:
 def test_latex_is_balanced_and_escaped() -> None:
     for per_label, columns in ((False, len(shown_columns(ROWS.rows)) + 1), (True, 5)):
         text = ROWS.to_latex(per_label=per_label)
-        assert text.startswith(r"\begin{tabular}{l" + "r" * (columns - 1) + "}")
-        assert text.rstrip().endswith(r"\end{tabular}")
-        for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
+        cells = "r" * (columns - 1)
+        assert re.search(r"\\begin{tabular}{(l|p{.*})" + cells + "}", text)
+        assert text.rstrip().endswith(r"\end{table}")
+        for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\caption{d, split paper"):
             assert rule in text
+        assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
         for line in text.splitlines():
             if line.endswith(r"\\") and r"\multicolumn" not in line:
                 assert line.replace(r"\&", "").count("&") == columns - 1
@@ -78,6 +88,87 @@ def test_markdown_lines_have_one_width() -> None:
         lines = [line for line in text.splitlines() if line.startswith("|")]
         assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1
         assert r"one\|two\_three" in text
+
+
+def test_latex_explains_its_marks_and_says_which_letters_it_needs() -> None:
+    text = ROWS.to_latex()
+    assert r"$^\circ$: the paper" in text
+    assert r"mAP: mean average precision;" in text
+    assert "XeLaTeX" not in text
+    assert "XeLaTeX" in comparison(row("画像", 0.5)).to_latex()
+    assert r"p{0.3\linewidth}" in comparison(row("n" * 90, 0.5)).to_latex()
+
+
+@pytest.mark.skipif(shutil.which("xelatex") is None, reason="no LaTeX is installed")
+def test_latex_compiles_whatever_a_label_is(tmp_path: Path) -> None:
+    hostile = [HOSTILE, "[bracket", "{brace}", "50 % & $5 #1 ~ ^ _", "画像", "قطة", "🦄", "n" * 90]
+    rows = [row(f"m {at} {name}", at / 10, label="x") for at, name in enumerate(hostile)]
+    for each in rows:
+        each.per_label.update(dict.fromkeys(hostile, LABEL))
+    tables = [comparison(*rows[:4]).to_latex(per_label=True), comparison(*rows).to_latex()]
+    head = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n"
+    (tmp_path / "t.tex").write_text(head + "\n".join(tables) + "\\end{document}\n")
+    done = subprocess.run(
+        ["xelatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_the_best_is_bold_in_every_form_and_others_are_level_or_not() -> None:
+    pairs: dict[str, dict[str, float | None]] = {"b": {"p_holm": 0.4}, "c": {"p_holm": 0.01}}
+    best, level, worse = row("a", 0.8), row("b", 0.7), row("c", 0.6)
+    best.pairs.update(pairs)
+    found = comparison(row("blind", 0.9, "reference"), worse, level, best)
+    assert "| **0.800** |" in found.to_markdown()
+    assert r"a & \textbf{0.800}" in found.to_latex()
+    assert "<b>0.800</b>" in found.table().to_html()
+    lines = {line[0]: line[1] for line in found.table().lines}
+    assert lines == {"blind": "0.900", "a": "0.800", "b": "0.700≈", "c": "0.600"}
+    assert "≈: not distinguishable from the best member" in found.table().notes
+    assert "≈" not in comparison(best, worse).to_markdown()
+    assert not comparison(best).table().best
+
+
+def test_formulas_are_escaped_unless_that_is_switched_off() -> None:
+    found = comparison(row("=1+1", 0.5, label="@SUM"), row("-x", 0.25, label="@SUM"))
+    for per_label in (False, True):
+        safe = list(csv.DictReader(io.StringIO(found.to_csv(per_label=per_label))))
+        raw = found.to_csv(per_label=per_label, escape_formulas=False)
+        assert [line["name"] for line in safe] == ["'=1+1", "'-x"]
+        frame = pd.read_csv(io.StringIO(raw))
+        assert list(frame["name"]) == ["=1+1", "-x"]
+        number = "ap" if per_label else "map"
+        assert list(frame[number]) == [float(line[number]) for line in safe]
+
+
+def test_members_are_told_apart_pair_by_pair() -> None:
+    rng = np.random.default_rng(0)
+    base = 0.5 + 0.02 * rng.standard_normal(999)
+    drawn: dict[str, tuple[float | None, np.ndarray]] = {
+        "a": (0.5, base),
+        "b": (0.49, base - 0.01 + 0.05 * rng.standard_normal(999)),
+        "c": (0.4, base - 0.1),
+        "d": (None, np.full(999, np.nan)),
+    }
+    found = paired_members(drawn)
+    assert found["a"]["b"]["p_holm"] > 0.5
+    # of the three pairs that can be tested two are equally sure, so Holm counts three for each
+    assert found["a"]["c"]["p_holm"] == pytest.approx(3 * 2 / 1000)
+    assert found["c"]["a"]["difference"] == pytest.approx(-0.1)
+    assert (found["c"]["a"]["low"], found["c"]["a"]["high"]) == (
+        -found["a"]["c"]["high"], -found["a"]["c"]["low"],
+    )  # fmt: skip
+    assert found["a"]["d"]["p_holm"] is None
+    rows = [
+        replace(row(name, value or 0.0), pairs=found[name]) for name, (value, _) in drawn.items()
+    ]
+    table = pair_table(rows, "t")
+    assert table is not None
+    assert table.lines[0][0] == "a"
+    assert table.lines[0][3].startswith("+0.100* [")
+    assert level_with_best(rows) == {"b"}
+    assert pair_table(rows[:1], "t") is None
 
 
 class Tags(HTMLParser):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import importlib.metadata
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -61,6 +62,22 @@ for module in (
     reproduce,
 ):
     module.add_to(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"toolkit {importlib.metadata.version('toolkit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Say which, and leave."),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> NoReturn:

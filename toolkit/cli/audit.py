@@ -73,7 +73,7 @@ def audit(
     else:
         run.show(findings_table(found.ranked))
         if found.examined.alignment is not None:
-            run.show(alignment_table(found.examined.alignment))
+            run.show(*alignment_table(found.examined.alignment, run.console().width))
         about = ", ".join(f"{name} {value}" for name, value in found.about.items())
         page = "" if html is None else f"; page: {html}"
         run.show(f"{found.dataset.name}: {len(found.dataset):,} images; {about}{page}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli.terminal_table import figures_table
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -33,20 +35,20 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def alignment_table(found: Alignment) -> Table:
-    """Return each label's linear probe against permuted labels."""
-    from rich.text import Text
-
+def alignment_table(found: Alignment, width: int) -> tuple[Any, Any]:
+    """Return each label's linear probe against permuted labels, and notes."""
+    lines = []
     partly = any(label.unknown for label in found.labels)
-    figures = ("positives", *(["unknown"] if partly else []), "AUROC", "z", "p (maxT)")
-    table = _table("labels against permuted labels (AUROC 0.5 is chance)", ["label"], figures)
     for label in found.labels:
         cells = ["–"] * 3
         if label.p is not None:
             cells = [f"{label.auroc:.3f}", f"{label.z:.1f}", f"{label.p_adjusted:.2g}"]
         shares = [f"{label.unknown:.1%}"] if partly else []
-        table.add_row(Text(label.label), f"{label.positives:,}", *shares, *cells, label.state)
-    return table
+        lines.append([label.label, f"{label.positives:,}", *shares, *cells, label.state])
+    title = "labels against permuted labels (AUROC 0.5 is chance)"
+    figures = ("positives", *(["unknown"] if partly else []), "AUROC", "z", "p (maxT)")
+    heads = ["label", *figures, "verdict"]
+    return figures_table(title, heads, lines, width, texts=(0, len(heads) - 1))
 
 
 def published_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -10,7 +10,7 @@ import typer
 from toolkit.cli.command import DATA, MEMBERS, PAPER, SEED, SPLIT, command
 from toolkit.cli.run import Run
 
-PRESENTATION = ("per_label", "format", "svg")
+PRESENTATION = ("per_label", "format", "svg", "pairs", "escape_formulas")
 _FORMATS = ("rich", "json", "csv", "markdown", "latex")
 
 
@@ -46,6 +46,24 @@ def compare(
         str,
         typer.Option(help="test, or development for out-of-fold scores to make choices by."),
     ] = "test",
+    metrics: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Further ones: exact_match, sample_f1, micro_ap, ranking_ap, coverage_error, "
+            "one_error, ece, brier; or all.",
+        ),
+    ] = "",
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Each member against each other, by mAP.")
+    ] = False,
+    escape_formulas: Annotated[
+        bool,
+        typer.Option(
+            "--escape-formulas/--no-escape-formulas",
+            help="In CSV, put ' before names that a spreadsheet would run.",
+        ),
+    ] = True,
     repeats: Annotated[
         str,
         typer.Option(help="each; or mean: one row of members that differ in their seed alone."),
@@ -57,20 +75,31 @@ def compare(
 ) -> None:
     """Compare the paper's rows, predictors that ignore the image, and ours on held-out images."""
     import toolkit
-    from toolkit.errors import check_choice
+    from toolkit.cli.terminal_table import terminal_table
+    from toolkit.errors import UsageError, check_choice
 
     check_choice("format", format, _FORMATS)
     found = toolkit.compare(
-        kind=kind, sort=sort, part=part, repeats=repeats, resamples=resamples, **shared
+        kind=kind,
+        sort=sort,
+        part=part,
+        metrics=metrics,
+        repeats=repeats,
+        resamples=resamples,
+        **shared,
     )
     if svg is not None:
         found.to_svg(svg)
         run.say(f"picture: {svg}")
     if run.json or format == "json":
         run.emit(found.facts())
-    elif format == "rich":
-        from toolkit.cli.compare_table import terminal_table
-
-        run.show(*terminal_table(found.table(per_label=per_label), run.console().width))
+    elif format == "csv":
+        run.put(found.to_csv(per_label=per_label, escape_formulas=escape_formulas))
     else:
-        run.put(getattr(found, f"to_{format}")(per_label=per_label))
+        table = found.pairs() if pairs else found.table(per_label=per_label)
+        if table is None:
+            raise UsageError("pairs: expected two members or more that are resampled")
+        if format == "rich":
+            run.show(*terminal_table(table, run.console().width))
+        else:
+            run.put(table.to_latex() if format == "latex" else table.to_markdown())

@@ -157,28 +157,28 @@ def _show(run: Run, data: Dataset | str | None, artifacts: Path | None) -> None:
     if run.json:
         run.emit(facts)
     else:
-        run.show(*_tables(facts))
+        run.show(*_tables(facts, run.console().width))
 
 
-def _tables(facts: dict[str, Any]) -> list[Any]:
-    from rich.table import Table
+def _tables(facts: dict[str, Any], width: int) -> list[Any]:
     from rich.text import Text
 
+    from toolkit.cli.terminal_table import figures_table
+
     splits = facts["splits"]
-    table = Table(title=f"{facts['name']}: {facts['images']:,} images", title_justify="left")
-    table.add_column("label")
-    for column in ("positives", "prevalence", "pos_weight"):
-        table.add_column(column, justify="right")
-    for name in splits:
-        table.add_column(f"{name}\ntrain/val/test", justify="right")
+    lines = []
     for label, each in facts["labels"].items():
         weight = "–" if each["pos_weight"] is None else f"{each['pos_weight']:.2f}"
         parts = [
             "/".join(str(part["positives"][label]) for part in split.values())
             for split in splits.values()
         ]
-        cells = (f"{each['positives']:,}", f"{each['prevalence']:.2%}", weight, *parts)
-        table.add_row(Text(label), *cells)
+        cells = (f"{each['positives']:,}", f"{each['prevalence']:.2%}", *parts, weight)
+        lines.append([label, *cells])
+    heads = ["label", "positives", "prevalence"]
+    heads += [f"{name} train/val/test" for name in splits]
+    title = f"{facts['name']}: {facts['images']:,} images"
+    tables = figures_table(title, [*heads, "pos_weight"], lines, width)
     sizes = ", ".join(f"{size} ({count:,})" for size, count in facts["sizes"].items())
     if facts["other_sizes"]:
         sizes += f" and {facts['other_sizes']} more sizes"
@@ -190,4 +190,4 @@ def _tables(facts: dict[str, Any]) -> list[Any]:
         f"sizes: {sizes}",
         f"labels joined {where.get('pairing', '?')} ({where.get('layout', '?')} layout)",
     ]
-    return [table, *(Text(remark) for remark in remarks)]
+    return [*tables, *(Text(remark) for remark in remarks)]

@@ -55,4 +55,4 @@ def ensemble(run: Run, **shared: Any) -> None:
     else:
         from toolkit.cli.ensemble_page import page
 
-        run.show(*page(facts))
+        run.show(*page(facts, run.console().width))

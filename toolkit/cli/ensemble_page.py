@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from toolkit.cli.terminal_table import figures_table, shown
 
 Facts = Mapping[str, Any]
 _MANY = 100
@@ -19,15 +18,15 @@ _TITLES = {
 }
 
 
-def page(facts: Facts) -> list[Any]:
-    """Return tables and text, from the facts of an ensemble."""
+def page(facts: Facts, width: int) -> list[Any]:
+    """Return tables and text, from the facts of an ensemble, for a terminal of that width."""
     from rich.text import Text
 
     gains = facts["evidence"]
     return [
-        _differences(facts, gains),
-        *_labels(gains),
-        _members(facts["members"], gains),
+        *_differences(facts, gains, width),
+        *_labels(gains, width),
+        *_members(facts["members"], gains, width),
         Text(_tried(facts["considered"], gains["price"])),
         Text(
             "calibration, mean over labels: log loss "
@@ -45,7 +44,7 @@ def _tried(considered: Facts, price: float) -> str:
     """Say what each method reached, and what choosing by that flatters the best by."""
     ordered = sorted(considered.items(), key=lambda each: -(each[1] or 0))
     text = "methods tried, mAP out of fold, within folds: " + "; ".join(
-        f"{name} {_shown(value)}" for name, value in ordered
+        f"{name} {shown(value)}" for name, value in ordered
     )
     if len(ordered) > 1:
         text += (
@@ -55,88 +54,85 @@ def _tried(considered: Facts, price: float) -> str:
     return text
 
 
-def _table(title: str, left: str, *columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1)
-    )
-    table.add_column(left, no_wrap=True, overflow="ellipsis")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
-
-
-def _differences(facts: Facts, gains: Facts) -> Table:
+def _differences(facts: Facts, gains: Facts, width: int) -> tuple[Any, Any]:
     title = f"{facts['name']}: {facts['source']}, out of fold on {facts['images']:,} images"
-    table = _table(title, "", "ensemble", gains["best"], "difference", "95 % interval", "p")
-    for key, name in _TITLES.items():
-        each = gains["differences"][key]
-        table.add_row(
+    heads = ["", "ensemble", gains["best"], "difference", "95 % interval", "p"]
+    lines = [
+        [
             name,
-            _shown(each["ensemble"]),
-            _shown(each["member"]),
-            _signed(each["difference"]),
-            " to ".join(_signed(each[end]) for end in ("low", "high")),
-            _shown(each["p"], 3),
-        )
-    return table
+            shown(each["ensemble"]),
+            shown(each["member"]),
+            shown(each["difference"], sign="+"),
+            _interval(each, 4, "+"),
+            shown(each["p"], 3),
+        ]
+        for key, name in _TITLES.items()
+        for each in [gains["differences"][key]]
+    ]
+    return figures_table(title, heads, lines, width)
 
 
-def _labels(gains: Facts) -> list[Table]:
-    from rich.text import Text
-
+def _labels(gains: Facts, width: int) -> list[Any]:
     many = len(gains["labels"]) >= _MANY
     adjusted = "for false discoveries (Benjamini-Hochberg)" if many else "for all labels (Holm)"
-    ranking = _table(
+    title = (
         f"average precision by label, its gain over {gains['best']}, and the gain's p adjusted "
-        f"{adjusted}",
-        "label", "positives", "AP", "95 % interval", "gain", "p",
-    )  # fmt: skip
-    deciding = _table(
-        "calibration by label, its error before and after, and the tuned threshold",
-        "label", "calibration", "before", "after", "threshold",
-    )  # fmt: skip
+        f"{adjusted}"
+    )
+    ranking, deciding = [], []
     for each in gains["labels"]:
-        ranking.add_row(
-            Text(each["label"]),
-            f"{each['positives']:,}",
-            _shown(each["ap"], 3),
-            " to ".join(_shown(each[end], 3) for end in ("low", "high")),
-            _signed(each["gain"]["difference"], 3),
-            _shown(each["p_bh" if many else "p_holm"], 3),
+        ranking.append(
+            [
+                each["label"],
+                f"{each['positives']:,}",
+                shown(each["ap"], 3),
+                shown(each["gain"]["difference"], 3, "+"),
+                shown(each["p_bh" if many else "p_holm"], 3),
+                _interval(each, 3),
+            ]
         )
-        errors = (_shown(error, 3) for error in each["ece"])
-        deciding.add_row(Text(each["label"]), each["method"], *errors, _shown(each["threshold"], 2))
-    return [ranking, deciding]
+        errors = (shown(error, 3) for error in each["ece"])
+        deciding.append([each["label"], each["method"], *errors, shown(each["threshold"], 2)])
+    return [
+        *figures_table(
+            title, ["label", "positives", "AP", "gain", "p", "95 % of AP"], ranking, width
+        ),
+        *figures_table(
+            "calibration by label, its error before and after, and the tuned threshold",
+            ["label", "calibration", "before", "after", "threshold"],
+            deciding,
+            width,
+        ),
+    ]
 
 
-def _members(names: list[str], gains: Facts) -> Table:
-    from rich.text import Text
-
-    table = _table(
-        "members, each listed when it helps the mean of those above most",
-        "member", "mAP alone", "ensemble's mAP\nwithout it", "mean's mAP, it\nand those above",
-        "correlation\nof errors",
-    )  # fmt: skip
+def _members(names: list[str], gains: Facts, width: int) -> tuple[Any, Any]:
+    lines = []
     for step in gains["added"]:
         name = step["member"]
         at = names.index(name)
         others = [row for place, row in enumerate(gains["errors"][at]) if place != at]
-        table.add_row(
-            Text(name),
-            _shown(gains["members"][name]),
-            _shown(gains["without"].get(name, {}).get("map")),
-            _shown(step["map"]),
-            f"{min(others):.2f} to {max(others):.2f}",
+        lines.append(
+            [
+                name,
+                shown(gains["members"][name]),
+                shown(gains["without"].get(name, {}).get("map")),
+                shown(step["map"]),
+                f"{min(others):.2f} to {max(others):.2f}",
+            ]
         )
-    return table
+    heads = [
+        "member",
+        "mAP alone",
+        "ensemble's mAP without it",
+        "mean's mAP, it and those above",
+        "correlation of errors",
+    ]
+    title = "members, each listed when it helps the mean of those above most"
+    return figures_table(title, heads, lines, width)
 
 
-def _shown(value: float | None, digits: int = 4) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _signed(value: float | None, digits: int = 4) -> str:
-    return "–" if value is None else f"{value:+.{digits}f}"
+def _interval(each: Facts, digits: int, sign: str = "") -> str:
+    if each["low"] is None:
+        return "–"
+    return " to ".join(shown(each[end], digits, sign) for end in ("low", "high"))

@@ -21,16 +21,20 @@ def members(
     data: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only those made on this data set.")
     ] = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            help="map or another metric of development images, the highest first; or name."
+        ),
+    ] = "map",
     artifacts: Path | None = None,
     **shared: Any,
 ) -> None:
     """List members and ensembles."""
-    from rich.table import Table
-    from rich.text import Text
-
     from toolkit import list_members
+    from toolkit.cli.terminal_table import figures_table, shown
 
-    found = list_members(data, artifacts=artifacts)
+    found = list_members(data, sort=sort, artifacts=artifacts)
     if run.json:
         run.emit(
             [
@@ -39,6 +43,8 @@ def members(
                     "kind": m.kind,
                     "source": m.source,
                     "dataset": m.dataset,
+                    "split": m.split,
+                    "map": m.metrics.get("map"),
                     "path": str(m.folder),
                 }
                 for m in found
@@ -48,9 +54,24 @@ def members(
     if not found:
         run.show("no member yet: toolkit ovr --head linear")
         return
-    table = Table("member", "kind", "made from", "data set", "images", "seconds")
-    table.columns[0].overflow = "fold"  # a name that is cut cannot be typed
-    for m in found:
-        images, seconds = f"{len(m.scored.ids):,}", f"{m.provenance()['seconds']:.1f}"
-        table.add_row(Text(m.name), m.kind, Text(m.source), m.dataset, images, seconds)
-    run.show(table)
+    run.show(
+        *figures_table(
+            "mAP: on development images that the member did not learn from",
+            ["member", "data set", "split", "mAP", "kind", "made from", "images", "seconds"],
+            [
+                [
+                    m.name,
+                    m.dataset,
+                    m.split,
+                    shown(m.metrics.get("map"), 3),
+                    m.kind,
+                    m.source,
+                    f"{len(m.scored.ids):,}",
+                    f"{m.provenance()['seconds']:.1f}",
+                ]
+                for m in found
+            ],
+            run.console().width,
+            texts=(0, 1, 2, 4, 5),
+        )
+    )

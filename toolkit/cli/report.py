@@ -25,6 +25,10 @@ def report(
         Path | None,
         typer.Option(metavar="FILE", help="What toolkit audit --json printed, to be shown too."),
     ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep every figure there too, as SVG, PDF and PNG."),
+    ] = None,
     resamples: Annotated[
         int, typer.Option(help="Bootstrap resamples of the test images; 0 for none.")
     ] = 1000,
@@ -33,7 +37,7 @@ def report(
     """Write the comparison and all that stands behind it as one HTML file that needs no network."""
     import toolkit
 
-    done = toolkit.report(out=out, audit=audit, resamples=resamples, **shared)
+    done = toolkit.report(out=out, audit=audit, figures=figures, resamples=resamples, **shared)
     if run.json:
         run.emit(done.facts())
     else:

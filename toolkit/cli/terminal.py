@@ -39,14 +39,25 @@ class TerminalProgress(Progress):
             return
         from rich.console import Group
         from rich.live import Live
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
         from rich.progress import Progress as Bars
 
+        # spinner and clock move from the first second, before any step is done
         bars = Bars(
+            SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
             TimeRemainingColumn(),
         )
         number = bars.add_task(name, total=total, rate="")
@@ -56,10 +67,7 @@ class TerminalProgress(Progress):
             return Group(self._epoch_table(), bars) if self._epochs else bars
 
         def tell(name: str, done: int, total: int | None) -> None:
-            speed = bars.tasks[0].speed
-            bars.update(
-                number, completed=done, total=total, rate=f"{speed:,.0f}/s" if speed else ""
-            )
+            bars.update(number, completed=done, total=total, rate=pace(bars.tasks[0].speed))
 
         with Live(get_renderable=shown, console=self._console(), transient=True):
             yield Task(name, total, tell)
@@ -85,6 +93,19 @@ class TerminalProgress(Progress):
         for row in self._epochs[-30:]:
             table.add_row(*row)
         return table
+
+
+def pace(speed: float | None) -> str:
+    """Return how fast steps are done; of slow ones how long each takes.
+
+    >>> pace(1234.5), pace(2.5), pace(0.2), pace(None)
+    ('1,234/s', '2.5/s', '5 s each', '')
+    """
+    if not speed:
+        return ""
+    if speed < 1:
+        return f"{1 / speed:,.0f} s each"
+    return f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s"
 
 
 def _cell(value: Any) -> str:

@@ -135,6 +135,11 @@ class Member:
         return str(self.provenance()["dataset"])
 
     @property
+    def split(self) -> str:
+        """Name of the split whose development images it was made on."""
+        return str(self.recipe().get("split", "paper"))
+
+    @property
     def artifacts(self) -> Path:
         """The artifacts folder that it lies in."""
         return self.folder.parent.parent

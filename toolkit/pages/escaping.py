@@ -13,7 +13,11 @@ _TEX = {
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--", "§": r"\S{}",
     "°": r"$^\circ$", "*": r"$^*$", "[": "{[}", "]": "{]}", "Δ": r"$\Delta$",
+    "≥": r"$\ge$", "≤": r"$\le$", "±": r"$\pm$", "×": r"$\times$", "≈": r"$\approx$",
+    "†": r"\dag{}", "…": r"\ldots{}", "`": r"\textasciigrave{}",
+    "\"": r"\textquotedbl{}", "'": r"\textquotesingle{}",
 }  # fmt: skip
+SIGNS = frozenset(_TEX)
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~])")
 _LINE_BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*")
 
@@ -47,21 +51,27 @@ def markdown_line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(map(markdown, texts))} |"
 
 
-def csv_text(lines: Iterable[Sequence[Any]]) -> str:
+def csv_text(lines: Iterable[Sequence[Any]], *, neutral: bool = True) -> str:
     """Return lines as CSV; None is empty.
 
-    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    A text that a spreadsheet would take for a formula begins with an apostrophe, as OWASP advises;
+    without ``neutral`` it stands as it is. Numbers are never touched.
 
     >>> csv_text([["=1+1", None, -0.5]])
     "'=1+1,,-0.5\\n"
     """
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(map(_safe, line) for line in lines)
+    csv.writer(file, lineterminator="\n").writerows(
+        map(_safe if neutral else _line, line) for line in lines
+    )
     return file.getvalue()
 
 
+def _line(value: Any) -> Any:
+    return _LINE_BREAKS.sub(" ", value) if isinstance(value, str) else value
+
+
 def _safe(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    text = _LINE_BREAKS.sub(" ", value)
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
+    text = _line(value)
+    risky = isinstance(text, str) and text.lstrip().startswith(("=", "+", "-", "@", "\t", "\0"))
+    return f"'{text}" if risky else text

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from toolkit.pages.escaping import SIGNS as _SIGNS
 from toolkit.pages.escaping import markdown, markdown_line, tex, tex_line
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_LONG = 40  # letters of a name that a column of a page has room for
+_LATIN = 0x250
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,7 @@ class Table:
         keys: what each column shows; empty where its head says it all.
         marks: what signs in cells mean, said where one is.
         remark: whatever else there is to explain.
+        best: places (line, column) of figures that are set in bold, lines counted through groups.
     """
 
     title: str
@@ -28,6 +36,7 @@ class Table:
     keys: Sequence[str]
     marks: Mapping[str, str] = field(default_factory=dict)
     remark: str = ""
+    best: frozenset[tuple[int, int]] = frozenset()
 
     @property
     def lines(self) -> list[Sequence[str]]:
@@ -45,7 +54,8 @@ class Table:
     def notes(self) -> str:
         """What stands under it: the columns' keys, and what else is explained."""
         keys = [f"{head}: {key}" for head, key in zip(self.heads, self.keys, strict=True) if key]
-        return f"{'; '.join(keys)}. {self.explained}".strip()
+        said = f"{'; '.join(keys)}." if keys else ""
+        return f"{said} {self.explained}".strip()
 
     def first(self, columns: int) -> Table:
         """Return the table with its first columns only."""
@@ -56,28 +66,59 @@ class Table:
         """Return it as Markdown, headings as bold lines of their own."""
         width = len(self.heads) - 1
         text = [markdown_line(self.heads), "|---|" + "---:|" * width]
-        for name, lines in self.groups.items():
+        for name, lines in self._placed(markdown, "**{}**".format):
             text += [f"| **{markdown(name)}** |{' |' * width}"] if name else []
-            text += map(markdown_line, lines)
+            text += [f"| {' | '.join(line)} |" for line in lines]
         return "\n".join([*text, "", markdown(f"{self.title}. {self.notes}")]) + "\n"
 
     def to_latex(self) -> str:
-        r"""Return a ``tabular`` for the package booktabs, groups apart by ``\midrule``."""
+        r"""Return a ``table`` with caption and notes, for the package booktabs.
+
+        Groups are apart by ``\midrule``. Long names wrap. Names in letters that are not Latin need
+        XeLaTeX or LuaLaTeX and a font that has them, which a comment says.
+        """
         width = len(self.heads)
-        text = [f"\\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule", tex_line(self.heads)]
-        for name, lines in self.groups.items():
+        long = max((len(line[0]) for line in self.lines), default=0) > _LONG
+        first = r"p{0.3\linewidth}" if long else "l"
+        text = ["% packages: booktabs"]
+        if not all(map(_latin, (self.title, *(line[0] for line in self.lines)))):
+            text.append("% XeLaTeX or LuaLaTeX, and a font that has these letters (\\setmainfont)")
+        text += [r"\begin{table}", r"\centering\small", f"\\caption{{{tex(self.title)}}}"]
+        text += [f"\\begin{{tabular}}{{{first}{'r' * (width - 1)}}}", r"\toprule"]
+        text.append(tex_line(self.heads))
+        for name, lines in self._placed(tex, r"\textbf{{{}}}".format):
             text.append(r"\midrule")
             text += [f"\\multicolumn{{{width}}}{{l}}{{\\emph{{{tex(name)}}}}} \\\\"] if name else []
-            text += map(tex_line, lines)
-        title = f"\\multicolumn{{{width}}}{{l}}{{\\footnotesize {tex(self.title)}}} \\\\"
-        return "\n".join([*text, r"\bottomrule", title, r"\end{tabular}"]) + "\n"
+            text += [" & ".join(line) + r" \\" for line in lines]
+        text += [r"\bottomrule", r"\end{tabular}"]
+        if self.notes:
+            text += [
+                "",
+                r"\smallskip",
+                f"\\parbox{{\\linewidth}}{{\\footnotesize {tex(self.notes)}}}",
+            ]
+        return "\n".join([*text, r"\end{table}"]) + "\n"
+
+    def _placed(
+        self, escape: Callable[[str], str], bold: Callable[[str], str]
+    ) -> Iterator[tuple[str, list[list[str]]]]:
+        """Yield the groups with their cells escaped, the best ones bold."""
+        at = 0
+        for name, lines in self.groups.items():
+            cells = [[escape(cell) for cell in line] for line in lines]
+            for line in cells:
+                for column in range(len(line)):
+                    if (at, column) in self.best and line[column]:
+                        line[column] = bold(line[column])
+                at += 1
+            yield name, cells
 
     def to_html(self) -> str:
         """Return it as HTML."""
         from markupsafe import escape
 
         lines: list[Sequence[Any]] = []
-        for name, each in self.groups.items():
+        for name, each in self._placed(escape, _bold):
             lines += [[name, *[""] * (len(self.heads) - 1)]] if name else []
             lines += each
         return html_table(self.heads, lines, self.title) + f"<p>{escape(self.notes)}</p>"
@@ -100,6 +141,16 @@ def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: s
 def facts_table(facts: Mapping[str, Any], caption: str = "") -> str:
     """Return a table of names and values."""
     return html_table(["", ""], facts.items(), caption)
+
+
+def _bold(cell: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup("<b>{}</b>").format(cell)
+
+
+def _latin(text: str) -> bool:
+    return all(ord(character) < _LATIN or character in _SIGNS for character in text)
 
 
 def _cell(value: Any) -> str:

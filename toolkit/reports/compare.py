@@ -21,8 +21,9 @@ from toolkit.pages.tables import Table
 from toolkit.reports.comparison import Row, compared_rows, document
 from toolkit.reports.comparison_figure import comparison_figure
 from toolkit.reports.headline import ranked_members
+from toolkit.reports.pair_table import pair_table
 from toolkit.reports.repeats import REPEATS, averaged
-from toolkit.reports.selection import belonging, ordered, parse_kinds
+from toolkit.reports.selection import belonging, ordered, parse_kinds, parse_metrics
 from toolkit.reports.table import comparison_table, label_table, number, records, table_title
 from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import choose_progress
@@ -69,17 +70,27 @@ class Comparison:
         """Return the document of ``toolkit compare --json``; what is undefined is None."""
         return document(self.dataset, self.split, self.rows, self.part)
 
+    def pairs(self) -> Table | None:
+        """Return differences in mAP between members, with intervals and Holm's p; None for one."""
+        return pair_table(self.rows, self.title)
+
     def to_frame(self, *, per_label: bool = False) -> pd.DataFrame:
         """Return every figure: one line per row, or one per row and label."""
         import pandas as pd
 
         return pd.DataFrame(records(self.rows, per_label=per_label))
 
-    def to_csv(self, *, per_label: bool = False) -> str:
-        """Return the same as CSV; what is undefined is empty."""
+    def to_csv(self, *, per_label: bool = False, escape_formulas: bool = True) -> str:
+        """Return the same as CSV; what is undefined is empty.
+
+        Args:
+            per_label: one line per row and label.
+            escape_formulas: put an apostrophe before names that a spreadsheet would run.
+        """
         found = records(self.rows, per_label=per_label)
         heads = list(found[0]) if found else ["name"]
-        return csv_text([heads, *(list(line.values()) for line in found)])
+        lines = [heads, *(list(line.values()) for line in found)]
+        return csv_text(lines, neutral=escape_formulas)
 
     def to_markdown(self, *, per_label: bool = False) -> str:
         """Return the table as Markdown."""
@@ -118,6 +129,7 @@ def compare(
     sort: str = "map",
     part: str = "test",
     paper: bool | None = None,
+    metrics: str | Iterable[str] = "",
     repeats: str = "each",
     resamples: int = 1000,
     split: str = "paper",
@@ -136,6 +148,9 @@ def compare(
         part: ``test``; or ``development`` for out-of-fold scores to make choices by.
         paper: show the paper's rows; None for where the labels are the paper's, or the kind is
             asked for.
+        metrics: further ones to compute, of ``exact_match``, ``sample_f1``, ``micro_ap``,
+            ``ranking_ap``, ``coverage_error``, ``one_error``, ``ece`` and ``brier``, or ``all``;
+            see :mod:`toolkit.statistics.further_metrics`.
         repeats: ``each``; or ``mean`` for one row of members that differ in their seed alone,
             with the deviation over seeds; see :mod:`toolkit.reports.repeats`.
         resamples: of the images for intervals; 0 for none.
@@ -150,6 +165,7 @@ def compare(
     """
     check_choice("sort", sort, METRICS)
     check_choice("repeats", repeats, REPEATS)
+    more = parse_metrics(metrics)
     resamples, seed = check_whole("resamples", resamples), check_whole("seed", seed)
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     dataset = open_dataset(data, folder, progress)
@@ -162,6 +178,7 @@ def compare(
         found,
         paper="paper" in kinds,
         part=part,
+        metrics=more,
         resamples=resamples,
         seed=seed,
         progress=progress,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,9 @@ from toolkit.members.member import Member
 from toolkit.paper.chance import blind_scores
 from toolkit.paper.results import RESULTS
 from toolkit.reports.differences import PAPER, REFERENCE, Blind, adjust, from_paper
+from toolkit.reports.pairs import paired_members
 from toolkit.runtime.progress import Progress
+from toolkit.statistics.further_metrics import FURTHER
 from toolkit.statistics.intervals import MetricIntervals, label_interval, metric_intervals
 from toolkit.statistics.metrics import METRICS, binarize, score, shares
 from toolkit.statistics.resampling import Draws, Weighted
@@ -57,6 +59,8 @@ class Row:
         labels_scored: labels with positives, which the means over labels are over.
         repeats: of a row that is a mean over seeds: names of the ``members``, the ``deviation`` of
             each metric over them, and the ``reach`` of Nadeau & Bengio's interval; else empty.
+        pairs: of a member, by other member's name: ``difference`` in mAP, ``low``, ``high``, ``p``
+            and ``p_holm``; see :func:`toolkit.reports.pairs.paired_members`.
         per_label: metrics of each label.
         images: test images scored.
         ap_ci: 95 % intervals of each label's average precision.
@@ -80,6 +84,7 @@ class Row:
     supported: dict[str, dict[str, Any]] = field(default_factory=dict)
     labels_scored: int | None = None
     repeats: dict[str, Any] = field(default_factory=dict)
+    pairs: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
@@ -101,6 +106,7 @@ def compared_rows(
     *,
     paper: bool = True,
     part: str = "test",
+    metrics: Sequence[str] = (),
     resamples: int = 1000,
     seed: int = 0,
     progress: Progress | None = None,
@@ -113,6 +119,7 @@ def compared_rows(
         members: to be compared; each must have held-out scores for the test images.
         paper: whether the paper's figures are on the same labels: without, its rows are left out.
         part: ``test``; or ``development`` for out-of-fold scores, which choices may be made by.
+        metrics: of :data:`~toolkit.statistics.further_metrics.FURTHER`, computed besides.
         resamples: of the bootstrap; 0 leaves intervals out.
         seed: of the bootstrap; every row sees the same resamples.
         progress: where progress is shown.
@@ -125,7 +132,7 @@ def compared_rows(
     if resamples < 0:
         raise UsageError(f"resamples: expected 0 or more, found {resamples}")
     shown = progress or Progress()
-    references = reference_rows(dataset, split, part)
+    references = reference_rows(dataset, split, part, metrics)
     rate = shares(dataset.Y[split.development])
     blind = Blind(
         {NONE: np.zeros(len(rate)), FREQUENCY: rate},
@@ -135,12 +142,23 @@ def compared_rows(
         seed=seed,
     )
     how: dict[str, Any] = {"part": part, "resamples": resamples, "seed": seed, "blind": blind}
-    ours = []
+    found = []
     with shown.task("scoring", len(members)) as task:
         for member in members:
-            ours.append(member_row(dataset, split, member, paper=paper, **how))
+            found.append(_scored_row(dataset, split, member, paper=paper, metrics=metrics, **how))
             task.advance()
+    ours = [row for row, _, _ in found]
     adjust(row.versus[REFERENCE] for row in ours)
+    # resamples are paired where they are of the same images
+    keys = [key for _, _, key in found]
+    most = max(keys, key=keys.count, default=b"")
+    drawn = {
+        row.name: (row.metrics["map"], maps)
+        for row, maps, key in found
+        if key == most and maps is not None
+    }
+    paired = paired_members(drawn)
+    ours = [replace(row, pairs=paired.get(row.name, {})) for row in ours]
     least = 2 * len(members) / (1 + resamples)
     if resamples and least > 0.05:
         shown.say(
@@ -168,7 +186,9 @@ def paper_rows() -> Iterable[Row]:
         yield Row(result.name, "paper", result.source, metrics, images=result.test_rows)
 
 
-def reference_rows(dataset: Dataset, split: Split, part: str = "test") -> list[Row]:
+def reference_rows(
+    dataset: Dataset, split: Split, part: str = "test", metrics: Sequence[str] = ()
+) -> list[Row]:
     """Return what predictors that ignore the image score on the test or development images.
 
     Always no; chance at the label's own rate (expected values of a predictor that says yes to each
@@ -209,6 +229,9 @@ def reference_rows(dataset: Dataset, split: Split, part: str = "test") -> list[R
             "auroc": frequency.metrics["auroc"],
         }
     rest: dict[str, Any] = {"images": len(rows), "labels_scored": scored}
+    none.metrics.update(further(truth, np.zeros(truth.shape), metrics))
+    frequency.metrics.update(further(truth, np.broadcast_to(rate, truth.shape), metrics))
+    chance |= dict.fromkeys(metrics)
     return [
         Row(NONE, "reference", _BLIND, none.metrics, per_label=none.per_label, **rest),
         Row(CHANCE, "reference", "expected value", chance, **rest),
@@ -237,6 +260,28 @@ def member_row(
         MemberError: the member belongs to another data set, or to another split: some test images
             have no held-out score.
     """
+    how: dict[str, Any] = {"resamples": resamples, "seed": seed, "blind": blind}
+    return _scored_row(dataset, split, member, paper=paper, part=part, **how)[0]
+
+
+def further(truth: np.ndarray, scores: np.ndarray, metrics: Sequence[str]) -> Metrics:
+    """Return the further metrics that are asked for."""
+    return {name: FURTHER[name](truth, scores) for name in metrics}
+
+
+def _scored_row(
+    dataset: Dataset,
+    split: Split,
+    member: Member,
+    *,
+    paper: bool,
+    part: str,
+    resamples: int,
+    seed: int,
+    blind: Blind | None,
+    metrics: Sequence[str] = (),
+) -> tuple[Row, np.ndarray | None, bytes]:
+    """Return a member's row, its mAP in the resamples, and which images these are of."""
     scored = (held_out if part == "test" else developed)(dataset, split, member)
     truth, scores = scored.truth, scored.scores
     found = score(truth, scores, labels=dataset.labels)
@@ -250,11 +295,11 @@ def member_row(
     versus = {PAPER: from_paper(found.metrics, intervals) if paper else {}}
     if blind is not None:
         versus[REFERENCE] = blind.below(scored, found.metrics, drawn)
-    return Row(
+    row = Row(
         member.name,
         member.kind,
         member.source,
-        found.metrics,
+        found.metrics | further(truth, scores, metrics),
         intervals,
         found.per_label,
         len(truth),
@@ -265,6 +310,7 @@ def member_row(
         {key: each | {"ci": _listed(each["ci"])} for key, each in sure.supported.items()},
         found.labels_scored,
     )
+    return row, None if drawn is None else drawn.metrics["map"], scored.rows.tobytes()
 
 
 def _label_intervals(

@@ -15,6 +15,7 @@ from toolkit.reports.drawing import (
     INK,
     SOFT,
     Picture,
+    both_ends,
     brief,
     drawn,
     line_style,
@@ -30,7 +31,7 @@ WIDTH = 5.2
 def label_distribution(dataset: Dataset) -> Picture:
     """Positives of each label (the paper's first figure), and how much of it is unknown."""
     counts, unknown = (dataset.Y == 1).sum(axis=0), dataset.unknown
-    order, rest = most_frequent(counts, LINES)
+    order, rest = both_ends(counts.astype(np.float64), LINES)
     said = [f"{counts[at]:,}" + _unknown(unknown[at]) for at in order]
     alt = "Positives of each label: " + ", ".join(
         f"{dataset.labels[at]} {text}" for at, text in zip(order, said, strict=True)
@@ -58,7 +59,7 @@ def distribution_by_split(dataset: Dataset, split: Split) -> Picture:
     shares = {
         name: 100 * known_shares(dataset.Y[rows]) for name, rows in parts.items() if len(rows)
     }
-    order, rest = most_frequent((dataset.Y == 1).sum(axis=0), LINES)
+    order, rest = both_ends((dataset.Y == 1).sum(axis=0).astype(np.float64), LINES)
     alt = f"Share of positives in {', '.join(shares)}: " + "; ".join(
         f"{dataset.labels[at]} " + ", ".join(_percent(each[at]) for each in shares.values())
         for at in order

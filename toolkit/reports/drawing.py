@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 import numpy as np
+
+from toolkit.reports.prints import keep_print
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,6 +48,7 @@ _STYLE: Any = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
+_PRINTED = {INK: "#1f2328", SOFT: "#d0d7de"}
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _SIZE = re.compile(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', re.DOTALL)
 
@@ -86,16 +90,24 @@ def markup(figure: Figure, name: str, alt: str) -> str:
         name: a word of its own, which keeps the ids of several figures in a page apart.
         alt: what it shows.
     """
-    from markupsafe import escape
-
     file = io.StringIO()
     # a date would make two pages of the same data differ
     nobody = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with warnings.catch_warnings():
-        # the letters that count are those of whoever looks at it
+        # in a page the letters that count are those of whoever looks at it, and a name too long
+        # for its place is shortened
         warnings.filterwarnings("ignore", "Glyph .* missing from")
+        warnings.filterwarnings("ignore", ".*constrained_layout not applied")
         figure.savefig(file, format="svg", metadata=nobody)
-    text = _HEAD.sub("", file.getvalue(), count=1)
+        text = _inside_a_page(file.getvalue(), figure, name, alt)
+        keep_print(figure, name, standalone(text), _PRINTED)
+    return text
+
+
+def _inside_a_page(drawn: str, figure: Figure, name: str, alt: str) -> str:
+    from markupsafe import escape
+
+    text = _HEAD.sub("", drawn, count=1)
     # a style element would reach beyond its figure
     for element in ("metadata", "style"):
         text = re.sub(rf"<{element}.*?</{element}>\s*", "", text, flags=re.DOTALL)
@@ -120,19 +132,36 @@ def standalone(svg: str) -> str:
 def brief(name: str, limit: int = 36) -> str:
     """Return a name that fits in a figure; the middle of a long one is left out.
 
+    The limit counts Latin letters; those of Chinese, Japanese and Korean are twice as wide.
+
     >>> brief("mlp-efficientnet_lite0+efficientnet_lite1", 20)
     'mlp-effici…net_lite1'
+    >>> brief("画像認識", 6)
+    '画…識'
     """
     name = _printable(name)
-    if len(name) <= limit:
+    if _width(name) <= limit:
         return name
-    end = (limit - 1) // 2
-    return f"{name[: limit - 1 - end]}…{name[len(name) - end :]}"
+    head, tail = [], []
+    room = limit - 1
+    for at in range(len(name)):
+        # in turns from both ends, so that what tells two long names apart is kept
+        side, place = (tail, len(name) - 1 - at // 2) if at % 2 else (head, at // 2)
+        room -= _width(name[place])
+        if room < 0:
+            break
+        side.append(name[place])
+    return f"{''.join(head)}…{''.join(reversed(tail))}"
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _printable(text: str) -> str:
-    # control characters are not allowed in SVG
-    return "".join(character if character.isprintable() else " " for character in text)
+    # control characters are not allowed in SVG; joiners are part of words and emoji
+    kept = "\u200c\u200d"
+    return "".join(each if each.isprintable() or each in kept else " " for each in text)
 
 
 def most_frequent(counts: np.ndarray, most: int) -> tuple[np.ndarray, str]:
@@ -144,6 +173,23 @@ def most_frequent(counts: np.ndarray, most: int) -> tuple[np.ndarray, str]:
     order = np.argsort(-counts, kind="stable")[:most]
     said = f" Shown are the {most} most frequent of {len(counts)} labels."
     return order, said if len(counts) > most else ""
+
+
+def both_ends(values: np.ndarray, most: int) -> tuple[np.ndarray, str]:
+    """Return which of many labels a figure shows, the highest first, and what to say of others.
+
+    Of too many the highest and the lowest are shown; NaN are left out then.
+
+    >>> both_ends(np.array([0.1, 0.5, 0.3, 0.2]), 2)
+    (array([1, 0]), ' Shown are the 1 highest and the 1 lowest of 4 labels; the table has all.')
+    """
+    order = np.argsort(-values, kind="stable")
+    if len(values) <= most:
+        return order, ""
+    order = order[: len(values) - int(np.isnan(values).sum())]
+    half = min(most, len(order)) // 2
+    said = f" Shown are the {half} highest and the {half} lowest of {len(values):,} labels"
+    return np.concatenate([order[:half], order[len(order) - half :]]), said + "; the table has all."
 
 
 def line_style(number: int) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def headline(dataset: str, rows: Sequence[Row], unknown: float = 0.0) -> str:
     said = [
         f"Of {counted(len(ours), 'member')} on {dataset}, {best.name} "
         f"({best.source}) ranks the {best.images:,} test images best: mean average precision "
-        f"{_figure(m['map'])}{_interval(pair)}"
+        f"{_figure(m['map'])}{_over(best)}{_interval(pair)}"
     ]
     above = best.versus.get(REFERENCE, {}).get("map")
     if above is not None:
@@ -77,6 +77,12 @@ def headline(dataset: str, rows: Sequence[Row], unknown: float = 0.0) -> str:
         carry = "are known to carry" if unknown else "carry"
         said.append(f"Fewer than 20 test images {carry} {listed(weak, 12)}: take those with care.")
     return " ".join(said)
+
+
+def _over(row: Row) -> str:
+    """Say over how many labels a mean is, where it is not over all."""
+    known, labels = row.labels_scored, len(row.per_label)
+    return "" if known in (None, labels) else f" over {known} of {labels} labels"
 
 
 def _figure(value: float | None, digits: int = 3) -> str:

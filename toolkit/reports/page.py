@@ -5,11 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from toolkit.auditing.findings import Finding
 from toolkit.auditing.html import TEMPLATES
@@ -17,16 +16,28 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.finetuning.journal import read_journal
 from toolkit.images.thumbnails import Thumbnails
-from toolkit.members.held_out import held_out
+from toolkit.members.held_out import developed, held_out
 from toolkit.members.member import Member
 from toolkit.pages.page import page_environment
 from toolkit.reports import data_figures, score_figures
 from toolkit.reports.comparison import Row, document
 from toolkit.reports.drawing import Picture
+from toolkit.reports.explorer import explorer_document
 from toolkit.reports.headline import headline, ranked_members
-from toolkit.reports.mistakes import Mistake, contact_sheets
+from toolkit.reports.label_details import COLUMNS as DETAILS
+from toolkit.reports.label_details import KEY as DETAIL_KEY
+from toolkit.reports.label_details import csv_address, label_details, shown_cells, tuned_or_half
+from toolkit.reports.mistakes import Mistake, contact_sheets, most_uncertain
+from toolkit.reports.pair_table import level_with_best, pair_table
 from toolkit.reports.redo import redo_recipe
-from toolkit.reports.table import comparison_table, short_title, shown_columns, table_title
+from toolkit.reports.slices import confusions, lifts, slices
+from toolkit.reports.table import (
+    best_by,
+    comparison_table,
+    short_title,
+    shown_columns,
+    table_title,
+)
 from toolkit.runtime.progress import Progress
 from toolkit.storage.files import natural_key
 from toolkit.storage.toml import dump_toml
@@ -34,6 +45,7 @@ from toolkit.storage.toml import dump_toml
 _SHOWN = 3
 _SIDE = 112
 _PICTURES = 2_500_000
+_FEW, _SHEETS = 200, 40
 Part = tuple[str, Callable[[], Sequence[Picture]]]
 
 
@@ -67,17 +79,27 @@ def report_page(
     parts = _data_parts(dataset, split, _journals(members, artifacts))
     parts += _score_parts(dataset, split, best, ranked[:_SHOWN]) if best else []
     figures: dict[str, list[Picture]] = {"data": [], "training": [], "scores": [], "members": []}
-    with (progress or Progress()).task("drawing", len(parts) + 1) as task:
+    progress = progress or Progress()
+    with progress.task("drawing", len(parts) + 1) as task:
         for section, draw in parts:
             figures[section] += draw()
             task.advance()
-        sheets = _sheets(dataset, split, best[0], ranked[0]) if best else {}
+        found = _looked_at(dataset, split, best[0], ranked[0]) if best else Looked()
         task.advance()
+    shown = ranked[:_SHOWN]
+    scores = {row.name: held_out(dataset, split, by_name[row.name]) for row in shown}
+    details = {row.name: label_details(row, scores[row.name], dataset.labels) for row in shown}
+    thresholds = {row.name: tuned_or_half(row, dataset.labels) for row in shown}
+    explored = explorer_document(dataset, scores, thresholds, progress) if shown else None
+    of_best: tuple[Any, ...] = ()
+    if shown:
+        of_best = dataset, scores[shown[0].name], thresholds[shown[0].name]
     title = table_title(dataset.name, split.name, "test", len(split.test), rows)
     table, columns = comparison_table(rows, title), shown_columns(rows)
-    found = page_environment(Path(__file__).parent, TEMPLATES)
-    kept = json.dumps(document(dataset.name, split.name, rows), allow_nan=False)
-    return found.get_template("report.html.j2").render(
+    bold = [best_by(each, rows) for each in columns]
+    pages = page_environment(Path(__file__).parent, TEMPLATES)
+    kept = document(dataset.name, split.name, rows)
+    return pages.get_template("report.html.j2").render(
         title=f"Report on {dataset.name}",
         facts={
             "images": f"{len(dataset):,}",
@@ -92,28 +114,84 @@ def report_page(
         table=table,
         columns=columns,
         groups=[
-            (group, [(row, short_title(row), [each.cell(row) for each in columns]) for row in own])
+            (
+                group,
+                [
+                    (
+                        row,
+                        short_title(row),
+                        [
+                            (each.cell(row), row.name in names)
+                            for each, names in zip(columns, bold, strict=True)
+                        ],
+                    )
+                    for row in own
+                ],
+            )
             for group, own in groupby(rows, key=lambda row: row.group)
         ],
+        level=level_with_best(rows),
         figures=figures,
         best=best[0].name if best else "",
-        sheets=sheets,
+        pairs=pair_table(rows, dataset.name),
+        details={
+            name: [(each["label"], shown_cells(each)) for each in lines]
+            for name, lines in details.items()
+        },
+        detail_heads=[head for _, head, _ in DETAILS if head],
+        detail_key=DETAIL_KEY,
+        details_csv=csv_address(details),
+        slices=slices(*of_best) if of_best else [],
+        confusions=confusions(*of_best) if of_best else [],
+        lifts=lifts(dataset),
+        looked=found,
+        explored=explored,
+        explored_json=_in_a_script(explored),
         findings=findings,
         dataset=dataset,
         members=[(member, member.provenance(), dump_toml(member.recipe())) for member in members],
         recipe=redo_recipe(members),
-        # inside a script element only < could end it
-        document=kept.replace("<", "\\u003c"),
+        document=_in_a_script(kept),
     )
 
 
-def _sheets(dataset: Dataset, split: Split, best: Member, row: Row) -> dict[str, list[Mistake]]:
-    tuned = (row.tuned or {}).get("thresholds", {})
-    thresholds = np.array([tuned.get(label, 0.5) for label in dataset.labels])
+def _in_a_script(facts: Any) -> str:
+    """Return JSON for a script element, which only < could end."""
+    return json.dumps(facts, allow_nan=False).replace("<", "\\u003c")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Images worth looking at: the most confident mistakes of each label, the most uncertain."""
+
+    what: str = ""
+    sheets: Mapping[str, list[Mistake]] = field(default_factory=dict)
+    uncertain: Sequence[Mistake] = ()
+    labels: str = ""
+
+
+def _looked_at(dataset: Dataset, split: Split, best: Member, row: Row) -> Looked:
+    thresholds = tuned_or_half(row, dataset.labels)
     thumbnails = Thumbnails(dataset.paths, side=_SIDE, budget=_PICTURES)
     each = max(2, min(6, 100 // len(dataset.labels)))
-    scored = held_out(dataset, split, best)
-    return dict(contact_sheets(dataset, scored, thresholds, thumbnails, each))
+    scored, what = held_out(dataset, split, best), "Test images"
+    others = developed(dataset, split, best)
+    if len(scored.rows) < _FEW <= len(others.rows):
+        what = (
+            f"Development images scored out of fold, since there are only {len(scored.rows):,} "
+            "test images,"
+        )
+        scored = others
+    labels = ""
+    if len(dataset.labels) > _SHEETS:
+        labels = f"Of {len(dataset.labels):,} labels the {_SHEETS} with the most mistakes are here."
+    sheets = contact_sheets(dataset, scored, thresholds, thumbnails, each, _SHEETS)
+    return Looked(
+        what,
+        dict(sheets),
+        most_uncertain(dataset, scored, thresholds, thumbnails),
+        labels,
+    )
 
 
 def _data_parts(

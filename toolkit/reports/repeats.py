@@ -95,6 +95,7 @@ def _mean(rows: Sequence[Row], share: float) -> Row:
         # what is tested is tested of each member
         ap_ci={},
         versus={},
+        pairs={},
         tuned=None
         if len(tuned) < len(rows)
         else {

@@ -21,6 +21,7 @@ from toolkit.reports.audited import kept_findings
 from toolkit.reports.compare import comparable
 from toolkit.reports.comparison import KINDS, compared_rows, document
 from toolkit.reports.page import report_page
+from toolkit.reports.prints import printed_to
 from toolkit.reports.selection import belonging, ordered
 from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import choose_progress
@@ -62,6 +63,7 @@ def report(
     *,
     members: Wanted = "*",
     audit: str | os.PathLike[str] | Audit | None = None,
+    figures: str | os.PathLike[str] | None = None,
     paper: bool | None = None,
     resamples: int = 1000,
     split: str = "paper",
@@ -78,6 +80,7 @@ def report(
         out: the page to write.
         members: names, patterns, or members in hand.
         audit: an audit to show too, or the file that ``toolkit audit --json`` printed.
+        figures: a folder to keep every figure in too, as SVG, PDF and PNG for print.
         paper: show the paper's rows; None for where the labels are the paper's.
         resamples: of the test images for intervals; 0 for none.
 
@@ -88,6 +91,8 @@ def report(
         MemberError: a member that was named cannot be compared here.
     """
     place = Path(out)
+    if figures is not None and Path(figures).is_file():
+        raise UsageError(f"figures: expected a folder, found the file {figures}")
     if place.is_dir():
         raise UsageError(f"out: expected a file's name, found the folder {place}")
     began = time.perf_counter()
@@ -102,9 +107,10 @@ def report(
     rows = compared_rows(dataset, part, chosen, paper="paper" in kinds, progress=progress, **how)
     rows = ordered(rows, kinds=kinds, best_first=True)
     facts = {name: f"{value:,}" for name, value in how.items()}
-    page = report_page(
-        dataset, part, chosen, rows, folder, facts=facts, findings=findings, progress=progress
-    )
+    with printed_to(None if figures is None else Path(figures)):
+        page = report_page(
+            dataset, part, chosen, rows, folder, facts=facts, findings=findings, progress=progress
+        )
     write_page(page, place.absolute())
     return Report(
         place,

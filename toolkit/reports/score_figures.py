@@ -19,6 +19,7 @@ from toolkit.reports.drawing import (
     COLOURS,
     INK,
     Picture,
+    both_ends,
     brief,
     drawn,
     line_style,
@@ -50,7 +51,17 @@ def label_precision(rows: Sequence[Row], labels: Sequence[str], known: np.ndarra
     """
     best = rows[0]
     support = np.array([int(best.per_label[label]["support"] or 0) for label in labels])
-    order, rest = most_frequent(support, LINES)
+    aps = [best.per_label[label]["ap"] for label in labels]
+    points = np.array([np.nan if value is None else value for value in aps])
+    order, rest = both_ends(points, LINES)
+    if len(labels) <= LINES:
+        order, rest = most_frequent(support, LINES)
+    else:
+        low, middle, high = np.nanquantile(points, [0.25, 0.5, 0.75])
+        rest += (
+            f" Half of all labels of {best.name} lie between {low:.2f} and {high:.2f}, the middle "
+            f"at {middle:.2f}."
+        )
     alt = f"Average precision of {best.name}: " + ", ".join(
         f"{labels[at]} {_shown(best.per_label[labels[at]]['ap'])}" for at in order
     )
@@ -82,8 +93,9 @@ def precision_recall_curves(scored: Mapping[str, Scored], labels: Sequence[str])
     """Precision over recall of each label, the commonest labels first."""
     title, first = "Precision and recall", next(iter(scored.values()))
     support, rate = (first.truth == 1).sum(axis=0), shares(first.truth)
-    chosen, rest = most_frequent(support, _PANELS)
+    chosen = most_frequent(support, _PANELS)[0]
     chosen = chosen[support[chosen] > 0]
+    rest = _left_out(len(chosen), labels, "the table of labels has the rest")
     if not len(chosen):
         return Picture(title, "Left out: no test image carries a label.")
     with _panels(len(chosen), "recall", "precision") as (figure, panels):
@@ -132,8 +144,9 @@ def reliability(scored: Mapping[str, Scored], labels: Sequence[str]) -> Picture:
     """Share of positives over mean score, in bins of equal width: of all labels, and of each."""
     first = next(iter(scored.values()))
     support = (first.truth == 1).sum(axis=0)
-    chosen, rest = most_frequent(support, _PANELS - 1)
+    chosen = most_frequent(support, _PANELS - 1)[0]
     chosen = chosen[support[chosen] >= _ENOUGH]
+    rest = _left_out(len(chosen), labels, "each of them counts in the panel of all")
     columns = [slice(None), *chosen]
     titles = ["all labels", *(brief(labels[at], 22) for at in chosen)]
     with _panels(len(columns), "mean score", "share of positives") as (figure, panels):
@@ -236,6 +249,10 @@ def _panels(count: int, x: str, y: str) -> Iterator[Any]:
         figure.supxlabel(x, fontsize=9)
         figure.supylabel(y, fontsize=9)
         yield figure, flat[:count]
+
+
+def _left_out(shown: int, labels: Sequence[str], rest: str) -> str:
+    return f" {shown} of {len(labels):,} labels are shown; {rest}." if shown < len(labels) else ""
 
 
 def _legend(figure: Any, panel: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from toolkit.errors import check_choice
 from toolkit.paper.results import LABELS
 from toolkit.reports.comparison import KINDS, Row
+from toolkit.statistics.further_metrics import FURTHER
 from toolkit.storage.names import names_of
 
 
@@ -23,6 +24,21 @@ def parse_kinds(wanted: str | Iterable[str]) -> tuple[str, ...]:
     for each in kinds or ("",):
         check_choice("kind", each, (*KINDS, "all"))
     return KINDS if "all" in kinds else kinds
+
+
+def parse_metrics(wanted: str | Iterable[str]) -> tuple[str, ...]:
+    """Read names of further metrics; ``all`` is every one.
+
+    Raises:
+        UsageError: there is none of a name; all are listed.
+
+    >>> parse_metrics("ece,brier"), parse_metrics("")
+    (('ece', 'brier'), ())
+    """
+    names = tuple(names_of(wanted))
+    for each in names:
+        check_choice("metrics", each, (*FURTHER, "all"))
+    return tuple(FURTHER) if "all" in names else names
 
 
 def belonging(

@@ -11,6 +11,8 @@ from toolkit.pages.tables import Table
 from toolkit.reports.comparison import Row
 from toolkit.reports.differences import PAPER, PRINTED, REFERENCE
 from toolkit.reports.headline import ranked_members
+from toolkit.reports.pair_table import LEVEL, level_with_best
+from toolkit.statistics.further_metrics import FURTHER
 from toolkit.statistics.metrics import EXTRA, METRICS
 from toolkit.statistics.resampling import FEWEST
 
@@ -43,7 +45,7 @@ class Column:
 
 def _metric(key: str, digits: int, scale: float = 1.0) -> Callable[[Row], Cell]:
     def cell(row: Row) -> Cell:
-        value = row.metrics[key]
+        value = row.metrics.get(key)
         return Cell(f"metrics.{key}", value, number(value, digits, scale))
 
     return cell
@@ -122,7 +124,15 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("AUROC", "area under the ROC curve, mean over labels", _metric("auroc", 3)),
 )
+_OF_MAP = 4  # columns that are of mAP
+_COMPARED = {
+    *(f"metrics.{name}" for name in (*METRICS, *FURTHER)),
+    *(f"tuned.metrics.{name}" for name in METRICS),
+}
+_LESS_IS_BETTER = {f"metrics.{name}" for name, each in FURTHER.items() if not each.higher}
 _MARKS = {
+    LEVEL: f"{LEVEL}: not distinguishable from the best member (p > 0.05 by the paired bootstrap "
+    "of mAP, after Holm over all pairs of members)",
     "*": "*: Holm's p ≤ 0.05, paired bootstrap",
     "°": "°: the paper's best figure is outside the 95 % interval; it was measured on test images "
     "of its own, so no test",
@@ -154,37 +164,81 @@ def table_title(dataset: str, split: str, part: str, images: int, rows: Sequence
         elif lacking:
             title += f"; mAP over {known} of {len(row.per_label)} labels"
             title += f", without positives here: {listed(lacking)}"
-        title += f"; {row.ci_note}" if row.ci_note and row.ci.get("map") is None else ""
     return title
 
 
+def _remark(rows: Sequence[Row]) -> str:
+    """Say what the paper's rows are abbreviated by, and why the best member has no interval."""
+    said = [_PAPERS] if any(row.kind == "paper" for row in rows) else []
+    said += [
+        f"Means without an interval are over labels with too little: {row.ci_note}"
+        for row in ranked_members(rows)[:1]
+        if row.ci_note and row.ci.get("map") is None
+    ]
+    return ". ".join(said)
+
+
 def shown_columns(rows: Sequence[Row]) -> list[Column]:
-    """Return the columns in which a row has a figure."""
-    return [each for each in COLUMNS if any(each.cell(row).value is not None for row in rows)]
+    """Return the columns in which a row has a figure, those of further metrics after mAP's."""
+    asked = [
+        Column(each.head, each.what, _metric(name, 3))
+        for name, each in FURTHER.items()
+        if any(name in row.metrics for row in rows)
+    ]
+    columns = (*COLUMNS[:_OF_MAP], *asked, *COLUMNS[_OF_MAP:])
+    return [each for each in columns if any(each.cell(row).value is not None for row in rows)]
 
 
 def comparison_table(rows: Sequence[Row], title: str) -> Table:
     """Return the table, rows under the headings of their groups."""
-    columns = shown_columns(rows)
-    groups: dict[str, list[list[str]]] = {}
+    columns, level = shown_columns(rows), level_with_best(rows)
+    groups: dict[str, list[Row]] = {}
     for row in rows:
-        line = [short_title(row), *(column.cell(row).text for column in columns)]
-        groups.setdefault(row.group, []).append(line)
+        groups.setdefault(row.group, []).append(row)
+    placed = [row for each in groups.values() for row in each]
+
+    def line(row: Row) -> list[str]:
+        cells = [column.cell(row).text for column in columns]
+        if row.name in level and columns[0].head == "mAP":
+            cells[0] += LEVEL
+        return [short_title(row), *cells]
+
     return Table(
         title,
         ["", *(column.head for column in columns)],
-        groups,
+        {name: [line(row) for row in each] for name, each in groups.items()},
         ["", *(column.key for column in columns)],
         _MARKS,
-        _PAPERS if any(row.kind == "paper" for row in rows) else "",
+        _remark(rows),
+        frozenset(
+            (at, 1 + place)
+            for place, column in enumerate(columns)
+            for at, row in enumerate(placed)
+            if row.name in best_by(column, rows)
+        ),
     )
+
+
+def best_by(column: Column, rows: Sequence[Row]) -> set[str]:
+    """Return the members whose figure in a column is the best; none where there is one member."""
+    cells = {row.name: column.cell(row) for row in ranked_members(rows)}
+    known = {name: cell.value for name, cell in cells.items() if cell.value is not None}
+    if len(known) < 2 or not all(cell.key in _COMPARED for cell in cells.values()):
+        return set()
+    of = min if next(iter(cells.values())).key in _LESS_IS_BETTER else max
+    return {name for name, value in known.items() if value == of(known.values())}
 
 
 def label_table(rows: Sequence[Row], title: str) -> Table:
     """Return average precision by label: a line for each label, a column for each member."""
     ours = ranked_members(rows)
-    lines = []
+    lines: list[list[str]] = []
+    best: set[tuple[int, int]] = set()
     for label in ours[0].per_label if ours else ():
+        aps = [row.per_label[label]["ap"] for row in ours]
+        known = [ap for ap in aps if ap is not None]
+        if len(known) > 1:
+            best |= {(len(lines), 3 + at) for at, ap in enumerate(aps) if ap == max(known)}
         support = ours[0].per_label[label]["support"] or 0
         line = [label, f"{support:,}", f"{support / max(1, ours[0].images):.3f}"]
         for row in ours:
@@ -199,6 +253,7 @@ def label_table(rows: Sequence[Row], title: str) -> Table:
         ["", "among these images", "average precision of a random ranking", *[""] * len(ours)],
         remark=f"With 95 % intervals where there are {FEWEST} positives or more; the best member "
         "first",
+        best=frozenset(best),
     )
 
 
@@ -217,7 +272,8 @@ def _of_row(row: Row) -> dict[str, Any]:
         "images": row.images,
         "labels_scored": row.labels_scored,
     }
-    found |= {key: row.metrics.get(key) for key in (*METRICS, *EXTRA)}
+    asked = [name for name in FURTHER if name in row.metrics]
+    found |= {key: row.metrics.get(key) for key in (*METRICS, *EXTRA, *asked)}
     for key in METRICS:
         found[f"{key}_low"], found[f"{key}_high"] = row.ci.get(key) or (None, None)
     found |= {f"tuned_{key}": tuned.get(key) for key in METRICS}

@@ -23,6 +23,8 @@ MAX_REFERENCE = 1024
 AMBIGUOUS = ""
 _NUMBERED = re.compile(r"[A-Za-z_-]*(\d+)")
 # columns of a table of labels or predictions that are no labels
+# part of words in Persian and Hindi and of emoji, though they are not seen themselves
+_JOINERS = re.compile("[\u200c\u200d]")
 _RESERVED = ("image", "path", "origin", "fold")
 
 
@@ -182,7 +184,8 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
     if not names:
         raise DataError("no labels were found: at least one label file or label column is needed")
     for name in names:
-        if not name.strip() or not name.isprintable() or len(name) > 200:
+        seen_of_it = _JOINERS.sub("", name)
+        if not seen_of_it.strip() or not seen_of_it.isprintable() or len(name) > 200:
             raise DataError(f"label name {name[:60]!r} cannot be used: give it a printable name")
         folded = unicodedata.normalize("NFC", name).strip().casefold()
         if folded in _RESERVED:

@@ -1,0 +1,111 @@
+"use strict";
+(() => {
+  const section = document.getElementById("explorer");
+  const source = document.getElementById("explored");
+  if (!section || !source) return;
+  const data = JSON.parse(source.textContent);
+  const n = data.images.length;
+  if (!n || !data.labels.length) return;
+  const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+  const truth = new Int8Array(bytes(data.truth).buffer);
+  const members = data.members.map(each => ({...each, scores: new Uint16Array(bytes(each.scores).buffer)}));
+  const part = name => section.querySelector(`[data-part="${name}"]`);
+  const [member, label, slider, kind, order, gallery, more, status, back] =
+    ["member", "label", "threshold", "kind", "order", "gallery", "more", "status", "back"].map(part);
+  const fill = (select, names) => names.forEach((name, at) => select.add(new Option(name, at)));
+  fill(member, members.map(each => each.name));
+  fill(label, data.labels);
+  const KINDS = {
+    missed: (yes, says) => yes === 1 && !says,
+    alarm: (yes, says) => yes === 0 && says,
+    found: (yes, says) => yes === 1 && says,
+    rejected: (yes, says) => yes === 0 && !says,
+    changed: (yes, says, was) => says !== was,
+    any: () => true,
+  };
+  // scores are rounded: one at its threshold stays there
+  const PAGE = 60, EPS = 0.6 / data.scale;
+  const urls = [];
+  const sheet = at => {
+    if (!urls[at]) {
+      const [head, body] = data.sheets[at].split(",");
+      urls[at] = URL.createObjectURL(new Blob([bytes(body)], {type: head.slice(5, head.indexOf(";"))}));
+    }
+    return urls[at];
+  };
+  let shown = PAGE;
+  const state = () => {
+    const m = members[member.value], l = Number(label.value);
+    return {
+      name: data.labels[l], tuned: m.thresholds[l], at: Number(slider.value),
+      truth: truth.subarray(l * n, (l + 1) * n), scores: m.scores.subarray(l * n, (l + 1) * n),
+    };
+  };
+  const ratio = (a, b) => b ? (a / b).toFixed(3) : "–";
+  const picture = (row, now) => {
+    const cell = document.createElement("figure"), tile = document.createElement("div");
+    const text = document.createElement("figcaption"), score = now.scores[row] / data.scale;
+    const yes = now.truth[row], says = score >= now.at - EPS;
+    const what = yes < 0 ? "unknown" : yes ? says ? "found" : "missed" : says ? "false alarm" : "rightly no";
+    const each = data.across * data.across, place = row % each, side = data.side;
+    const drawn = Math.min(each, n - each * Math.floor(row / each));
+    tile.className = "tile";
+    tile.setAttribute("role", "img");
+    tile.setAttribute("aria-label", `image ${data.images[row]}: ${what}, score ${score.toFixed(2)}`);
+    tile.style.backgroundImage = `url("${sheet(Math.floor(row / each))}")`;
+    tile.style.backgroundSize = `${data.across * 100}% ${Math.ceil(drawn / data.across) * 100}%`;
+    const lines = Math.ceil(drawn / data.across), x = place % data.across, y = Math.floor(place / data.across);
+    tile.style.backgroundPosition =
+      `${100 * x / (data.across - 1)}% ${lines > 1 ? 100 * y / (lines - 1) : 0}%`;
+    cell.className = yes === 1 !== says && yes >= 0 ? (yes ? "missed" : "alarm") : "";
+    const strong = document.createElement("b");
+    strong.textContent = `${what} · ${score.toFixed(2)}`;
+    const name = document.createElement("span");
+    name.textContent = data.images[row];
+    text.append(strong, name);
+    cell.append(tile, text);
+    return cell;
+  };
+  const draw = () => {
+    const now = state(), wanted = KINDS[kind.value];
+    const counts = {tp: 0, fp: 0, fn: 0, tn: 0}, rows = [];
+    let changed = 0;
+    for (let row = 0; row < n; row++) {
+      const score = now.scores[row] / data.scale, yes = now.truth[row];
+      const says = score >= now.at - EPS, was = score >= now.tuned - EPS;
+      if (yes >= 0) counts[yes ? says ? "tp" : "fn" : says ? "fp" : "tn"]++;
+      if (says !== was) changed++;
+      if (wanted(yes, says, was)) rows.push(row);
+    }
+    const {tp, fp, fn, tn} = counts;
+    for (const [name, value] of Object.entries(counts)) part(name).textContent = value.toLocaleString("en");
+    part("value").textContent = now.at.toFixed(3);
+    part("precision").textContent = ratio(tp, tp + fp);
+    part("recall").textContent = ratio(tp, tp + fn);
+    part("f1").textContent = ratio(2 * tp, 2 * tp + fp + fn);
+    const by = {
+      high: (a, b) => now.scores[b] - now.scores[a],
+      low: (a, b) => now.scores[a] - now.scores[b],
+      near: (a, b) => Math.abs(now.scores[a] / data.scale - now.at) - Math.abs(now.scores[b] / data.scale - now.at),
+    }[order.value];
+    rows.sort((a, b) => by(a, b) || a - b);
+    gallery.replaceChildren(...rows.slice(0, shown).map(row => picture(row, now)));
+    more.hidden = rows.length <= shown;
+    status.textContent = `${Math.min(shown, rows.length).toLocaleString("en")} of ${rows.length.toLocaleString("en")} images shown; `
+      + `${changed.toLocaleString("en")} change side between the tuned threshold ${now.tuned.toFixed(3)} and ${now.at.toFixed(3)}`;
+  };
+  let waiting = 0;
+  const later = () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(draw); };
+  const reset = () => { shown = PAGE; slider.value = state().tuned; later(); };
+  for (const each of [member, label]) each.addEventListener("change", reset);
+  for (const each of [kind, order]) each.addEventListener("change", () => { shown = PAGE; later(); });
+  slider.addEventListener("input", later);
+  back.addEventListener("click", reset);
+  more.addEventListener("click", () => { shown += PAGE; draw(); });
+  section.querySelectorAll("[data-dead]").forEach(each => { each.hidden = true; });
+  section.querySelectorAll("[data-alive]").forEach(each => { each.hidden = false; });
+  // drawn once it is near, so that the page itself is there at once
+  new IntersectionObserver((entries, watch) => {
+    if (entries.some(entry => entry.isIntersecting)) { watch.disconnect(); reset(); }
+  }, {rootMargin: "600px"}).observe(section);
+})();
