@@ -26,9 +26,7 @@ _HEADS = 1e-3
 def run(setting: Setting, record: Record) -> None:
     """Take the steps, the quickest and most telling first."""
     record.step("rates of the machine", lambda: ceilings(setting))
-    first, *others = (
-        (*BACKBONES, *OTHERS) if not setting.small else ("efficientnet_lite0", STAND_IN)
-    )
+    first, *others = (STAND_IN,) if setting.small else (*BACKBONES, *OTHERS)
     record.step(f"embed {first}", lambda: embeddings(setting, first))
     record.step("fine-tuning step", lambda: training_step(setting))
     record.step("fine-tuning graphs", lambda: training_graphs(setting))
@@ -44,8 +42,8 @@ def ceilings(setting: Setting) -> Found:
     """Measure the two rates that bound everything: of copies and of matrix products."""
     import torch
 
-    device, count = setting.torch_device, 5 if setting.small else 20
-    side = 512 if setting.small else 8192
+    device, count = setting.torch_device, 1 if setting.small else 20
+    side = 128 if setting.small else 8192
     a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
     block = torch.randn((1 << 20) if setting.small else (1 << 29), device=device)
     other = torch.empty_like(block)
@@ -114,7 +112,7 @@ def embeddings(setting: Setting, name: str) -> Found:
     module = embedder(network, backbone, ("original",))
     with torch.inference_mode():
         wanted = module(torch.from_numpy(pixels)).numpy()
-    found: Found = {"weights": backbone.weights, "images": len(pixels), "checks": {}}
+    found: Found = {"weights": backbone.weights, "images": len(pixels), "checks": {}, "targets": {}}
     for precision, least in COSINE.items():
         for graph in (False, True):
             engine = TorchEngine(
@@ -128,12 +126,32 @@ def embeddings(setting: Setting, name: str) -> Found:
             off = max(centred(out, wanted) for out in rows)
             key = f"{precision}{' graph' if graph else ''}"
             found[key] = {"cosine": round(cosine, 7), "centred_deviation": round(off, 6)}
-            found["checks"][f"{key} cosine at least {least}"] = cosine >= least
+            # a processor's bf16 is not what the toolkit embeds with there
+            told = "targets" if setting.small and precision == "bf16" else "checks"
+            found[told][f"{key} cosine at least {least}"] = cosine >= least
+    half = half_precision(setting, module, pixels)
+    found["fp16"] = {
+        "cosine": float(cosines(half, wanted).min()),
+        "deviation": centred(half, wanted),
+    }
     found["line"] = ", ".join(
-        f"{key} {found[key]['cosine']:.6f}" for key in ("fp32", "fp32 graph", "bf16", "bf16 graph")
+        f"{key} {found[key]['cosine']:.6f}"
+        for key in ("fp32", "fp32 graph", "bf16", "bf16 graph", "fp16")
     )
     found["line"] += f" ({backbone.weights} weights)"
     return found
+
+
+def half_precision(setting: Setting, module: Any, pixels: np.ndarray) -> np.ndarray:
+    """Return rows under fp16 autocast, which the toolkit does not offer, to decide whether to."""
+    import torch
+
+    module = module.to(setting.torch_device)
+    with torch.inference_mode(), torch.autocast(setting.torch_device.type, torch.float16):
+        rows: np.ndarray = (
+            module(torch.from_numpy(pixels).to(setting.torch_device)).float().cpu().numpy()
+        )
+    return rows
 
 
 def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -164,7 +182,7 @@ def trainer(setting: Setting, device: str, settings: Any, *, count: int = 256, *
     random = np.random.default_rng(0)
     Y = (random.random((count, 14)) < 0.2).astype(np.int8)
     X = random.integers(0, 256, (count, side, side, 3), np.uint8)
-    X[:, :8, :8] = 255 * Y[:, :1, None, None]
+    X[:, :8, :8] = 255 * Y[:, :1, None, None].astype(np.uint8)
 
     def build() -> Any:
         backbone, trunk, _ = load(BackboneSpec(name, weights, crop="full"))

@@ -231,12 +231,13 @@ def machine(setting: Setting) -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             facts[name] = None
     if setting.torch_device.type == "cuda":
+        cudnn: Callable[[], int | None] = torch.backends.cudnn.version
         properties = torch.cuda.get_device_properties(setting.torch_device)
         facts |= {
             "gpu": properties.name,
             "memory_gib": round(properties.total_memory / 2**30, 1),
             "multiprocessors": properties.multi_processor_count,
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
+            "cuda": str(torch.version.cuda),
+            "cudnn": cudnn(),
         }
     return facts
