@@ -80,7 +80,7 @@ def exact_products(device: torch.device, precision: str) -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with torch.backends.cudnn.flags(torch.backends.cudnn.enabled, allow_tf32=False):
             yield
     finally:
         torch.set_float32_matmul_precision(before)
