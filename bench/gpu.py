@@ -63,6 +63,7 @@ def main() -> int:
     if options.wheels is not None:
         installed = gpu_setup.install(options.wheels, options.work / "site")
         print(f"installed from wheels: {', '.join(installed) or 'nothing was missing'}")
+    gpu_setup.name_toolkit(options.work / "site")
     setting = gpu_setup.Setting.of(options)
     gpu_setup.unpack(setting)
     facts = gpu_setup.machine(setting) | {"started": time.strftime("%Y-%m-%d %H:%M:%S")}

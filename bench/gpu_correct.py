@@ -223,7 +223,7 @@ def training_graphs(setting: Setting) -> Found:
     """Compare some steps with and without captured graphs, which must be the same computation."""
     from toolkit.finetuning.settings import Settings
 
-    how = Settings(epochs=2, batch_size=32, views=False)
+    how = Settings(epochs=2, batch_size=32, optimizer="sgd", learning_rate=0.05)
     weights, seconds, captured = [], [], False
     for graph in (False, True):
         run = trainer(setting, setting.device, how, precision="fp32", graph=graph)
@@ -404,7 +404,19 @@ def _train_to_the_end(device: str, weights: str, work: str, place: str) -> None:
 
 def gpu_tests(setting: Setting) -> Found:
     """Run the tests that are marked ``gpu``; without one they are skipped."""
-    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "-p", "no:xdist", "tests/devices"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-m",
+        "gpu",
+        "-q",
+        "-W",
+        "default",
+        "-p",
+        "no:xdist",
+        "tests/devices",
+    ]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)
     end = (ran.stdout.strip().splitlines() or [ran.stderr.strip()[-300:]])[-1]
     counted = {word: int(n) for n, word in re.findall(r"(\d+) (\w+)", end)}

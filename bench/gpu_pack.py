@@ -76,14 +76,15 @@ def wheels(folder: Path, python: str, names: list[str]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     platforms = [part for name in (*_PLATFORMS, *_OLDER) for part in ("--platform", name)]
-    for name in names:
-        command = [
-            *("uv", "run", "-q", "--no-project", "--with", "pip", "python", "-m", "pip"),
-            *("download", "-q", "--no-deps", "--only-binary=:all:", "--python-version", python),
-            *("--implementation", "cp", *platforms, "-d", str(folder), name),
-        ]
-        if subprocess.run(command, capture_output=True).returncode:
-            print(f"no wheel for {name}: left out")
+    common = [
+        *("uv", "run", "-q", "--no-project", "--with", "pip", "python", "-m", "pip"),
+        *("download", "-q", "--no-deps", "--only-binary=:all:", "--python-version", python),
+        *("--implementation", "cp", *platforms, "-d", str(folder)),
+    ]
+    if subprocess.run([*common, *names], capture_output=True).returncode:
+        for name in names:
+            if subprocess.run([*common, name], capture_output=True).returncode:
+                print(f"no wheel for {name}: left out")
 
 
 def weights(folder: Path, lite: list[str], squeezenet: Path | None) -> None:

@@ -73,18 +73,17 @@ def _trained(setting: Setting, run: dict[str, Any], **more: Any) -> tuple[Any, f
     if setting.small:
         options = {"backbone": STAND_IN, "size": 32 if run["trains"] else None, "epochs": 1}
         weights = "none"
-        options |= {"epochs": 0} if run["row"] == "none" else {}
     if run["scratch"]:
         weights = "none"
     name = "-".join((run["row"], run["protocol"], run["backbone"])).replace("/", "-")
     started = time.perf_counter()
+    more = {"name": name} | more
     member = tk.finetune(
         setting.dataset,
         **(options | more),
         row=run["row"],
         protocol=run["protocol"],
         weights=weights,
-        name=more.get("name", name),
         device=setting.device,
         artifacts=setting.artifacts,
         tensorboard=False,
@@ -110,7 +109,7 @@ def epoch(setting: Setting, run: dict[str, Any]) -> Found:
 def row(setting: Setting, run: dict[str, Any]) -> Found:
     """Train and measure one row."""
     member, seconds = _trained(setting, run)
-    measured = member.notes["measured"]
+    measured = member.notes()["measured"]
     figures = measured[run["row"]]
     told = ", ".join(
         f"{short} {figures[name]:.3f}"

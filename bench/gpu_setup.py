@@ -51,9 +51,8 @@ class Setting:
     @classmethod
     def of(cls, options: argparse.Namespace) -> Setting:
         """Take it from the command line."""
-        return cls(
-            options.device, options.images, options.archive, options.weights, options.work.resolve()
-        )
+        files = [path and path.resolve() for path in (options.archive, options.weights)]
+        return cls(options.device, options.images, *files, options.work.resolve())
 
     @property
     def small(self) -> bool:
@@ -139,6 +138,21 @@ def install(wheels: Path, site: Path) -> list[str]:
         subprocess.run(command, check=True, timeout=120)
     use(site)
     return [file.name.split("-")[0] for file in missing]
+
+
+def name_toolkit(site: Path) -> None:
+    """Let the toolkit's version be found where it runs from its sources, not installed."""
+    import tomllib
+
+    try:
+        version_of("toolkit")
+    except importlib.metadata.PackageNotFoundError:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        folder = site / f"toolkit-{project['version']}.dist-info"
+        folder.mkdir(parents=True, exist_ok=True)
+        told = f"Metadata-Version: 2.1\nName: toolkit\nVersion: {project['version']}\n"
+        (folder / "METADATA").write_text(told, encoding="utf-8")
+        use(site)
 
 
 def use(site: Path) -> None:

@@ -78,7 +78,7 @@ def _computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if not there if wanted is None else torch.device(wanted).type == "cpu":
         return found
     known = {id(tensor.numbers): tensor for tensor in there}  # what is changed in place
-    return tree_map(lambda leaf: known.get(id(leaf)) or _moved(leaf), found)
+    return tree_map(lambda leaf: known[id(leaf)] if id(leaf) in known else _moved(leaf), found)
 
 
 def _numbers(leaf: Any) -> Any:
