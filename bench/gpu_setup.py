@@ -157,6 +157,7 @@ def name_toolkit(site: Path) -> None:
 
 def use(site: Path) -> None:
     """Let this process and those it starts find the packages of a folder, after their own."""
+    site = site.resolve()
     if site.is_dir() and str(site) not in sys.path:
         sys.path.append(str(site))
         there = os.environ.get("PYTHONPATH")

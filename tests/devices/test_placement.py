@@ -93,6 +93,25 @@ def test_heads_are_the_same_on_another_device(name: str) -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
+LEFT_BEHIND = {
+    "toolkit.finetuning.trainer": "all",
+    "toolkit.finetuning.augment": "all",
+    "toolkit.finetuning.source": "all",
+    "toolkit.finetuning.tasks": "tasks",
+}
+
+
+@pytest.mark.parametrize("module", LEFT_BEHIND)
+def test_a_tensor_left_behind_is_refused(module: str) -> None:
+    """What the tests above rest on: without its move a tensor meets one of the other device."""
+    settings, options = HARD[LEFT_BEHIND[module]]
+    with second_device() as patch:
+        patch.setattr("toolkit.finetuning.source._free_memory", lambda device: 0)
+        patch.setattr(f"{module}.to_device", lambda tensor, device: tensor)
+        with pytest.raises(RuntimeError, match="expected all tensors on one device"):
+            trained("cuda", settings, **options)
+
+
 def test_the_second_device_refuses_what_a_gpu_would() -> None:
     with second_device():
         there = torch.ones(3).to("cuda")
