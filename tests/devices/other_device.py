@@ -29,7 +29,7 @@ class There(torch.Tensor):
 
     @staticmethod
     def __new__(cls, numbers: torch.Tensor) -> There:
-        made: Any = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made: Any = torch.Tensor._make_wrapper_subclass(
             cls,
             numbers.size(),
             strides=numbers.stride(),
@@ -41,7 +41,7 @@ class There(torch.Tensor):
         made.numbers = numbers
         return made  # type: ignore[no-any-return]
 
-    def __deepcopy__(self, memo: Any) -> There:  # type: ignore[override]
+    def __deepcopy__(self, memo: Any) -> There:
         made = There(self.numbers.clone()).requires_grad_(self.requires_grad)
         memo[id(self)] = made
         return made  # type: ignore[return-value]
@@ -49,13 +49,15 @@ class There(torch.Tensor):
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         return _computed(func, args, kwargs or {})
 
 
-class _SecondDevice(TorchDispatchMode):
+class _SecondDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
     # torch asks no driver for a GPU under a mode of this kind
-    _mode_key = torch._C._TorchDispatchModeKey.FAKE  # type: ignore[attr-defined]
+    _mode_key = torch._C._TorchDispatchModeKey.FAKE
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _computed(func, args, kwargs or {})
@@ -112,19 +114,19 @@ def move_parameters(self: nn.Module, fn: Any, recurse: bool = True) -> nn.Module
 @contextmanager
 def second_device() -> Iterator[pytest.MonkeyPatch]:
     """Let ``cuda`` be a device on which numbers are the processor's and mixing is refused."""
-    torch._C._ensureCUDADeviceGuardSet()  # type: ignore[attr-defined]
-    lifted = torch._C._only_lift_cpu_tensors()  # type: ignore[attr-defined]
+    torch._C._ensureCUDADeviceGuardSet()
+    lifted = torch._C._only_lift_cpu_tensors()
     cudnn = torch.backends.cudnn.enabled
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nn.Module, "_apply", move_parameters)
         patch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
         patch.setattr(torch.cuda, "Event", _Event)
         patch.setattr(torch.cuda, "current_stream", lambda device=None: None)
-        torch._C._set_only_lift_cpu_tensors(True)  # type: ignore[attr-defined]
+        torch._C._set_only_lift_cpu_tensors(True)
         torch.backends.cudnn.enabled = False  # its kernels have names of their own
         try:
-            with _SecondDevice():
+            with _SecondDevice():  # type: ignore[no-untyped-call]
                 yield patch
         finally:
             torch.backends.cudnn.enabled = cudnn
-            torch._C._set_only_lift_cpu_tensors(lifted)  # type: ignore[attr-defined]
+            torch._C._set_only_lift_cpu_tensors(lifted)

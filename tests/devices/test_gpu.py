@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -54,8 +56,8 @@ def test_steps_are_the_processor_s(graph: bool) -> None:
     for device in ("cpu", "cuda"):
         source = Source(lambda rows: X[rows], len(X), True, device, X[0].nbytes)
         at = np.arange(64)
-        network = tiny()
-        network.trunk[3] = nn.Identity()  # type: ignore[index, operator]  # masks are the device's own
+        network: Any = tiny()
+        network.trunk[3] = nn.Identity()  # masks of dropout are the device's own
         run = Trainer(network, source, Y, at, at[:0], how, device=device, graph=graph)
         for _ in range(4):
             run.train_step()

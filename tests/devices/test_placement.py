@@ -41,7 +41,7 @@ def trained(device: str, settings: Settings, **options: Any) -> tuple[list[np.nd
     return found, run.logits(at, kept.eval())
 
 
-HARD = {
+HARD: dict[str, tuple[Settings, dict[str, Any]]] = {
     "all": (QUICK.changed({"colour": 0.2, "rotate": 10.0, "pos_weight": "train"}), {}),
     "unknown": (QUICK, {"unknown": True}),
     "tasks": (QUICK, {"auxiliary": Auxiliary(("cardinality", "rotation"))}),
@@ -60,7 +60,9 @@ def test_training_is_the_same_on_another_device(case: str, held: bool) -> None:
         free = 10**9 if held else 0
         patch.setattr("toolkit.finetuning.source._free_memory", lambda device: free)
         other, other_logits = trained("cuda", settings, **options)
-    tolerance = {"rtol": 1e-4, "atol": 1e-6} if case == "tasks" else {"rtol": 0, "atol": 0}
+    tolerance: dict[str, Any] = (
+        {"rtol": 1e-4, "atol": 1e-6} if case == "tasks" else {"rtol": 0, "atol": 0}
+    )
     for mine, wanted in zip(other, weights, strict=True):
         np.testing.assert_allclose(mine, wanted, **tolerance)
     np.testing.assert_allclose(other_logits, logits, **tolerance)
