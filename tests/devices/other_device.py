@@ -8,7 +8,7 @@ a GPU would refuse it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -17,7 +17,6 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-DEVICE = torch.device("cuda", 0)
 _aten = torch.ops.aten
 _MOVING = (_aten._to_copy.default, _aten.copy_.default)
 
@@ -26,6 +25,7 @@ class There(torch.Tensor):
     """A tensor of the second device."""
 
     numbers: torch.Tensor
+    label = torch.device("cuda", 0)
 
     @staticmethod
     def __new__(cls, numbers: torch.Tensor) -> There:
@@ -36,7 +36,7 @@ class There(torch.Tensor):
             storage_offset=numbers.storage_offset(),
             dtype=numbers.dtype,
             layout=numbers.layout,
-            device=DEVICE,
+            device=cls.label,
         )
         made.numbers = numbers
         return made  # type: ignore[no-any-return]
@@ -45,6 +45,9 @@ class There(torch.Tensor):
         made = There(self.numbers.clone()).requires_grad_(self.requires_grad)
         memo[id(self)] = made
         return made  # type: ignore[return-value]
+
+    def numpy(self, *, force: bool = False) -> Any:
+        return self.numbers.detach().numpy()
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
@@ -112,12 +115,19 @@ def move_parameters(self: nn.Module, fn: Any, recurse: bool = True) -> nn.Module
 
 
 @contextmanager
-def second_device() -> Iterator[pytest.MonkeyPatch]:
-    """Let ``cuda`` be a device on which numbers are the processor's and mixing is refused."""
+def second_device(kind: str) -> Iterator[pytest.MonkeyPatch]:
+    """Let a device be one on which numbers are the processor's and mixing is refused.
+
+    Without a driver gradients cannot be computed on ``cuda``; on ``meta`` they can.
+    """
     torch._C._ensureCUDADeviceGuardSet()
     lifted = torch._C._only_lift_cpu_tensors()
     cudnn = torch.backends.cudnn.enabled
     with pytest.MonkeyPatch.context() as patch:
+        generator = torch.Generator
+        patch.setattr(torch, "Generator", lambda device=None: generator())
+        patch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+        patch.setattr(There, "label", torch.device(kind))
         patch.setattr(nn.Module, "_apply", move_parameters)
         patch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
         patch.setattr(torch.cuda, "Event", _Event)

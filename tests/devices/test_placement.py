@@ -1,4 +1,4 @@
-"""Training and heads on a second device: nothing stays behind, and the numbers are the same."""
+"""Training and heads on a second device: nothing stays behind, and numbers are the same."""
 
 from __future__ import annotations
 
@@ -20,52 +20,73 @@ from toolkit.heads.losses import _masked_task_loss, task_loss
 from toolkit.heads.mlp import MLPHead
 from toolkit.heads.multitask import MultitaskHead
 
-STEPS = 3
+NEAR: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-5}
+# its kernels are those of any device; the fused optimizers have none for this one
+HARD: dict[str, tuple[Settings, dict[str, Any]]] = {
+    "all": (QUICK.changed({"colour": 0.2, "rotate": 10.0}), {"pos_weight": np.array([2.0, 3.0])}),
+    "unknown": (QUICK, {"unknown": True}),
+    "tasks": (QUICK, {"auxiliary": Auxiliary(("cardinality", "rotation"))}),
+    "asl": (QUICK.changed({"loss": "asl", "wise_ft_alpha": 0.5}), {}),
+}
 
 
-def trained(device: str, settings: Settings, **options: Any) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return the weights after some steps, and logits."""
+def run_on(
+    device: str, settings: Settings, unknown: bool = False, **options: Any
+) -> tuple[Trainer, np.ndarray]:
+    """Return a run, and its rows."""
     X, Y = pictures(24)
-    if options.pop("unknown", False):
-        Y = Y.astype(np.int8)
+    Y = Y.astype(np.int8)
+    if unknown:
         Y[::5, 0] = -1
     source = Source(lambda rows: X[rows], len(X), True, device, X[0].nbytes)
     at = np.arange(len(X))
     run = Trainer(
         tiny(), source, Y, at[:20], at[20:], settings, device=device, graph=False, **options
     )
-    for _ in range(STEPS):
+    return run, at
+
+
+def trained(device: str, settings: Settings, **options: Any) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return the weights after some steps, and logits."""
+    run, at = run_on(device, settings.changed({"optimizer": "rmsprop"}), **options)
+    for _ in range(2):
         run.train_step()
     kept = run.average.evaluated(run.network)
     found = [value.detach().cpu().numpy() for value in kept.state_dict().values()]
     return found, run.logits(at, kept.eval())
 
 
-HARD: dict[str, tuple[Settings, dict[str, Any]]] = {
-    "all": (QUICK.changed({"colour": 0.2, "rotate": 10.0, "pos_weight": "train"}), {}),
-    "unknown": (QUICK, {"unknown": True}),
-    "tasks": (QUICK, {"auxiliary": Auxiliary(("cardinality", "rotation"))}),
-    "asl, sgd": (QUICK.changed({"loss": "asl", "optimizer": "sgd", "wise_ft_alpha": 0.5}), {}),
-}
+@pytest.mark.parametrize("case", HARD)
+def test_training_is_the_same_on_another_device(case: str) -> None:
+    settings, options = HARD[case]
+    weights, logits = trained("cpu", settings, **options)
+    with second_device("meta"):
+        other, other_logits = trained("meta", settings, **options)
+    for mine, wanted in zip(other, weights, strict=True):
+        np.testing.assert_allclose(mine, wanted, **NEAR)
+    np.testing.assert_allclose(other_logits, logits, **NEAR)
 
 
 @pytest.mark.parametrize("held", [True, False])
 @pytest.mark.parametrize("case", HARD)
-def test_training_is_the_same_on_another_device(case: str, held: bool) -> None:
+def test_a_step_s_losses_are_the_same_on_a_gpu(case: str, held: bool) -> None:
+    """All of a step but its gradients, with the copies that only a GPU is given."""
     settings, options = HARD[case]
-    if case == "all":
-        options = {"pos_weight": np.array([2.0, 3.0])}
-    weights, logits = trained("cpu", settings, **options)
-    with second_device() as patch:
-        free = 10**9 if held else 0
-        patch.setattr("toolkit.finetuning.source._free_memory", lambda device: free)
-        other, other_logits = trained("cuda", settings, **options)
-    tolerance: dict[str, Any] = (
-        {"rtol": 1e-4, "atol": 1e-6} if case == "tasks" else {"rtol": 0, "atol": 0}
-    )
-    for mine, wanted in zip(other, weights, strict=True):
-        np.testing.assert_allclose(mine, wanted, **tolerance)
-    np.testing.assert_allclose(other_logits, logits, **tolerance)
+
+    def sums(device: str) -> np.ndarray:
+        run, at = run_on(device, settings, **options)
+        run.train_step()
+        found: np.ndarray = run.running.cpu().numpy()
+        return np.concatenate([found, run.logits(at).ravel()])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.Tensor, "backward", lambda self: None)
+        wanted = sums("cpu")
+        with second_device("cuda"):
+            free = 10**9 if held else 0
+            patch.setattr("toolkit.finetuning.source._free_memory", lambda device: free)
+            found = sums("cuda")
+    np.testing.assert_allclose(found, wanted, **NEAR)
 
 
 @pytest.mark.parametrize("name", ["linear", "mlp", "multitask"])
@@ -88,11 +109,10 @@ def test_heads_are_the_same_on_another_device(name: str) -> None:
         return found
 
     wanted = scores("cpu")
-    with second_device() as patch:
-        patch.setattr(torch.cuda, "is_available", lambda: True)
-        patch.setattr("toolkit.heads.multitask_training.random_devices", lambda device: [])
-        found = scores("cuda")
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    with second_device("meta") as patch:
+        patch.setattr("toolkit.heads.network_head.choose_device", lambda device: device)
+        found = scores("meta")
+    np.testing.assert_allclose(found, wanted, **NEAR)
 
 
 LEFT_BEHIND = {
@@ -107,15 +127,14 @@ LEFT_BEHIND = {
 def test_a_tensor_left_behind_is_refused(module: str) -> None:
     """What the tests above rest on: without its move a tensor meets one of the other device."""
     settings, options = HARD[LEFT_BEHIND[module]]
-    with second_device() as patch:
-        patch.setattr("toolkit.finetuning.source._free_memory", lambda device: 0)
+    with second_device("meta") as patch:
         patch.setattr(f"{module}.to_device", lambda tensor, device: tensor)
         with pytest.raises(RuntimeError, match="expected all tensors on one device"):
-            trained("cuda", settings, **options)
+            trained("meta", settings, **options)
 
 
 def test_the_second_device_refuses_what_a_gpu_would() -> None:
-    with second_device():
+    with second_device("cuda"):
         there = torch.ones(3).to("cuda")
         assert isinstance(there, There)
         assert (there + 1).cpu().tolist() == [2, 2, 2]
