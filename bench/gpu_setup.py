@@ -51,8 +51,10 @@ class Setting:
     @classmethod
     def of(cls, options: argparse.Namespace) -> Setting:
         """Take it from the command line."""
-        files = [path and path.resolve() for path in (options.archive, options.weights)]
-        return cls(options.device, options.images, *files, options.work.resolve())
+        archive, weights = (
+            None if path is None else path.resolve() for path in (options.archive, options.weights)
+        )
+        return cls(options.device, options.images, archive, weights, options.work.resolve())
 
     @property
     def small(self) -> bool:

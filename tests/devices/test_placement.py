@@ -80,13 +80,16 @@ def test_a_step_s_losses_are_the_same_on_a_gpu(case: str, held: bool) -> None:
         return np.concatenate([found, run.logits(at).ravel()])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.Tensor, "backward", lambda self: None)
+        patch.setattr(torch.Tensor, "backward", _nothing)
         wanted = sums("cpu")
         with second_device("cuda"):
             free = 10**9 if held else 0
             patch.setattr("toolkit.finetuning.source._free_memory", lambda device: free)
             found = sums("cuda")
     np.testing.assert_allclose(found, wanted, **NEAR)
+
+
+def _nothing(_: torch.Tensor) -> None: ...
 
 
 @pytest.mark.parametrize("name", ["linear", "mlp", "multitask"])
