@@ -44,6 +44,14 @@ check:
 bench folder *args:
     uv run python bench/embed.py {{folder}} {{args}}
 
+# all that a GPU must show, in one call without a network; --device cpu --images 200 walks it without one
+gpu *args:
+    uv run --no-sync python bench/gpu.py {{args}}
+
+# what must travel to a GPU machine, below 60 MiB: photographs, wheels, weights
+gpu-pack folder *args:
+    uv run python bench/gpu_pack.py {{folder}} {{args}}
+
 # every result of the paper as published and corrected, future work, the comparison; --smoke: a minute
 reproduce-paper *args:
     uv run toolkit reproduce paper future/crops future/finetuned future/heads future/multitask future/one-vs-rest {{args}}

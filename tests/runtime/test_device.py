@@ -21,3 +21,15 @@ def test_devices_and_precisions_are_chosen_and_checked(monkeypatch: pytest.Monke
     for there, chosen in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr("toolkit.runtime.device.processor_has_bf16", lambda there=there: there)
         assert choose_precision("auto", "cpu") == chosen
+
+
+def test_one_of_several_gpus_is_chosen_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == "cuda:1"
+    assert choose_precision("auto", "cuda:1") == "bf16"
+    with pytest.raises(UsageError, match=r"device: cuda:2 is not there .* which has 2"):
+        choose_device("cuda:2")
+    for wrong in ("cuda:", "cuda:-1", "cuda:01", "mps:0", "cuda:x"):
+        with pytest.raises(UsageError, match="device: expected auto, cpu, cuda or mps"):
+            choose_device(wrong)

@@ -28,7 +28,7 @@ from toolkit.pages.page import write_page
 from toolkit.pages.tables import html_table
 from toolkit.paper.results import IMAGES, POSITIVES
 from toolkit.runtime.arguments import checked
-from toolkit.runtime.device import choose_device
+from toolkit.runtime.device import choose_device, device_kind
 from toolkit.runtime.progress import choose_progress
 from toolkit.storage.artifacts import artifacts_folder
 
@@ -280,6 +280,7 @@ def audit(
         if not skip_files:
             with progress.task("decoding", len(dataset)) as task:
                 hashes = hash_images(dataset.paths, task.advance)
+        where = choose_device(device)
         with progress.task("auditing", _STAGES) as task:
             examined = examine(
                 dataset,
@@ -294,7 +295,7 @@ def audit(
                 # as many pictures of each label as a page of bounded size has room for
                 each=max(2, min(12, 400 // len(dataset.labels))),
                 seed=seed,
-                device="cuda" if choose_device(device) == "cuda" else "cpu",
+                device=where if device_kind(where) == "cuda" else "cpu",
                 on_stage=lambda stage: task.advance(),
             )
         found = Audit(examined.findings, dataset, part, spec.backbones, examined, skipped)

@@ -30,7 +30,7 @@ DATA: Group = {
     )
 }
 SEED: Group = {"seed": option(int, 0, min=0, help="Seed of all that is random.")}
-DEVICE: Group = {"device": option(str, "auto", help="auto, cpu, cuda or mps.")}
+DEVICE: Group = {"device": option(str, "auto", help="auto, cpu, cuda (cuda:1 of several) or mps.")}
 MACHINE: Group = DEVICE | {
     "precision": option(str, "auto", help="auto, bf16 or fp32; auto is bf16 where it is native.")
 }

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from toolkit.runtime.transfers import to_device
+
 Batch = torch.Tensor
 _GREY = (0.299, 0.587, 0.114)
 
@@ -73,7 +75,7 @@ def compose(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 def warp(batch: Batch, maps: torch.Tensor) -> Batch:
     """Resample a batch (bilinear); places outside the picture are black."""
     grid = torch.nn.functional.affine_grid(
-        maps.to(batch.device), list(batch.shape), align_corners=False
+        to_device(maps, batch.device), list(batch.shape), align_corners=False
     )
     return torch.nn.functional.grid_sample(batch, grid, align_corners=False)
 
@@ -95,7 +97,7 @@ def crop_maps(
 
 def flip(batch: Batch, generator: torch.Generator) -> Batch:
     """Mirror half of the pictures, left to right."""
-    chosen = (torch.rand(len(batch), generator=generator) < 0.5).to(batch.device)
+    chosen = to_device(torch.rand(len(batch), generator=generator) < 0.5, batch.device)
     return torch.where(chosen[:, None, None, None], batch.flip(3), batch)
 
 
@@ -159,7 +161,7 @@ def trivial(batch: Batch, generator: torch.Generator) -> tuple[torch.Tensor, Bat
     for number, operation in enumerate(_COLOURS, start=1):
         chosen = torch.nonzero(kind == number)[:, 0]
         if len(chosen):
-            at = chosen.to(batch.device)
+            at = to_device(chosen, batch.device)
             batch[at] = operation(batch[at], 1 + 0.9 * strength[chosen])
     maps, first = identity(count), 1 + len(_COLOURS)
     turn, shear, right, down = (
@@ -194,14 +196,14 @@ def mixup(
     # torch's Beta takes no generator
     seed = int(torch.randint(2**62, (), generator=generator))
     share = float(np.random.default_rng(seed).beta(alpha, alpha))
-    partner = torch.randperm(len(batch), generator=generator).to(batch.device)
+    partner = to_device(torch.randperm(len(batch), generator=generator), batch.device)
     mixed = share * batch + (1 - share) * batch[partner]
     return mixed, share * targets + (1 - share) * targets[partner]
 
 
 def grey(batch: Batch) -> Batch:
     """Return the brightness ``(b, 1, S, S)`` (ITU-R BT.601 weights)."""
-    weights = torch.tensor(_GREY, device=batch.device, dtype=batch.dtype).view(1, 3, 1, 1)
+    weights = to_device(torch.tensor(_GREY, dtype=batch.dtype), batch.device).view(1, 3, 1, 1)
     return (batch * weights).sum(1, keepdim=True)
 
 
@@ -211,4 +213,4 @@ def uniform(count: int, generator: torch.Generator, low: float, high: float) -> 
 
 
 def _each(values: torch.Tensor, batch: Batch) -> torch.Tensor:
-    return values.to(batch.device, batch.dtype).view(-1, 1, 1, 1)
+    return to_device(values, batch.device).to(batch.dtype).view(-1, 1, 1, 1)

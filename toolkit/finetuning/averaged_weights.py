@@ -29,18 +29,23 @@ class AveragedWeights:
         self.ema_decay, self.wise_ft_alpha = ema_decay, wise_ft_alpha
         self.mean = copy.deepcopy(network).eval() if ema_decay else None
         self.start = copy.deepcopy(network).eval() if wise_ft_alpha < 1 else None
+        self._pairs: Any = None
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         """Take in the weights after a step, the steps counted from 0."""
         if self.mean is None:
             return
+        if self._pairs is None or self._pairs[0] is not network:
+            # gathered once: their tensors stay what they are, and a network has hundreds
+            mean, now = self.mean.state_dict(), network.state_dict()
+            floats = [name for name, value in mean.items() if value.is_floating_point()]
+            others = [(mean[n], now[n]) for n in mean.keys() - set(floats)]
+            self._pairs = (network, [mean[n] for n in floats], [now[n] for n in floats], others)
         decay = ema_decay_at(step, self.ema_decay)
-        mean, now = self.mean.state_dict(), network.state_dict()
-        floats = [name for name, value in mean.items() if value.is_floating_point()]
-        torch._foreach_lerp_([mean[n] for n in floats], [now[n] for n in floats], 1 - decay)
-        for name in mean.keys() - set(floats):
-            mean[name].copy_(now[name])
+        torch._foreach_lerp_(self._pairs[1], self._pairs[2], 1 - decay)
+        for kept, new in self._pairs[3]:
+            kept.copy_(new)
 
     @torch.no_grad()
     def evaluated(self, network: nn.Module) -> nn.Module:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from toolkit.finetuning.source import Source
+from toolkit.runtime.transfers import Landing, exact_products
 
 Check = Callable[[], None]
 # more pictures at a time than this leave the processor's caches
@@ -31,13 +32,12 @@ def outputs_of(
         precision: ``bf16`` or ``fp32``.
         on_batch: called before each batch.
     """
-    found = []
-    with torch.no_grad():
+    found = Landing()
+    with torch.no_grad(), exact_products(source.device, precision):
         for batch in _batches(source, rows, on_batch):
             with autocast(source.device, precision):
-                found.append(network(batch).float().cpu())
-    joined: np.ndarray = torch.cat(found).numpy()
-    return joined
+                found.add(network(batch).float())
+    return found.joined()
 
 
 def logits_of(
@@ -100,6 +100,13 @@ def prepared(batch: torch.Tensor, source: Source) -> torch.Tensor:
     return batch.contiguous(memory_format=torch.channels_last)
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Return the context in which networks multiply in bf16 where that is the precision."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+def autocast(device: torch.device, precision: str, *, keep: bool = True) -> torch.autocast:
+    """Return the context in which networks multiply in bf16 where that is the precision.
+
+    Args:
+        device: that networks run on.
+        precision: ``bf16`` or ``fp32``.
+        keep: weights that were rounded once, until the context ends.
+    """
+    bf16 = precision == "bf16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16, cache_enabled=keep)

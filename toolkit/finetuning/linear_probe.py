@@ -59,7 +59,7 @@ def probe(
     coef = np.zeros((Y.shape[1], X.shape[1]), np.float32)
     intercept = np.log((positives + 1) / (negatives + 1)).astype(np.float32)
     if len(varied):
-        device = "cuda" if source.device.type == "cuda" else "cpu"
+        device = str(source.device) if source.device.type == "cuda" else "cpu"
         head = LinearHead(normalise=False, device=device)
         head.fit(X, targets[:, varied], None if cells is None else cells[:, varied])
         coef[varied], intercept[varied] = head.coef_, head.intercept_

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from toolkit.images.pixel_store import PixelStore
+from toolkit.runtime.transfers import to_device
 
 _SHARE = 0.5
-_BLOCK = 4096
+_BLOCK = 1024
 
 
 class Source:
@@ -39,9 +40,13 @@ class Source:
         self.scored = self if scored is None else scored
         self._held: torch.Tensor | None = None
         if self.device.type == "cuda" and count * row_bytes < _SHARE * _free_memory(self.device):
-            blocks = (np.arange(s, min(s + _BLOCK, count)) for s in range(0, count, _BLOCK))
-            parts = [torch.from_numpy(read(block)).to(self.device) for block in blocks]
-            self._held = torch.cat(parts)
+            for start in range(0, count, _BLOCK):
+                rows = np.arange(start, min(start + _BLOCK, count))
+                block = torch.from_numpy(np.ascontiguousarray(read(rows)))
+                if self._held is None:  # once, so that nothing is there twice
+                    shape = (count, *block.shape[1:])
+                    self._held = torch.empty(shape, dtype=block.dtype, device=self.device)
+                self._held[start : start + len(block)] = block.to(self.device)
 
     @classmethod
     def of_pixels(
@@ -63,8 +68,8 @@ class Source:
     def batch(self, rows: np.ndarray) -> torch.Tensor:
         """Return some rows on the device."""
         if self._held is not None:
-            return self._held[torch.from_numpy(rows).to(self.device)]
-        return torch.from_numpy(np.ascontiguousarray(self.read(rows))).to(self.device)
+            return self._held[to_device(torch.from_numpy(rows), self.device)]
+        return to_device(torch.from_numpy(np.ascontiguousarray(self.read(rows))), self.device)
 
 
 def _free_memory(device: torch.device) -> int:

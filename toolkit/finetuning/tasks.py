@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from toolkit.heads.auxiliary import QUARTERS, ROTATION, Targets, make_targets
 from toolkit.heads.losses import task_loss, weighted_sum
+from toolkit.runtime.transfers import to_device
 
 TURNED = 0.25
 
@@ -111,7 +112,7 @@ class TaskHeads(nn.Module):
         turns = torch.randint(QUARTERS, (copies,), generator=generator)
         each = [batch[n].rot90(k, (1, 2)) for n, k in enumerate(turns.tolist())]
         joined = torch.cat([batch, torch.stack(each)])
-        return joined.contiguous(memory_format=torch.channels_last), turns.to(batch.device)
+        return joined.contiguous(memory_format=torch.channels_last), to_device(turns, batch.device)
 
     def outputs(self, network: nn.Module, batch: torch.Tensor, count: int) -> list[torch.Tensor]:
         """Return the labels' logits ``(count, L)``, then each task's outputs.

@@ -23,6 +23,7 @@ from torch import nn
 from toolkit.errors import STOPPED, StoppedError, UsageError
 from toolkit.finetuning.augment import mixup
 from toolkit.finetuning.averaged_weights import AveragedWeights
+from toolkit.finetuning.captured import CapturedPasses
 from toolkit.finetuning.checkpoint import load_checkpoint, save_checkpoint
 from toolkit.finetuning.depthwise import MixedDepthwise
 from toolkit.finetuning.forward import autocast, batch_starts, logits_of, prepared
@@ -32,9 +33,11 @@ from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary, TaskHeads
 from toolkit.heads.optimizing import rate_factor
+from toolkit.runtime.transfers import exact_products, random_devices, to_device
 from toolkit.statistics.metrics import hamming_accuracy, mean_average_precision
 
 SAVE_EVERY = 180.0
+_WORTH_CAPTURING = 200  # steps
 _POSITION = ("epoch", "step", "taken", "seconds", "history", "best")
 Metrics = dict[str, Any]
 
@@ -85,10 +88,12 @@ class Trainer:
         auxiliary: tasks to learn with the labels; their heads are no part of what is kept.
         seed: of everything random; the global generators are left as they were.
         precision: ``bf16`` for autocast, or ``fp32``.
-        device: ``cpu``, ``cuda`` or ``mps``.
+        device: ``cpu``, ``cuda`` (or ``cuda:1`` and so on) or ``mps``.
+        graph: give full batches to a GPU as captured graphs; None where that pays.
 
     Attributes:
         history: metrics of each finished epoch.
+        captured: the passes that are given to a GPU at once.
     """
 
     def __init__(
@@ -106,6 +111,7 @@ class Trainer:
         seed: int = 0,
         precision: str = "fp32",
         device: str = "cpu",
+        graph: bool | None = None,
     ) -> None:
         self.settings, self.source, self.seed = settings, source, seed
         self.train, self.validation = train, validation
@@ -129,6 +135,10 @@ class Trainer:
         self._forward = torch.compile(forward) if settings.compile else forward
         self.starts = batch_starts(len(train), settings.batch_size)
         self.steps = len(self.starts)
+        same = not settings.unfreeze and not settings.compile and self.tasks is None
+        pays = settings.epochs * self.steps >= _WORTH_CAPTURING if graph is None else graph
+        capture = pays and same and self.device.type == "cuda"
+        self.captured = CapturedPasses(settings.batch_size if capture else 0, precision)
         self.epoch, self.step, self.taken = 0, 0, 0
         self.running, self.seconds = self._no_sums(), 0.0
         self.history: list[Metrics] = []
@@ -148,8 +158,9 @@ class Trainer:
         """
         on = callbacks or Callbacks()
         on_epoch = on.on_epoch or (lambda _: None)
-        devices = [torch.cuda.current_device()] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):  # the global generators stay as they were
+        with torch.random.fork_rng(
+            devices=random_devices(self.device)
+        ):  # the global generators stay as they were
             if checkpoint is not None and checkpoint.is_file():
                 self.load_state_dict(load_checkpoint(checkpoint))
             for done in self.history:
@@ -238,19 +249,24 @@ class Trainer:
 
     def train_step(self) -> None:
         """Take the next step of this epoch."""
+        with exact_products(self.device, self.precision):
+            self._take_step()
+
+    def _take_step(self) -> None:
         how, at = self.settings, self._batch_rows(self.step)
         generator = torch.Generator().manual_seed(self._seed_of("step", self.taken))
-        torch.manual_seed(self._seed_of("dropout", self.taken))
+        self._seed_dropout()
         unfreeze_groups(self.groups, self.epoch, how.unfreeze)
         steps, cosine = max(1, how.epochs * self.steps), how.schedule == "cosine"
         factor = rate_factor(self.taken, steps, how.warm_up, cosine=cosine)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_rate"] * factor
-        self.network.train()
+        if not self.network.training:
+            self.network.train()
         batch = self.source.batch(at)
         if self.source.pixels:
             batch = how.augmentation(batch, generator)
-        batch, rows = prepared(batch, self.source), torch.from_numpy(at).to(self.device)
+        batch, rows = prepared(batch, self.source), to_device(torch.from_numpy(at), self.device)
         y = self.Y[rows] if self.weight is None else self.Y[rows].clamp(0)
         targets = y * (1 - how.label_smoothing) + 0.5 * how.label_smoothing
         if self.masked:  # what is unknown is blended as what it is: nothing, of no weight
@@ -296,6 +312,9 @@ class Trainer:
         slow = self.precision == "bf16" and self.device.type == "cpu" and not self.settings.compile
         depthwise = MixedDepthwise() if slow else nullcontext()
         if self.tasks is None:
+            at_once = self.captured.logits(self.network, batch, self._seed_dropout)
+            if at_once is not None:
+                return at_once, []
             with autocast(self.device, self.precision), depthwise:
                 logits: torch.Tensor = self._forward(batch)
             return logits.float(), []
@@ -347,7 +366,7 @@ class Trainer:
         network.eval()
         if not np.isfinite(logits).all():
             raise self.diverged()
-        at = torch.from_numpy(self.validation).to(self.device)
+        at = to_device(torch.from_numpy(self.validation), self.device)
         y = self.Y[at]
         known = (y >= 0).float() if self.masked else None
         loss = mean_over(self.loss(torch.from_numpy(logits).to(self.device), y.clamp(0)), known)
@@ -366,6 +385,9 @@ class Trainer:
             self._order, self._order_of = random.permutation(self.train), self.epoch
         ends = [*self.starts[1:], len(self.train)]
         return self._order[self.starts[step] : ends[step]]
+
+    def _seed_dropout(self) -> None:
+        torch.manual_seed(self._seed_of("dropout", self.taken))
 
     def _no_sums(self) -> torch.Tensor:
         kind = torch.float32 if self.device.type == "mps" else torch.float64

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from toolkit.heads.preconditioner import Apply, LabelCurvature, SharedCurvature
+from toolkit.runtime.device import device_kind
 from toolkit.runtime.processor import processor_has_bf16
 
 _NEWTON_STEPS = 60
@@ -144,7 +145,7 @@ class _Problems:
         self.spread = given.std(0, unbiased=False).clamp_min(1e-8)
         self.X = (given - self.centre) / self.spread
         if quick is None:
-            native = device == "cuda" or (device == "cpu" and processor_has_bf16())
+            native = device_kind(device) == "cuda" or (device == "cpu" and processor_has_bf16())
             quick = native and X.size >= _LARGE
         self.quick_x = self.X.bfloat16() if quick else self.X
         self.used = _tensor(used, device)

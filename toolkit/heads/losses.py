@@ -104,6 +104,8 @@ def task_loss(kind: str, output: torch.Tensor, target: torch.Tensor) -> torch.Te
             Rows of NaN, or of class -1, do not count.
     """
     unknown = target.isnan().any(1) if target.is_floating_point() else target < 0
+    if output.device.type != "cpu":
+        return _masked_task_loss(kind, output, target, ~unknown)
     if unknown.any():
         if unknown.all():
             return output.sum() * 0
@@ -113,6 +115,21 @@ def task_loss(kind: str, output: torch.Tensor, target: torch.Tensor) -> torch.Te
     if kind == "binary":
         return binary_cross_entropy(output, target).mean()
     return functional.mse_loss(output, target)
+
+
+def _masked_task_loss(
+    kind: str, output: torch.Tensor, target: torch.Tensor, known: torch.Tensor
+) -> torch.Tensor:
+    """Return :func:`task_loss` without asking a GPU, and waiting for it, which rows count."""
+    if not target.is_floating_point():
+        each = functional.cross_entropy(output, target.clamp_min(0), reduction="none")
+    elif kind == "classes":
+        each = functional.cross_entropy(output, target.nan_to_num(), reduction="none")
+    elif kind == "binary":
+        each = binary_cross_entropy(output, target.nan_to_num()).mean(1)
+    else:
+        each = (output - target.nan_to_num()).square().mean(1)
+    return (each * known).sum() / known.sum().clamp_min(1)
 
 
 def weighted_sum(

@@ -12,6 +12,7 @@ import torch
 
 from toolkit.heads.network_head import Layers, NetworkHead, in_blocks
 from toolkit.heads.optimizing import batches, ema_decay_at, rate_factor, steps_per_epoch
+from toolkit.runtime.transfers import exact_products, to_device
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -120,8 +121,9 @@ def train(
         best = BestEpoch(constant, positives, validation.shrinkage)
     kept = networks.arrays()
     for _ in range(how.epochs):
-        for rows in batches(len(X), how.batch_size, random):
-            networks.step(rows)
+        with exact_products(networks.device, networks.precision):
+            for rows in batches(len(X), how.batch_size, random):
+                networks.step(rows)
         if validation is not None and best is not None:
             better = best.update(networks.loss_on(validation))
             units = better.repeat(how.hidden)
@@ -158,9 +160,9 @@ class _Networks:
     ) -> None:
         self.ema_decay = ema_decay
         self.how, self.loss, self.random = how, loss, random
-        device, precision = how.hardware()
+        device, self.precision = how.hardware()
         self.device = torch.device(device)
-        self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        self.dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         self.labels, self.hidden = Y.shape[1], how.hidden
         self.X = torch.from_numpy(X).to(self.device, self.dtype)
         self.Y = self._float(Y)
@@ -179,6 +181,7 @@ class _Networks:
         self.first_copy = self.first.to(self.dtype)
         self.steps = how.epochs * steps_per_epoch(len(X), how.batch_size)
         self.taken = 0
+        self.taken_there = torch.zeros((), device=self.device)  # the same, where no copy is needed
         # the second layers of all labels as one matrix (L, L, H) with zeros off the diagonal, so
         # that they too are one product; the first layer's d features are many more than L
         self.blocks = torch.zeros(
@@ -188,7 +191,7 @@ class _Networks:
     @torch.no_grad()
     def step(self, rows: np.ndarray) -> None:
         """Take one step of AdamW on the mean loss over some rows, each label its own."""
-        at = torch.from_numpy(rows).to(self.device)
+        at = to_device(torch.from_numpy(rows), self.device)
         x, y, weight = self.X[at], self.Y[at], self.weight[at]
         if self.how.input_dropout:
             mask, kept = self._mask(x.shape, self.how.input_dropout)
@@ -229,10 +232,11 @@ class _Networks:
         """
         rate = self.how.learning_rate * rate_factor(self.taken, self.steps)
         self.taken += 1
+        self.taken_there += 1
         for at, decay in enumerate((self.how.weight_decay, 0.0, self.how.weight_decay, 0.0)):
             torch._fused_adamw_(
                 [self.parameters[at]], [self.gradients[at]], [self.means[at]], [self.squares[at]],
-                [], [torch.tensor(float(self.taken), device=self.device)], lr=rate, beta1=0.9,
+                [], [self.taken_there], lr=rate, beta1=0.9,
                 beta2=0.999, weight_decay=decay, eps=1e-8, amsgrad=False, maximize=False,
             )  # fmt: skip
 
@@ -246,7 +250,7 @@ class _Networks:
         """Draw a 0/1 mask and say what share it keeps, to 1/256: a byte an element is fast."""
         dropped = min(round(share * 256), 255)
         drawn = np.frombuffer(self.random.bytes(math.prod(shape)), np.uint8) >= dropped
-        mask = torch.from_numpy(drawn.reshape(shape)).to(self.device, self.dtype)
+        mask = to_device(torch.from_numpy(drawn.reshape(shape)), self.device).to(self.dtype)
         return mask, 1 - dropped / 256
 
     @torch.no_grad()

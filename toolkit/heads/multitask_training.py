@@ -18,6 +18,7 @@ from toolkit.heads.optimizing import (
     rate_factor,
     steps_per_epoch,
 )
+from toolkit.runtime.transfers import exact_products, random_devices, to_device
 
 LAYERS = ("trunk", "trunk_bias", "head", "head_bias")
 _SCORED_ROWS = 1024
@@ -66,9 +67,10 @@ def train(
         The labels' network, and the log-variances ``(1 + tasks,)``, the labels' first.
     """
     random = np.random.default_rng(seed)
-    device, precision = how.hardware()
+    where, precision = how.hardware()
+    device = torch.device(where)
     kinds = [task.kind for task in tasks]
-    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device == "cuda" else []):
+    with torch.random.fork_rng(devices=random_devices(device)), exact_products(device, precision):
         torch.manual_seed(seed)
         network = _Network(X.shape[1], how.hidden, [Y.shape[1], *(t.outputs for t in tasks)])
         share = torch.from_numpy((weight * Y).sum(0) / weight.sum(0).clip(1e-12))
@@ -82,10 +84,10 @@ def train(
         steps, taken = how.epochs * steps_per_epoch(len(X), how.batch_size), 0
         for _ in range(how.epochs):
             for rows in batches(len(X), how.batch_size, random):
-                at = torch.from_numpy(rows).to(device)
+                at = to_device(torch.from_numpy(rows), device)
                 for group in optimizer.param_groups:
                     group["lr"] = how.learning_rate * rate_factor(taken, steps)
-                with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+                with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
                     outputs = network(x[at], how.input_dropout, how.dropout)
                 wanted = [target[at] for target in targets]
                 labels = w[at] * focal(outputs[0], wanted[0], gamma=how.gamma)

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -310,7 +311,10 @@ def load_state(folder: Path, name: str) -> dict[str, np.ndarray | str]:
 
 def provenance(seconds: float, **facts: Any) -> dict[str, Any]:
     """Return where and how something was made: versions, machine, threads, seconds, and facts."""
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    versions = {}
+    for name in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):  # OpenVINO is not needed on a GPU
+            versions[name] = importlib.metadata.version(name)
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),

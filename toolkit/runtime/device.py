@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from pathlib import Path
 
 from toolkit.errors import UsageError, check_choice
@@ -10,11 +11,21 @@ from toolkit.runtime.processor import processor_has_bf16
 
 PRECISIONS = ("auto", "bf16", "fp32")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+_NUMBERED = re.compile(r"cuda:(0|[1-9]\d{0,3})")
 
 
 def choose_device(device: str) -> str:
-    """Return ``cpu``, ``cuda`` or ``mps`` for ``auto``; torch is asked only where a GPU may be."""
-    check_choice("device", device, DEVICES)
+    """Return where to compute: ``cpu``, ``cuda``, ``mps``, or one of several GPUs, ``cuda:1``.
+
+    ``auto`` is a GPU where there is one; torch is asked only where one may be. GPUs are counted
+    from 0, among those that ``CUDA_VISIBLE_DEVICES`` leaves.
+
+    Raises:
+        UsageError: there is no such device on this machine.
+    """
+    numbered = _NUMBERED.fullmatch(device) if isinstance(device, str) else None
+    if numbered is None:
+        check_choice("device", device, DEVICES)
     if device == "auto":
         if platform.system() == "Linux" and not Path("/dev/nvidiactl").exists():
             return "cpu"
@@ -26,10 +37,24 @@ def choose_device(device: str) -> str:
     if device != "cpu":
         import torch
 
-        there = torch.cuda if device == "cuda" else torch.backends.mps
+        there = torch.backends.mps if device == "mps" else torch.cuda
         if not there.is_available():
             raise UsageError(f"device: {device} is not there on this machine; use cpu")
+        if numbered is not None and int(numbered[1]) >= (count := torch.cuda.device_count()):
+            raise UsageError(
+                f"device: {device} is not there on this machine, which has {count} (counted from "
+                "cuda:0); use one of them"
+            )
     return device
+
+
+def device_kind(device: str) -> str:
+    """Return the kind of a device that was chosen, without the number of a GPU.
+
+    >>> device_kind("cuda:1"), device_kind("cpu")
+    ('cuda', 'cpu')
+    """
+    return device.partition(":")[0]
 
 
 def choose_precision(precision: str, device: str, engine: str = "auto") -> str:
@@ -40,6 +65,6 @@ def choose_precision(precision: str, device: str, engine: str = "auto") -> str:
     check_choice("precision", precision, PRECISIONS)
     if precision != "auto":
         return precision
-    if device == "cuda":
+    if device_kind(device) == "cuda":
         return "bf16"
     return "bf16" if device == "cpu" and engine != "torch" and processor_has_bf16() else "fp32"

@@ -63,7 +63,8 @@ def make_engine(
 
     # torch rounds to the nearest, which moves features further than was asked for here
     exact = "fp32" if device == "cpu" and engine != "torch" else precision
-    return TorchEngine(embedder(load()[1], backbone, views), device, exact)
+    module = embedder(load()[1], backbone, views)
+    return TorchEngine(module, device, exact, size=backbone.preprocess.size)
 
 
 class Engines:

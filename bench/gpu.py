@@ -1,0 +1,107 @@
+"""All that a GPU must show, in one call of less than nine minutes, without a network.
+
+    python bench/gpu.py [--device cuda] [--archive FILE] [--wheels DIR] [--weights DIR] --out DIR
+    python bench/gpu.py --device cpu --images 200 --out DIR      walks every phase without a GPU
+
+Phases, in order of worth, each in a process of its own with its own time (bench/gpu_phases.py):
+
+    a  correctness   GPU against processor, resuming after a kill, memory running out, gpu tests
+    b  embedding     images a second: from JPEGs, from the pixel store, bare, and a plain script
+    c  the paper     its table rows, published and corrected, with seconds a row
+    d  modern        Lite0, Lite1, Lite2 fine-tuned over five folds, stacked with frozen heads
+    e  training      images a second: ours, two plain loops, and bare forward and backward passes
+
+Each writes ``<phase>.json`` into DIR after every step; called again, what is done is left out. The
+last lines are one table, kept as ``table.txt``. Exit code 0: all shown and every check held; 1: a
+check or a step failed; 3: time ran out before all was shown.
+
+``bench/gpu_pack.py`` makes the archive, the wheels and the weights that must travel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from bench import gpu_setup  # noqa: E402
+from bench.gpu_phases import Phase, Record, run_phases, table, verdict, write_whole  # noqa: E402
+
+# seconds of each; with the preparation before them less than nine minutes
+PHASES = {
+    "a-correctness": ("gpu_correct", 110),
+    "b-embedding": ("gpu_rates", 125),
+    "c-paper": ("gpu_paper", 110),
+    "d-modern": ("gpu_modern", 95),
+    "e-training": ("gpu_training", 60),
+}
+_WHOLE = 520.0
+
+
+def main() -> int:
+    options = parsed(sys.argv[1:])
+    gpu_setup.use(options.work / "site")
+    if options.phase:
+        module = importlib.import_module(f"bench.{PHASES[options.phase][0]}")
+        record = Record.of_process(options.out / f"{options.phase}.json")
+        module.run(gpu_setup.Setting.of(options), record)
+        return 0
+    started = time.monotonic()
+    options.out.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOOLKIT_CACHE", str(options.work.resolve() / "cache"))
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    if options.wheels is not None:
+        installed = gpu_setup.install(options.wheels, options.work / "site")
+        print(f"installed from wheels: {', '.join(installed) or 'nothing was missing'}")
+    gpu_setup.name_toolkit(options.work / "site")
+    setting = gpu_setup.Setting.of(options)
+    gpu_setup.unpack(setting)
+    facts = gpu_setup.machine(setting) | {"started": time.strftime("%Y-%m-%d %H:%M:%S")}
+    write_whole(options.out / "machine.json", facts)
+    print(facts)
+    wanted = [name for name in PHASES if name[0] in options.phases.split(",")]
+    scale = 1.0 if setting.device.startswith("cuda") else options.patience
+    phases = [
+        Phase(
+            name,
+            PHASES[name][1] * scale,
+            [sys.executable, __file__, *sys.argv[1:], "--phase", name],
+        )
+        for name in wanted
+    ]
+    left = options.seconds * scale - (time.monotonic() - started)
+    found = run_phases(phases, options.out, left)
+    told = table(found) + f"\nall together: {time.monotonic() - started:.0f} s\n"
+    (options.out / "table.txt").write_text(told, encoding="utf-8")
+    print(told, end="")
+    return verdict(found)
+
+
+def parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--device", default="cuda", help="cuda, cuda:1, mps or cpu")
+    parser.add_argument("--images", type=int, default=0, help="how many; 0 for all")
+    parser.add_argument("--archive", type=Path, help="tar of images/ and annotations/")
+    parser.add_argument("--wheels", type=Path, help="folder of wheels to install what is missing")
+    parser.add_argument("--weights", type=Path, help="folder of <backbone>.safetensors")
+    parser.add_argument("--out", type=Path, required=True, help="folder of what is found")
+    parser.add_argument("--work", type=Path, default=Path("artifacts/gpu"))
+    parser.add_argument("--phases", default="a,b,c,d,e")
+    parser.add_argument("--seconds", type=float, default=_WHOLE, help="of all phases together")
+    parser.add_argument("--patience", type=float, default=4.0, help="times that, without CUDA")
+    parser.add_argument("--phase", choices=list(PHASES), help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

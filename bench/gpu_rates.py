@@ -1,0 +1,264 @@
+"""Phase b: images a second of embedding, from files to rows, and what bounds them."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.gpu_correct import loaded, pixels_of, seconds_each
+from bench.gpu_phases import Found, Record
+from bench.gpu_setup import BACKBONES, STAND_IN, Setting
+
+_MOST, _SECONDS = 40_000, 3.0
+_PLAIN_BATCHES = (64, 256)
+
+
+def run(setting: Setting, record: Record) -> None:
+    """Measure one backbone after another."""
+    record.step("files", partial(files, setting))
+    names = (STAND_IN,) if setting.small else BACKBONES
+    for name in names:
+        bare = record.step(f"bare {name}", partial(bare_rates, setting, name), needs=4)
+        if bare is None:
+            continue
+        for what, work in (("jpegs", from_files), ("store", from_store), ("plain", plain)):
+            record.step(f"{what} {name}", partial(work, setting, name, bare), needs=4)
+    record.step("decoding alone", partial(decoding_rate, setting), needs=3)
+
+
+def many(setting: Setting) -> Path:
+    """Return the folder of the files that rates are measured on."""
+    return setting.work / "many"
+
+
+def files(setting: Setting) -> Found:
+    """Write each photograph several times, told apart by bytes after its end."""
+    dataset, folder = setting.dataset, many(setting)
+    wanted = len(dataset) if setting.small else _MOST
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    contents = [Path(path).read_bytes() for path in dataset.paths]
+
+    def write(number: int) -> None:
+        end = b"" if number < len(contents) else number.to_bytes(4, "little")
+        (folder / f"{number:06}.jpg").write_bytes(contents[number % len(contents)] + end)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(wanted)))
+    mean = sum(map(len, contents)) / len(contents)
+    told = f"{wanted:,} files of {len(contents):,} photographs, {mean:.0f} bytes each"
+    return {"files": wanted, "line": told}
+
+
+def images_of(setting: Setting, count: int) -> Any:
+    """Return the first of those files as the library takes them."""
+    from toolkit.images.sources import Image, Images
+    from toolkit.storage.files import digest_bytes
+
+    paths = sorted(many(setting).glob("*.jpg"))[:count]
+    return Images.of(Image(p.stem, str(p), digest_bytes(p.read_bytes())) for p in paths)
+
+
+def bare_rates(setting: Setting, name: str) -> Found:
+    """Time forward passes on pictures that lie on the device, in bf16, channels last."""
+    import torch
+
+    from toolkit.features.embedder import embedder
+    from toolkit.features.engines.captured import Captured
+
+    backbone, network = loaded(setting, name)
+    module: Any = embedder(network, backbone, ("original",))
+    module = module.to(setting.torch_device, memory_format=torch.channels_last)
+    kind, cuda = setting.torch_device.type, setting.torch_device.type == "cuda"
+    rates: dict[str, float] = {}
+    memory: dict[str, float] = {}
+
+    def forward(pixels: Any) -> Any:
+        with torch.autocast(kind, torch.bfloat16, cache_enabled=False):
+            return module(pixels).float()
+
+    with torch.inference_mode():
+        for batch in (4,) if setting.small else (64, 256, 512):
+            some = torch.from_numpy(pixels_of(setting, backbone, 4))
+            pixels = some.repeat(-(-batch // 4), 1, 1, 1)[:batch].to(setting.torch_device)
+            if cuda:
+                torch.cuda.reset_peak_memory_stats(setting.torch_device)
+            count = 2 if setting.small else 5
+            try:
+                each = seconds_each(setting, partial(forward, pixels), count)
+                rates[f"eager {batch}"] = round(batch / each, 1)
+                if cuda:
+                    peak = torch.cuda.max_memory_allocated(setting.torch_device)
+                    memory[str(batch)] = round(peak / 2**30, 2)
+                    graph = Captured(forward, pixels)
+                    each = seconds_each(setting, partial(graph, pixels), count)
+                    rates[f"graph {batch}"] = round(batch / each, 1)
+                    del graph
+            except torch.OutOfMemoryError:
+                torch.cuda.empty_cache()
+    best = max(rates, key=lambda key: rates[key])
+    return {
+        "rates": rates,
+        "best": rates[best],
+        "memory_gib": memory,
+        "weights": backbone.weights,
+        "line": f"{rates[best]:,.0f} images/s bare ({best})",
+    }
+
+
+def count_for(bare: Found, least: int = 2_000) -> int:
+    """Return how many images keep the device busy for a few seconds."""
+    return int(min(_MOST, max(least, _SECONDS * bare["best"])))
+
+
+def with_share(found: Found, bare: Found, target: float) -> Found:
+    """Add the share of the bare rate, and what was aimed at."""
+    found["of_bare"] = round(found["rate"] / bare["best"], 3)
+    found["targets"] = {f"at least {target} of bare": found["of_bare"] >= target}
+    found["line"] = f"{found['rate']:,.0f} images/s, {found['of_bare']:.2f} of bare"
+    return found
+
+
+def from_files(setting: Setting, name: str, bare: Found) -> Found:
+    """Time ``toolkit embed`` from JPEG files to rows on disk; the second of two passes counts."""
+    from toolkit.features.backbones import BackboneSpec
+    from toolkit.features.fill import fill_store
+    from toolkit.features.key import CacheKey
+    from toolkit.features.resolve import resolve
+
+    work = setting.work / "embed"
+    spec = BackboneSpec(name, setting.weights_of(name), size=setting.size_of(name))
+    backbone, load = resolve(spec, work)
+    network = load()
+    key = CacheKey(backbone, precision="bf16")
+    images = images_of(setting, 64 if setting.small else count_for(bare))
+    seconds = []
+    for part in (images_of(setting, 32 if setting.small else 1024), images):
+        shutil.rmtree(work / "embeddings", ignore_errors=True)
+        started = time.perf_counter()
+        filled = fill_store(part, key, lambda: network, work, engine="torch", device=setting.device)
+        seconds.append(time.perf_counter() - started)
+    shutil.rmtree(work / "embeddings", ignore_errors=True)
+    found: Found = {"images": filled.computed, "seconds": [round(s, 3) for s in seconds]}
+    found["rate"] = round(filled.computed / seconds[-1], 1)
+    return with_share(found, bare, 0.7)
+
+
+def from_store(setting: Setting, name: str, bare: Found) -> Found:
+    """Time the engine from the pixel store to rows in one file; decoding is timed apart."""
+    from toolkit.features.embedder import embedder
+    from toolkit.features.engines.torch import TorchEngine
+    from toolkit.images.pixel_store import PixelKey, PixelStore
+
+    backbone, network = loaded(setting, name)
+    store = PixelStore(setting.work / "pixels", PixelKey.of(backbone.preprocess))
+    images = images_of(setting, 64 if setting.small else min(8_000, count_for(bare)))
+    started = time.perf_counter()
+    decoded = store.fill(images)
+    decoding = time.perf_counter() - started
+    places = store.find(images.digests)
+    size = backbone.preprocess.size
+    engine = TorchEngine(
+        embedder(network, backbone, ("original",)), setting.device, "bf16", size=size
+    )
+    rounds = 1 if setting.small else max(1, count_for(bare) // len(places))
+
+    def once() -> None:
+        rows = np.empty((len(places), backbone.dim), np.float32)
+        for start, pixels in blocks(lambda at: store.read(places[at]), len(places), engine.batch):
+            engine.submit(pixels, rows[start : start + len(pixels)], lambda: None)
+        engine.drain()
+        np.save(setting.work / "rows.npy", rows)
+
+    once()
+    started = time.perf_counter()
+    for _ in range(rounds):
+        once()
+    seconds = time.perf_counter() - started
+    found: Found = {
+        "images": len(places),
+        "rounds": rounds,
+        "batch": engine.batch,
+        "seconds": round(seconds, 3),
+        "decoded": decoded,
+        "decoding_seconds": round(decoding, 3),
+        "rate": round(rounds * len(places) / seconds, 1),
+    }
+    return with_share(found, bare, 0.9)
+
+
+def blocks(
+    read: Callable[[np.ndarray], np.ndarray], count: int, batch: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Read batches in threads, a few ahead of their use."""
+    starts = range(0, count, batch)
+    with ThreadPoolExecutor(4) as threads:
+        reads = [np.arange(start, min(start + batch, count)) for start in starts]
+        ahead = [threads.submit(read, rows) for rows in reads[:6]]
+        for number, start in enumerate(starts):
+            yield start, ahead.pop(0).result()
+            if number + 6 < len(reads):
+                ahead.append(threads.submit(read, reads[number + 6]))
+
+
+def plain(setting: Setting, name: str, bare: Found) -> Found:
+    """Time what a careful user would write: a DataLoader with a worker a core, bf16 autocast.
+
+    Workers are running and the network is warm when the clock starts; the best batch counts.
+    """
+    import torch
+    from torch.utils.data import DataLoader
+
+    from bench.plain_files import Files
+    from toolkit.runtime.processor import cores
+
+    backbone, network = loaded(setting, name)
+    module: Any = network.to(setting.torch_device, memory_format=torch.channels_last)
+    paths = [str(path) for path in sorted(many(setting).glob("*.jpg"))]
+    paths = paths[: 32 if setting.small else 6_000]
+    rates = {}
+    for batch in (8,) if setting.small else _PLAIN_BATCHES:
+        loader = DataLoader(
+            Files(paths, backbone.preprocess),
+            batch_size=batch,
+            num_workers=cores(),
+            pin_memory=setting.torch_device.type == "cuda",
+        )
+        rows, warm = [], 2
+        with torch.inference_mode():
+            for number, pixels in enumerate(loader):
+                if number == warm:
+                    setting.wait()
+                    started = time.perf_counter()
+                there = pixels.to(setting.torch_device, non_blocking=True)
+                there = there.contiguous(memory_format=torch.channels_last)
+                with torch.autocast(setting.torch_device.type, torch.bfloat16):
+                    rows.append(module(there).float().cpu())
+        rates[batch] = round((len(paths) - warm * batch) / (time.perf_counter() - started), 1)
+    best = max(rates, key=lambda key: rates[key])
+    return {
+        "rates": rates,
+        "best": rates[best],
+        "of_bare": round(rates[best] / bare["best"], 3),
+        "line": f"{rates[best]:,.0f} images/s by a plain script (batch {best})",
+    }
+
+
+def decoding_rate(setting: Setting) -> Found:
+    """Time reading, decoding and resizing alone, with a thread a core."""
+    from toolkit.images.pixel_store import PixelKey, decode_pixels
+
+    images = images_of(setting, 64 if setting.small else 6_000)
+    key = PixelKey(224, 256, "bicubic")
+    decode_pixels(images_of(setting, 32), key)
+    started = time.perf_counter()
+    decode_pixels(images, key)
+    rate = len(images) / (time.perf_counter() - started)
+    return {"rate": round(rate, 1), "line": f"{rate:,.0f} images/s read, decoded and resized"}

@@ -1,0 +1,260 @@
+"""What the phases of bench/gpu.py work on: packages, photographs, weights, and how much of each."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from toolkit.data.dataset import Dataset
+
+ROOT = Path(__file__).resolve().parents[1]
+BACKBONES = (
+    *("efficientnet_lite0", "densenet121", "vgg16", "resnet50"),
+    *("timm/vit_base_patch16_224", "timm/vit_small_patch14_dinov2"),
+)
+OTHERS = ("squeezenet1_0", "alexnet", "basic_cnn")
+STAND_IN = "timm/test_efficientnet"
+_SIZES = {"timm/vit_small_patch14_dinov2": 224}  # its own is 518
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a run works, on what, and at which scale.
+
+    Attributes:
+        device: ``cuda``, ``cuda:1``, ``mps`` or ``cpu``.
+        images: how many photographs, 0 for all there are.
+        archive: tar of ``images/`` and ``annotations/``; None for painted pictures.
+        weights: folder of weights files named after backbones.
+        work: folder for everything that is made on the way.
+    """
+
+    device: str
+    images: int
+    archive: Path | None
+    weights: Path | None
+    work: Path
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> Setting:
+        """Take it from the command line."""
+        archive, weights = (
+            None if path is None else path.resolve() for path in (options.archive, options.weights)
+        )
+        return cls(options.device, options.images, archive, weights, options.work.resolve())
+
+    @property
+    def small(self) -> bool:
+        """Whether this is a walk on a processor, with stand-ins for what is large."""
+        return self.device == "cpu"
+
+    @property
+    def artifacts(self) -> Path:
+        """The artifacts folder."""
+        return self.work / "artifacts"
+
+    def weights_of(self, backbone: str) -> str:
+        """Return what to give as ``weights``: a file, ``default`` for those installed, or none."""
+        if self.weights is not None:
+            name = backbone.rpartition("/")[2]
+            for file in (
+                self.expanded / f"{name}.safetensors",
+                self.weights / f"{name}.safetensors",
+            ):
+                if file.is_file():
+                    return str(file)
+        if backbone.startswith("efficientnet_lite"):
+            from toolkit.errors import WeightsError
+            from toolkit.features.loading import bundled_file
+
+            try:
+                bundled_file(backbone)
+                return "default"
+            except WeightsError:
+                pass
+        return "none"
+
+    @property
+    def expanded(self) -> Path:
+        """Where weights lie that travelled in half precision, in single precision again."""
+        return self.work / "weights"
+
+    def size_of(self, backbone: str) -> int | None:
+        """Return the side to give as ``size``, None for the backbone's own."""
+        return _SIZES.get(backbone)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The photographs with their labels."""
+        import toolkit as tk
+
+        if self.archive is None:
+            count = self.images or 600
+            return tk.Dataset.synthetic(images=count, artifacts=self.artifacts)
+        from toolkit.data.dataset_store import load_dataset
+
+        return load_dataset(self.artifacts, "photographs")
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device as torch names it."""
+        import torch
+
+        return torch.device(self.device)
+
+    def wait(self) -> None:
+        """Wait until the device is done."""
+        import torch
+
+        if self.torch_device.type == "cuda":
+            torch.cuda.synchronize(self.torch_device)
+        elif self.torch_device.type == "mps":
+            torch.mps.synchronize()
+
+
+version_of: Callable[[str], str] = importlib.metadata.version
+
+
+def install(wheels: Path, site: Path) -> list[str]:
+    """Install those packages of a folder of wheels that are not there; return their names."""
+    missing = [file for file in sorted(wheels.glob("*.whl")) if not _there(file)]
+    if missing:
+        site.mkdir(parents=True, exist_ok=True)
+        command = [
+            *(sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps"),
+            *("--no-compile", "--no-cache-dir", "--target", str(site), *map(str, missing)),
+        ]
+        subprocess.run(command, check=True, timeout=120)
+    use(site)
+    return [file.name.split("-")[0] for file in missing]
+
+
+def name_toolkit(site: Path) -> None:
+    """Let the toolkit's version be found where it runs from its sources, not installed."""
+    import tomllib
+
+    try:
+        version_of("toolkit")
+    except importlib.metadata.PackageNotFoundError:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        folder = site / f"toolkit-{project['version']}.dist-info"
+        folder.mkdir(parents=True, exist_ok=True)
+        told = f"Metadata-Version: 2.1\nName: toolkit\nVersion: {project['version']}\n"
+        (folder / "METADATA").write_text(told, encoding="utf-8")
+        use(site)
+
+
+def use(site: Path) -> None:
+    """Let this process and those it starts find the packages of a folder, after their own."""
+    site = site.resolve()
+    if site.is_dir() and str(site) not in sys.path:
+        sys.path.append(str(site))
+        there = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join([*([there] if there else []), str(site)])
+
+
+def _there(wheel: Path) -> bool:
+    try:
+        version_of(re.sub("[-_.]+", "-", wheel.name.split("-")[0]))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def unpack(setting: Setting) -> None:
+    """Make the data set and the weights ready; what is ready is left as it is."""
+    import toolkit as tk
+    from toolkit.data.dataset_store import dataset_file, save_dataset
+    from toolkit.storage.files import natural_key
+
+    _expand_weights(setting)
+    if setting.archive is None:
+        _ = setting.dataset
+        return
+    if dataset_file(setting.artifacts, "photographs").is_file():
+        return
+    folder = setting.work / "photographs"
+    with tarfile.open(setting.archive) as archive:
+        archive.extractall(folder, filter="data")
+    if setting.images:
+        for extra in sorted((folder / "images").iterdir(), key=lambda file: natural_key(file.name))[
+            setting.images :
+        ]:
+            extra.unlink()
+        _drop_lines(folder)
+    save_dataset(tk.Dataset.read(folder, name="photographs"), setting.artifacts)
+
+
+def _drop_lines(folder: Path) -> None:
+    """Take images that are not there out of the label files."""
+    there = {re.sub(r"\D", "", file.stem) for file in (folder / "images").iterdir()}
+    for file in (folder / "annotations").iterdir():
+        kept = [line for line in file.read_text().split() if line in there]
+        file.write_text("".join(f"{line}\n" for line in kept))
+
+
+def _expand_weights(setting: Setting) -> None:
+    if setting.weights is None:
+        return
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    for file in sorted(setting.weights.glob("*.safetensors")):
+        there = setting.expanded / file.name
+        state = load_file(file)
+        halves = any(value.dtype == torch.float16 for value in state.values())
+        if halves and not there.is_file():
+            there.parent.mkdir(parents=True, exist_ok=True)
+            beside = there.with_suffix(".part")
+            save_file({name: value.float() for name, value in state.items()}, beside)
+            beside.replace(there)
+
+
+def machine(setting: Setting) -> dict[str, Any]:
+    """Return what the figures depend on: the device, versions, cores."""
+    import platform
+
+    import numpy as np
+    import torch
+    import torchvision
+
+    facts: dict[str, Any] = {
+        "device": setting.device,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": np.__version__,
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "images": len(setting.dataset),
+    }
+    for name in ("timm", "scikit-learn", "lightgbm", "pandas", "pyarrow"):
+        try:
+            facts[name] = version_of(name)
+        except importlib.metadata.PackageNotFoundError:
+            facts[name] = None
+    if setting.torch_device.type == "cuda":
+        cudnn: Callable[[], int | None] = torch.backends.cudnn.version
+        properties = torch.cuda.get_device_properties(setting.torch_device)
+        facts |= {
+            "gpu": properties.name,
+            "memory_gib": round(properties.total_memory / 2**30, 1),
+            "multiprocessors": properties.multi_processor_count,
+            "cuda": str(torch.version.cuda),
+            "cudnn": cudnn(),
+        }
+    return facts
