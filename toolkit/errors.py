@@ -36,7 +36,7 @@ class MemberError(ToolkitError):
 
 
 class ExportError(ToolkitError):
-    """A model cannot be written in a format: the message says what is in the way, and the way on."""
+    """A model cannot be written in a format; the message says why, and the way on."""
 
 
 class FetchError(ToolkitError):

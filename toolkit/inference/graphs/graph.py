@@ -149,12 +149,11 @@ def interpolated(graph: Graph, z: str, curves: Sequence[tuple[np.ndarray, np.nda
     # the number of knots at or below a value is the place of the one that its piece begins with
     lifted = graph.op("Unsqueeze", inside, graph.constant([2], np.int64))
     passed = graph.op("GreaterOrEqual", lifted, graph.constant(X[None, :, 1:]))
-    count = graph.op(
-        "ReduceSum",
-        graph.op("Cast", passed, to=7),  # int64
-        graph.constant([2], np.int64),
-        keepdims=0,
-    )
+    # added up by a product of matrices, for OpenVINO adds up wrongly over the last of three axes
+    ones = graph.constant(np.ones((longest - 1, 1)))
+    count = graph.op("MatMul", graph.op("Cast", passed, to=1), ones)
+    count = graph.op("Reshape", count, graph.constant([-1, len(curves)], np.int64))
+    count = graph.op("Cast", count, to=7)
     starts = graph.constant(np.arange(len(curves)) * longest, np.int64)
     place = graph.op("Add", count, starts)
     finite = np.where(np.isfinite(X), X, 0.0)

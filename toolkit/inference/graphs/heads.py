@@ -79,9 +79,11 @@ def _network(graph: Graph, x: str, head: NetworkHead, layers: Layers) -> str:
     if isinstance(head, MLPHead):
         second = layers["second"]
         hidden = graph.op("Relu", add_linear(graph, x, layers["first"], layers["first_bias"]))
-        shape = graph.constant([-1, *second.shape], np.int64)
-        weighted = graph.op("Mul", graph.op("Reshape", hidden, shape), graph.constant(second[None]))
-        z = graph.op("ReduceSum", weighted, graph.constant([2], np.int64), keepdims=0)
+        # products of matrices, for OpenVINO adds up wrongly over the last of three axes
+        labels, units = second.shape
+        own = graph.op("Reshape", hidden, graph.constant([-1, labels, 1, units], np.int64))
+        z = graph.op("MatMul", own, graph.constant(second[None, :, :, None]))
+        z = graph.op("Reshape", z, graph.constant([-1, labels], np.int64))
         return graph.op("Add", z, graph.constant(layers["second_bias"]))
     if isinstance(head, MultitaskHead):
         hidden = graph.op("Relu", add_linear(graph, x, layers["trunk"].T, layers["trunk_bias"]))

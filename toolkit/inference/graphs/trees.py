@@ -1,4 +1,4 @@
-"""Trees as operators: LightGBM's boosters as one ensemble of trees (ONNX-ML, TreeEnsembleRegressor).
+"""Trees as operators: LightGBM's boosters as one TreeEnsembleRegressor of ONNX-ML.
 
 Written out here, not by a converter: the features are float32 and LightGBM's thresholds float64, so
 that a threshold rounded to the nearest float32 sends a feature that lies on it the wrong way. Each
