@@ -100,7 +100,7 @@ def export_graph(
             f"{member.name} takes {model.ByteSize() / 1e9:.1f} GB in one file, of which ONNX "
             "allows 2: export with format bundle, or fewer members or folds"
         )
-    converted = _openvino(model) if format == "openvino" else None
+    converted = as_openvino(model) if format == "openvino" else None
     run: Run = onnx_run(model.SerializeToString()) if converted is None else openvino_run(converted)
     parity = compare_scores(
         GraphScorer(labels, made.entries, run),
@@ -165,7 +165,12 @@ def _put(model: Any, texts: Mapping[str, str]) -> None:
     onnx.helper.set_model_props(model, dict(texts))
 
 
-def _openvino(model: Any) -> Any:
+def as_openvino(model: Any) -> Any:
+    """Return an ONNX model as OpenVINO reads it.
+
+    Raises:
+        ExportError: it has operators that OpenVINO has not.
+    """
     from toolkit.features import engines  # noqa: F401  (before OpenVINO: no telemetry)
 
     import openvino as ov  # isort: skip
