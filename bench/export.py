@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ from toolkit.inference.exported import open_exported
 
 BACKBONE = "efficientnet_lite0"
 TIMED = 64
+METHODS = ("stack", "greedy", "mean", "rank")
+FORMS = (("onnx", "fp32"), ("onnx", "fp16"), ("openvino", "fp32"), ("hf", "fp32"))
 
 
 def main() -> None:
@@ -42,7 +46,9 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         artifacts = asked.artifacts or Path(scratch) / "artifacts"
-        few = subset(asked.folder, Path(scratch) / "photographs", asked.images)
+        few = artifacts.absolute().parent / "photographs"
+        if not few.is_dir():
+            subset(asked.folder, few, asked.images)
         rows = measured(few, artifacts, Path(scratch) / "exported")
     document = {
         "made_by": f"python -m bench.export FOLDER --images {asked.images}",
@@ -58,7 +64,7 @@ def main() -> None:
         asked.out.write_text(text)
 
 
-def subset(folder: Path, place: Path, count: int) -> Path:
+def subset(folder: Path, place: Path, count: int) -> None:
     """Link the first images, with their labels, into a folder."""
     numbers = sorted(int(file.stem.removeprefix("im")) for file in (folder / "images").iterdir())
     chosen = set(numbers[:count])
@@ -69,31 +75,32 @@ def subset(folder: Path, place: Path, count: int) -> Path:
     for file in (folder / "annotations").glob("*.txt"):
         kept = [line for line in file.read_text("utf-8-sig").split() if int(line) in chosen]
         (place / "annotations" / file.name).write_text("".join(f"{line}\n" for line in kept))
-    return place
 
 
 def measured(folder: Path, artifacts: Path, place: Path) -> list[dict[str, Any]]:
     photos = tk.Dataset.read(str(folder))
     on: dict[str, Any] = {"artifacts": artifacts, "folds": 3}
-    linear = tk.ovr(photos, head="linear", **on)
-    mlp = tk.ovr(photos, head="mlp", **on)
-    trees = tk.ovr(photos, head="lightgbm", set={"n_estimators": 60}, **on)
-    tasks = tk.multitask(photos, **on)
-    tuned = tk.finetune(
-        photos, backbone=BACKBONE, size=128, epochs=1, tensorboard=False, artifacts=artifacts,
-        folds=2, name="finetuned",
-    )  # fmt: skip
-    made = {"linear": linear, "mlp": mlp, "lightgbm": trees, "multitask": tasks, "tuned": tuned}
-    alike = [linear, mlp, tasks]
-    for method in ("mean", "rank", "greedy", "stack"):
-        made[method] = tk.ensemble(alike, method=method, name=f"e-{method}", resamples=50, **on)
-    return [
-        row(kind, member, format, precision, place, photos.paths)
-        for kind, member in made.items()
-        for format, precision in (
-            ("onnx", "fp32"), ("onnx", "fp16"), ("openvino", "fp32"), ("hf", "fp32"),
-        )
-    ]  # fmt: skip
+    made: dict[str, tk.Member] = {}
+    makers: dict[str, Callable[[], tk.Member]] = {
+        "linear": lambda: tk.ovr(photos, head="linear", **on),
+        "mlp": lambda: tk.ovr(photos, head="mlp", **on),
+        "multitask": lambda: tk.multitask(photos, **on),
+        **{method: partial(combined, made, method, on) for method in METHODS},
+        "lightgbm": lambda: tk.ovr(photos, head="lightgbm", set={"n_estimators": 60}, **on),
+        "finetuned": lambda: tk.finetune(
+            photos, backbone=BACKBONE, size=128, epochs=1, tensorboard=False, name="finetuned", **on
+        ),
+    }
+    rows = []
+    for kind, make in makers.items():
+        made[kind] = make()
+        rows += [row(kind, made[kind], *form, place, photos.paths) for form in FORMS]
+    return rows
+
+
+def combined(made: dict[str, tk.Member], method: str, on: dict[str, Any]) -> tk.Member:
+    members = [made[kind] for kind in ("linear", "mlp", "multitask")]
+    return tk.ensemble(members, method=method, name=f"e-{method}", resamples=50, **on)
 
 
 def row(

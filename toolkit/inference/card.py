@@ -122,7 +122,8 @@ def model_card(
             f"- With fewer than {_FEW} positives to learn from, take these with care: "
             f"{', '.join(map(markdown, rare))}."
         )
-    return "\n".join(lines) + "\n"
+    # a label that reads as an address would become a link where Markdown is shown
+    return ("\n".join(lines) + "\n").replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
 
 
 def _metrics(
@@ -180,7 +181,7 @@ def _backbones(stores: Sequence[Store], pictures: Sequence[Pictures], own: str) 
     for store in stores:
         backbone = store.key.backbone
         yield (
-            f"- `{backbone.title}`, weights `{backbone.weights}` (SHA-256 "
+            f"- `{backbone.title}`, weights `{_code(backbone.weights)}` (SHA-256 "
             f"`{backbone.digest[:16]}…`), {backbone.preprocess.size} pixels, "
             f"crop {backbone.preprocess.crop}, views {', '.join(store.key.views)}, "
             f"{store.key.precision}"
@@ -188,10 +189,15 @@ def _backbones(stores: Sequence[Store], pictures: Sequence[Pictures], own: str) 
     for each in pictures:
         backbone = each.backbone
         yield (
-            f"- `{backbone.title}`, trained from weights `{backbone.weights}` (SHA-256 "
+            f"- `{backbone.title}`, trained from weights `{_code(backbone.weights)}` (SHA-256 "
             f"`{backbone.digest[:16]}…`) on pictures and scored at {each.key.size} pixels; its own "
             f"weights lie in {own}"
         )
+
+
+def _code(text: str) -> str:
+    """Return what may stand between backticks."""
+    return " ".join(text.replace("`", "'").split())
 
 
 def _table(*heads: str) -> list[str]:

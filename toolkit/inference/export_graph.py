@@ -115,10 +115,9 @@ def export_graph(
         format, member.name, labels, thresholds, tuple(made.entries), precision, inputs,
         parity.facts(),
     )  # fmt: skip
-    licences = {entry.backbone.name: weights_licence(entry.backbone) for entry in made.entries}
-    licences |= {
-        store.key.backbone.name: weights_licence(store.key.backbone) for store in scorer.stores
-    }
+    taken = [store.key.backbone for store in scorer.stores]
+    taken += [each.backbone for each in scorer.pictures]
+    licences = {backbone.name: weights_licence(backbone) for backbone in taken}
     texts = metadata(written, licences)
     section = graph_section(parity, format, precision, licences)
     card = model_card(

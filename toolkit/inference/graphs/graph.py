@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import UsageError
-from toolkit.storage.files import digest_of
+from toolkit.storage.files import digest_bytes, digest_of
 
 OPSET = 18
 TREES, TREES_OPSET = "ai.onnx.ml", 3
@@ -75,7 +75,7 @@ class Graph:
         for tensor in renamed.initializer:
             joined[tensor.name] = self._keep(tensor)
         for node in renamed.node:
-            node.input[:] = [joined.get(name, name) for name in node.input]
+            _rename(node, joined)
             self._nodes.append(node)
         return [joined.get(output.name, output.name) for output in renamed.output]
 
@@ -112,8 +112,7 @@ class Graph:
 
     def _keep(self, tensor: Any) -> str:
         array = self._onnx.numpy_helper.to_array(tensor)
-        content = array.astype(str).tobytes() if array.dtype == object else array.tobytes()
-        known = digest_of(str(array.dtype), array.shape, content.hex())
+        known = digest_of(str(array.dtype), array.shape, digest_bytes(array.tobytes()).hex())
         if known not in self._known:
             self._known[known] = self._name("constant")
             kept = self._onnx.numpy_helper.from_array(array, self._known[known])
@@ -123,6 +122,14 @@ class Graph:
     def _name(self, stem: str) -> str:
         self._count += 1
         return f"{stem}_{self._count}"
+
+
+def _rename(node: Any, joined: Mapping[str, str]) -> None:
+    """Rename what an operator takes, and the operators in its branches."""
+    node.input[:] = [joined.get(name, name) for name in node.input]
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            _rename(inner, joined)
 
 
 def interpolated(graph: Graph, z: str, curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> str:
