@@ -25,7 +25,9 @@ HOSTILE = 60
 
 
 def block(title: str) -> str:
-    found = re.findall(rf"```python title={title}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    found = re.findall(
+        rf"```python\n# service.py with {title}\n(.*?)```", PAGE.read_text(), re.DOTALL
+    )
     assert len(found) == 1
     return str(found[0])
 
@@ -103,7 +105,7 @@ def test_the_service_of_the_page_answers(exported: Path, fitted: Path, tmp_path:
     pytest.importorskip("fastapi", reason="needs fastapi")
     pytest.importorskip("uvicorn", reason="needs uvicorn")
     (tmp_path / "model").symlink_to(exported / "onnx")
-    (tmp_path / "service.py").write_text(block("fastapi"))
+    (tmp_path / "service.py").write_text(block("FastAPI"))
     port = free_port()
     with service(tmp_path, "-m", "uvicorn", "service:app", "--port", str(port)):
         wait_for(port, tmp_path, 120)
@@ -114,7 +116,7 @@ def test_the_service_of_the_page_answers(exported: Path, fitted: Path, tmp_path:
 
 def test_the_deployment_of_the_page_answers(exported: Path, fitted: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray.serve", reason="needs ray[serve]")
-    code = block("ray").replace('FOLDER = "model"', f"FOLDER = {str(exported / 'onnx')!r}")
+    code = block("Ray Serve").replace('FOLDER = "model"', f"FOLDER = {str(exported / 'onnx')!r}")
     port = free_port()
     start = f"""
 import time

@@ -64,7 +64,7 @@ def features(signed: bool) -> tuple[np.ndarray, np.ndarray]:
     return X, Y
 
 
-HEADS = {
+HEADS: dict[str, Callable[[], OneVsRestHead]] = {
     "linear": lambda: LinearHead(Cs=[0.1]),
     "mlp": lambda: MLPHead(hidden=8, epochs=2, seeds=2, precision="fp32"),
     "multitask": lambda: MultitaskHead(hidden=8, epochs=2, precision="fp32"),
@@ -78,7 +78,7 @@ HEADS = {
 @pytest.mark.parametrize("kind", HEADS)
 def test_a_head_scores_the_same(kind: str, signed: bool) -> None:
     X, Y = features(signed)
-    head: OneVsRestHead = HEADS[kind]().fit(X, Y)
+    head = HEADS[kind]().fit(X, Y)
     wanted = head.predict_proba(X)
     assert np.ptp(wanted[:, 0]) > 0.05
     found = ran(
@@ -126,7 +126,7 @@ def scores() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return P, Y, np.arange(300) % 3
 
 
-COMBINERS = {
+COMBINERS: dict[str, Callable[[], Combiner]] = {
     "mean": Mean,
     "rank": Rank,
     "greedy": lambda: Greedy(per_label=True),
@@ -140,7 +140,7 @@ COMBINERS = {
 @pytest.mark.parametrize("kind", COMBINERS)
 def test_a_combiner_combines_the_same(kind: str) -> None:
     P, Y, fold = scores()
-    combiner: Combiner = COMBINERS[kind]().fit(logits(P), Y, fold)
+    combiner = COMBINERS[kind]().fit(logits(P), Y, fold)
     wanted = combiner.combine(logits(P))
     used = counted_members(combiner)
 
