@@ -59,10 +59,11 @@ def add_calibration(graph: Graph, p: str, calibration: Calibration) -> str:
     straight = ~curved & (lines != np.array([[1.0], [1.0], [0.0]])).any(axis=0)
     found = p
     if straight.any():
-        inside = _inside(graph, p)
-        yes = graph.op("Mul", graph.op("Log", inside), graph.constant(lines[0]))
-        rest = graph.op("Sub", graph.constant(1.0), inside)
-        no = graph.op("Mul", graph.op("Log", rest), graph.constant(lines[1]))
+        sides = (graph.op("Log", side) for side in _sides(graph, p))
+        yes, no = (
+            graph.op("Mul", side, graph.constant(slope))
+            for side, slope in zip(sides, lines[:2], strict=True)
+        )
         z = graph.op("Add", graph.op("Sub", yes, no), graph.constant(lines[2]))
         mapped = graph.op("Sigmoid", z)
         found = graph.op("Where", graph.constant(straight, np.bool_), mapped, found)
@@ -80,16 +81,16 @@ def _members(combiner: Combiner) -> int:
     return 0 if weights is None else len(weights)
 
 
-def _inside(graph: Graph, p: str) -> str:
-    low, high = graph.constant(_EDGE), graph.constant(1 - _EDGE)
-    return graph.op("Min", graph.op("Max", p, low), high)
+def _sides(graph: Graph, p: str) -> tuple[str, str]:
+    """Add p and 1 - p, each kept from 0 by itself: in float32, 1 - (1 - 1e-6) is 1 % off 1e-6."""
+    edge = graph.constant(_EDGE)
+    rest = graph.op("Sub", graph.constant(1.0), p)
+    return graph.op("Max", p, edge), graph.op("Max", rest, edge)
 
 
 def _logits(graph: Graph, p: str) -> str:
     """Add :func:`toolkit.statistics.links.logits`."""
-    inside = _inside(graph, p)
-    rest = graph.op("Sub", graph.constant(1.0), inside)
-    return graph.op("Log", graph.op("Div", inside, rest))
+    return graph.op("Log", graph.op("Div", *_sides(graph, p)))
 
 
 def _weighted(graph: Graph, Z: Sequence[str], weights: np.ndarray) -> str:
