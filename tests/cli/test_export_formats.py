@@ -144,7 +144,7 @@ def test_imgutils_reads_the_hub_s_layout(
     wanted = scores(tk.load_model(exported / "hf").predict(pictures(fitted)))
     for path, row in zip(pictures(fitted), wanted, strict=True):
         found = reader.MultiLabelTIMMModel("a/b").predict(
-            path, thresholds=0.0, use_tag_thresholds=False
+            path, thresholds=0.0, use_tag_thresholds=False, fmt="tag"
         )
         assert [found["day"], found["red"]] == pytest.approx(row.tolist(), abs=0.02)
 
