@@ -35,6 +35,10 @@ class MemberError(ToolkitError):
     """Members cannot be combined or compared: the message names the member and the difference."""
 
 
+class ExportError(ToolkitError):
+    """A model cannot be written in a format; the message says why, and the way on."""
+
+
 class FetchError(ToolkitError):
     """A download could not be completed or did not verify."""
 

@@ -31,6 +31,7 @@ Drive = Callable[..., Outcome]
 
 # 0.5 million weights; the paper's basic_cnn at 224 pixels has 187 million
 NETWORK = "timm/test_resnet"
+FORMATS = ("onnx", "openvino", "hf")
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +122,18 @@ def fitted(shared: Path, engines: Path) -> Path:
                 assert done.code == 0, done.err
             (shared / "fitted" / "done").touch()
     return artifacts
+
+
+@pytest.fixture(scope="session")
+def exported(shared: Path, fitted: Path) -> Path:
+    """Return a folder with the ensemble ``both`` in each format, made once."""
+    place = shared / "exported"
+    with FileLock(shared / "exported.lock"):
+        for format in FORMATS:
+            if not (place / format).is_dir():
+                done = run_alone(fitted, "export", "both", place / format, "--format", format)
+                assert done.code == 0, done.err
+    return place
 
 
 def copied(fitted: Path, artifacts: Path, *left_out: str) -> None:

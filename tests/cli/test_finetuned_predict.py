@@ -44,6 +44,7 @@ def off(found: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]) -> fl
 def test_new_images_are_scored_as_the_member_s_own_were(
     toolkit: Drive, course: Path, tmp_path: Path, engines: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("onnxruntime", reason="needs toolkit[onnx]")
     toolkit("data", "import", course, "--name", "small")
     for name, options in (("trunk", TRUNK), ("frozen", FROZEN)):
         done = toolkit("finetune", *options, "--precision", "fp32", "--name", name)
@@ -67,6 +68,20 @@ def test_new_images_are_scored_as_the_member_s_own_were(
     assert exported.document["members"] == ["e", "frozen", "trunk"]
     card = (tmp_path / "bundle-e" / "MODEL_CARD.md").read_text()
     assert "on pictures and scored at 32 pixels" in card
+    graph = toolkit("export", "e", tmp_path / "graph", "--format", "onnx", "--json")
+    assert graph.code == 0, graph.err  # a network of its own, one on features, two kinds of input
+    assert graph.document["parity"]["difference"] < 1e-4
+    inputs = json.loads((tmp_path / "graph" / "preprocess.json").read_text())["inputs"]
+    assert [(each["name"], each["invert"]) for each in inputs] == [
+        ("pixels_0", True),
+        ("pixels_1", False),
+    ]
+    out = tmp_path / "graph.csv"
+    assert toolkit("predict", images, "--model", tmp_path / "graph", "--out", out).code == 0
+    assert off(read(out), found["e"]) < 1e-3
+    refused = toolkit("export", "e", tmp_path / "hub", "--format", "hf")
+    assert refused.code == 1
+    assert "format onnx" in refused.err
     files = [file for file in (tmp_path / "bundle-e").rglob("*") if file.is_file()]
     assert {file.suffix for file in files} == {".safetensors", ".json", ".toml", ".md"}
     told = "".join(file.read_text() for file in files if file.suffix != ".safetensors")

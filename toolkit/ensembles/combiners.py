@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from toolkit.statistics.links import sigmoid
 
 _LEVELS = 513
+Curve = tuple[np.ndarray, np.ndarray]
 
 
 class Combiner(BaseEstimator, ABC):  # type: ignore[misc]
@@ -117,17 +118,28 @@ class Rank(Combiner):
 
     def combine(self, Z: np.ndarray) -> np.ndarray:
         """Return the probabilities of the mean quantiles at the mean ranks."""
-        levels = _levels()
         total = np.zeros((len(Z), Z.shape[2]))
         for member, label in np.ndindex(Z.shape[1:]):
-            known, z = self.quantiles_[:, member, label], Z[:, member, label]
-            # of equal quantiles the middle one is meant: left and right ends averaged
-            low = np.interp(z, *_distinct(known, levels, first=True))
-            high = np.interp(z, *_distinct(known, levels, first=False))
+            low, high = (
+                np.interp(Z[:, member, label], *curve) for curve in self.rank_curves(member, label)
+            )
             total[:, label] += (low + high) / 2
-        ranks, quantiles = total / Z.shape[1], self.quantiles_.mean(axis=1, dtype=np.float64)
-        found = [np.interp(u, levels, known) for u, known in zip(ranks.T, quantiles.T, strict=True)]
+        ranks = total / Z.shape[1]
+        found = [np.interp(u, *curve) for u, curve in zip(ranks.T, self.mean_curves(), strict=True)]
         return sigmoid(np.stack(found, axis=1)).astype(np.float32)
+
+    def rank_curves(self, member: int, label: int) -> tuple[Curve, Curve]:
+        """Return the curves from logits to ranks: of equal quantiles the first level, or the last.
+
+        Their mean is meant: of equal quantiles the middle level.
+        """
+        known, levels = self.quantiles_[:, member, label], _levels()
+        return _distinct(known, levels, first=True), _distinct(known, levels, first=False)
+
+    def mean_curves(self) -> list[Curve]:
+        """Return for each label the curve from ranks to the mean of the members' quantiles."""
+        levels = _levels()
+        return [(levels, known) for known in self.quantiles_.mean(axis=1, dtype=np.float64).T]
 
 
 def _levels() -> np.ndarray:
@@ -135,9 +147,7 @@ def _levels() -> np.ndarray:
     return np.concatenate([[0.0], inner, [1.0]])
 
 
-def _distinct(
-    quantiles: np.ndarray, levels: np.ndarray, first: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def _distinct(quantiles: np.ndarray, levels: np.ndarray, first: bool) -> Curve:
     """Keep, of equal quantiles, the first or the last level."""
     change = quantiles[1:] != quantiles[:-1]
     kept = np.r_[True, change] if first else np.r_[change, True]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.ensembles.thresholds import Thresholds
+from toolkit.inference.parity import Parity
 from toolkit.inference.scorer import Pictures, Store
 from toolkit.members.held_out import Scored, held_out
 from toolkit.members.member import Member
@@ -25,6 +26,10 @@ _TITLES = {
     "accuracy": "accuracy (1 - Hamming loss)",
 }
 _FEW = 100
+_IN_BUNDLE = (
+    "Weights of frozen backbones that come with the install are named by digest and checked "
+    "before the first image; those from a local file lie in `weights/`.",
+)
 
 
 def model_card(
@@ -35,6 +40,7 @@ def model_card(
     stores: Sequence[Store],
     pictures: Sequence[Pictures] = (),
     *,
+    graph: Sequence[str] = (),
     resamples: int = 1000,
 ) -> str:
     """Return the card of a member or an ensemble.
@@ -46,6 +52,7 @@ def model_card(
         thresholds: tuned ones.
         stores: embeddings that it needs, for the backbones' names and digests.
         pictures: what its own networks take, and what they started as.
+        graph: of an exported graph, what :func:`graph_section` returns.
         resamples: of the intervals.
 
     Raises:
@@ -91,10 +98,9 @@ def model_card(
         "",
         "## Backbones",
         "",
-        *_backbones(stores, pictures),
+        *_backbones(stores, pictures, "the graph" if graph else "`members/`"),
         "",
-        "Weights of frozen backbones that come with the install are named by digest and checked "
-        "before the first image; those from a local file lie in `weights/`.",
+        *(graph or _IN_BUNDLE),
         "",
         "## Intended use",
         "",
@@ -115,7 +121,8 @@ def model_card(
             f"- With fewer than {_FEW} positives to learn from, take these with care: "
             f"{', '.join(map(markdown, rare))}."
         )
-    return "\n".join(lines) + "\n"
+    # a label that reads as an address would become a link where Markdown is shown
+    return ("\n".join(lines) + "\n").replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
 
 
 def _unknown(dataset: Dataset) -> Iterator[str]:
@@ -144,11 +151,44 @@ def _metrics(
         yield markdown_line([label, *cells, str(each["support"])])
 
 
-def _backbones(stores: Sequence[Store], pictures: Sequence[Pictures]) -> Iterator[str]:
+def graph_section(
+    parity: Parity, format: str, precision: str, licences: Mapping[str, str]
+) -> list[str]:
+    """Return the lines about an exported graph: what it holds, and how near to the member it is.
+
+    Args:
+        parity: as measured.
+        format: of the folder.
+        precision: of the weights.
+        licences: of the weights, by backbone.
+    """
+    runtime = "OpenVINO" if format == "openvino" else "ONNX Runtime"
+    lines = [
+        f"All weights lie in the graph, as {precision}. Licences of the weights: "
+        + "; ".join(f"`{name}`: {markdown(each)}" for name, each in licences.items())
+        + ".",
+        "",
+        "## Exported graph",
+        "",
+        f"Pictures to calibrated probabilities in one graph, run with {runtime}. On "
+        f"{parity.images} {markdown(parity.drawn_from)} its probabilities differ from those of the "
+        f"member's own models in fp32 by at most {parity.difference:.1e} ({parity.limit:g} is "
+        f"allowed), and {parity.decided_otherwise} of {parity.decisions:,} decisions at the tuned "
+        "thresholds differ.",
+    ]
+    if parity.predict_difference is not None:
+        lines[-1] += (
+            f" From `toolkit predict`, whose embeddings may be rounded, they differ by at most "
+            f"{parity.predict_difference:.1e}, and {parity.predict_decided_otherwise} decisions do."
+        )
+    return lines
+
+
+def _backbones(stores: Sequence[Store], pictures: Sequence[Pictures], own: str) -> Iterator[str]:
     for store in stores:
         backbone = store.key.backbone
         yield (
-            f"- `{backbone.title}`, weights `{backbone.weights}` (SHA-256 "
+            f"- `{backbone.title}`, weights `{_code(backbone.weights)}` (SHA-256 "
             f"`{backbone.digest[:16]}…`), {backbone.preprocess.size} pixels, "
             f"crop {backbone.preprocess.crop}, views {', '.join(store.key.views)}, "
             f"{store.key.precision}"
@@ -156,10 +196,15 @@ def _backbones(stores: Sequence[Store], pictures: Sequence[Pictures]) -> Iterato
     for each in pictures:
         backbone = each.backbone
         yield (
-            f"- `{backbone.title}`, trained from weights `{backbone.weights}` (SHA-256 "
+            f"- `{backbone.title}`, trained from weights `{_code(backbone.weights)}` (SHA-256 "
             f"`{backbone.digest[:16]}…`) on pictures and scored at {each.key.size} pixels; its own "
-            "weights lie in `members/`"
+            f"weights lie in {own}"
         )
+
+
+def _code(text: str) -> str:
+    """Return what may stand between backticks."""
+    return " ".join(text.replace("`", "'").split())
 
 
 def _table(*heads: str) -> list[str]:

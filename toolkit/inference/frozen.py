@@ -19,6 +19,9 @@ class HeadScorer:
 
     Args:
         parts: of a member of kind ``head`` or ``multitask``.
+
+    Attributes:
+        models: the fold models.
     """
 
     pictures: tuple[Pictures, ...] = ()
@@ -27,14 +30,14 @@ class HeadScorer:
         self.labels = parts.labels
         self.stores = _stores(parts)
         folds = sorted(parts.folder.glob("fold-*.safetensors"))
-        self._models = [
+        self.models = [
             make_head(parts.notes["head"]).restore(load_state(parts.folder, file.stem))
             for file in folds
         ]
 
     def score(self, batch: Batch) -> np.ndarray:
         """Return the mean of the fold models' probabilities."""
-        return mean_scores(self._models, batch.features([store.key for store in self.stores]))
+        return mean_scores(self.models, batch.features([store.key for store in self.stores]))
 
 
 def _stores(parts: Parts) -> tuple[Store, ...]:

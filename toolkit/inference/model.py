@@ -21,6 +21,7 @@ from toolkit.ensembles.thresholds import tuned_thresholds
 from toolkit.errors import MemberError, UsageError, counted, listed
 from toolkit.features.engines.choose import Engines
 from toolkit.inference.bundle import is_bundle, open_bundle
+from toolkit.inference.exported import is_exported, open_exported
 from toolkit.inference.given import Given, find_images
 from toolkit.inference.outputs import Gathered, open_output, read_output
 from toolkit.inference.scorer import Scorer
@@ -202,19 +203,22 @@ def load_model(
     """Open a folder that :func:`toolkit.export` wrote, every one of its files checked.
 
     Args:
-        folder: the folder.
-        engine: ``auto``, ``openvino`` or ``torch``, for embeddings.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        artifacts: where embeddings of the images are kept.
+        folder: the folder, of any format.
+        engine: ``auto``, ``openvino`` or ``torch``, for embeddings; graphs have their own.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; graphs run on the processor.
+        artifacts: where embeddings of the images are kept; graphs keep none.
 
     Raises:
-        UsageError: it is no such folder.
+        UsageError: it is no such folder, or what runs it is not installed.
         ArtifactError: a file is missing or damaged.
     """
+    home = artifacts_folder(artifacts)
+    if is_exported(Path(folder)):
+        scorer, written = open_exported(Path(folder))
+        return Model(written.model, scorer, lambda: written.thresholds, home, engine, device)
     if not is_bundle(Path(folder)):
         raise UsageError(f"expected a folder that toolkit export wrote, found {folder}")
     find, name, thresholds = open_bundle(Path(folder))
-    home = artifacts_folder(artifacts)
     return Model(name, open_scorer(find, name), lambda: thresholds, home, engine, device)
 
 
@@ -230,7 +234,7 @@ def open_model(
     Raises:
         UsageError: there is no such folder and no member of this name.
     """
-    if not isinstance(model, Member) and is_bundle(Path(model)):
+    if not isinstance(model, Member) and (is_bundle(Path(model)) or is_exported(Path(model))):
         return load_model(model, engine=engine, device=device, artifacts=artifacts)
     member = member_of(model, artifacts)
     scorer = open_scorer(in_artifacts(member.artifacts), member.name)

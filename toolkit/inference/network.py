@@ -31,9 +31,14 @@ class FinetunedScorer:
 
     Args:
         parts: of a member of kind ``finetuned``.
+        precision: ``bf16`` or ``fp32``; None for the member's own.
+
+    Attributes:
+        networks: in evaluation mode.
+        views: whether a picture's mirror image is scored too.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, precision: str | None = None) -> None:
         self.labels = parts.labels
         self.stores: tuple[Store, ...] = ()
         self.pictures: tuple[Pictures, ...] = ()
@@ -43,9 +48,9 @@ class FinetunedScorer:
         else:
             scored = PixelKey.from_facts(trunk.get("score_pixels", trunk["pixels"]))
             self.pictures = (Pictures(scored, Backbone.from_facts(trunk["backbone"])),)
-        self._views = bool(parts.notes["settings"]["views"])
-        self._precision = str(parts.recipe["precision"])
-        self._networks = saved_networks(parts.folder, parts.notes)
+        self.views = bool(parts.notes["settings"]["views"])
+        self._precision = precision or str(parts.recipe["precision"])
+        self.networks = saved_networks(parts.folder, parts.notes)
 
     def score(self, batch: Batch) -> np.ndarray:
         """Return the mean of the networks' probabilities."""
@@ -59,13 +64,13 @@ class FinetunedScorer:
         )
         every = np.arange(len(rows))
         total = np.zeros((len(rows), len(self.labels)), np.float32)
-        for network in self._networks:
+        for network in self.networks:
             network.to(source.device)
             if self.pictures:
                 network.to(memory_format=torch.channels_last)
-            logits = logits_of(network, source, every, views=self._views, precision=self._precision)
+            logits = logits_of(network, source, every, views=self.views, precision=self._precision)
             total += sigmoid(logits)
-        mean: np.ndarray = total / len(self._networks)
+        mean: np.ndarray = total / len(self.networks)
         return mean.clip(0, 1)
 
 

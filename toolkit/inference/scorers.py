@@ -17,12 +17,13 @@ from toolkit.statistics.links import logits
 Find = Callable[[str], Parts]
 
 
-def open_scorer(find: Find, name: str) -> Scorer:
+def open_scorer(find: Find, name: str, precision: str | None = None) -> Scorer:
     """Return the scorer of a member or an ensemble.
 
     Args:
         find: gives a member's parts by name: :func:`in_artifacts`, or an exported folder's.
         name: which member.
+        precision: that fine-tuned networks multiply in, ``bf16`` or ``fp32``; None for their own.
 
     Raises:
         UsageError: there is none of this name.
@@ -30,11 +31,11 @@ def open_scorer(find: Find, name: str) -> Scorer:
     """
     parts = find(name)
     if parts.kind == "ensemble":
-        return EnsembleScorer(parts, find)
+        return EnsembleScorer(parts, find, precision)
     if parts.kind == "finetuned":  # torch is imported for those alone
         from toolkit.inference.network import FinetunedScorer
 
-        return FinetunedScorer(parts)
+        return FinetunedScorer(parts, precision)
     return HeadScorer(parts)
 
 
@@ -44,9 +45,15 @@ class EnsembleScorer:
     Args:
         parts: of an ensemble.
         find: gives its members' parts.
+        precision: see :func:`open_scorer`.
+
+    Attributes:
+        members: their scorers, in the order in which they are combined.
+        combiner: fitted.
+        calibration: fitted.
     """
 
-    def __init__(self, parts: Parts, find: Find) -> None:
+    def __init__(self, parts: Parts, find: Find, precision: str | None = None) -> None:
         self.labels = parts.labels
         facts = parts.notes
         for name in facts["members"]:
@@ -55,21 +62,21 @@ class EnsembleScorer:
                     f"member {name} was made again since ensemble {parts.name} learned on it: make "
                     "the ensemble again, with overwrite=True (--overwrite)"
                 )
-        self._members = [open_scorer(find, name) for name in facts["members"]]
-        stores = {store.key.hex: store for member in self._members for store in member.stores}
+        self.members = [open_scorer(find, name, precision) for name in facts["members"]]
+        stores = {store.key.hex: store for member in self.members for store in member.stores}
         self.stores = tuple(stores.values())
         self.pictures = tuple(
-            dict.fromkeys(each for member in self._members for each in member.pictures)
+            dict.fromkeys(each for member in self.members for each in member.pictures)
         )
         states = {name: load_state(parts.folder, name) for name in ("combiner", "calibration")}
-        self._combiner, self._calibration = restore(facts, states)
+        self.combiner, self.calibration = restore(facts, states)
 
     def score(self, batch: Batch) -> np.ndarray:
         """Return calibrated probabilities."""
-        each = np.stack([member.score(batch) for member in self._members], axis=1)
+        each = np.stack([member.score(batch) for member in self.members], axis=1)
         known = ~np.isnan(each).any(axis=(1, 2))
         scores = np.full((len(each), len(self.labels)), np.nan, np.float32)
-        scores[known] = self._calibration.apply(self._combiner.combine(logits(each[known])))
+        scores[known] = self.calibration.apply(self.combiner.combine(logits(each[known])))
         return scores
 
 

@@ -1,0 +1,1 @@
+"""Graphs: members and ensembles as ONNX operators, from pixels to calibrated probabilities."""
