@@ -6,12 +6,16 @@ import os
 import signal
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tests.features.feature_fakes import FakeEngine
 from toolkit.errors import DataError
+from toolkit.features.backbones import Backbone
+from toolkit.images.sources import Image
 
 
 def double(number: int, table: np.ndarray | None = None) -> int:
@@ -62,3 +66,30 @@ class Kept:
 def kept_by(kept: Kept, number: int) -> dict[str, Any]:
     with kept.lock:
         return {"number": number, "pid": os.getpid(), "made": Kept.made}
+
+
+class KillerImage(Image):
+    """An image that takes the process down that decodes it."""
+
+    def read(self) -> bytes:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return b""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes engines that note their process, take their time, or meet a full disk."""
+
+    notes: Path
+    pause: float = 0.0
+    full: bool = False
+
+    def __call__(self, backbone: Backbone, load: Any, **asked: Any) -> FakeEngine:
+        (self.notes / str(os.getpid())).touch()
+        if self.full:
+            full()
+        return FakeEngine(backbone, pause=self.pause)
+
+    @property
+    def pids(self) -> list[int]:
+        return [int(file.name) for file in self.notes.iterdir()]

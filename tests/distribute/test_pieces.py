@@ -12,7 +12,8 @@ import pytest
 
 from tests.distribute.cluster_fakes import Kept, double, kept_by, note, refuse
 from toolkit.distribute import worker
-from toolkit.distribute.pieces import Piece, run_pieces
+from toolkit.distribute.piece import Piece
+from toolkit.distribute.pieces import run_pieces
 from toolkit.distribute.worker import call, portable, version
 from toolkit.errors import ClusterError, DataError, StoppedError, ToolkitError, UsageError
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.distribute import cluster_fakes as fakes
-from toolkit.distribute.pieces import Lost, Piece, run_pieces
+from toolkit.distribute.piece import Lost, Piece
+from toolkit.distribute.pieces import run_pieces
 from toolkit.errors import ClusterError, DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -1,54 +1,16 @@
-"""Pieces of work: functions of named inputs, run in this process or on a Ray cluster."""
+"""Pieces of work, run in this process or on a Ray cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
+from toolkit.distribute.piece import Piece
 from toolkit.distribute.place import HERE, check_place
-from toolkit.errors import STOPPED, ClusterError, StoppedError
+from toolkit.errors import STOPPED, StoppedError
 
 RETRIES = 3
 Stop = Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One piece of work: it knows nothing of where it runs.
-
-    Attributes:
-        name: for people; no two of a run have the same.
-        function: does it; called with ``inputs`` and ``shared`` by name, after what ``setup`` gave.
-            On a cluster it must be importable there, and what it takes and returns travels.
-        inputs: by name of the function's parameters.
-        shared: inputs that many pieces have in common, such as a matrix: each travels once to every
-            machine, and arrays are read-only there.
-        cpus: cores that it takes; it computes in so many threads on a cluster.
-        gpus: graphics cards that it takes.
-        memory: bytes that it takes, at most; 0 where nobody knows.
-        after: names of pieces that must be done first; they come earlier in the run.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    shared: Mapping[str, Any] = field(default_factory=dict)
-    cpus: int = 1
-    gpus: int = 0
-    memory: int = 0
-    after: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Lost:
-    """Stands for the result of a piece whose worker died each time it was tried.
-
-    Attributes:
-        error: what to raise if there is nothing better to do.
-    """
-
-    error: ClusterError
 
 
 def run_pieces(
@@ -59,7 +21,7 @@ def run_pieces(
     retries: int = RETRIES,
     keep_lost: bool = False,
     stop: Stop | None = None,
-) -> Iterator[tuple[Piece, Any]]:
+) -> Generator[tuple[Piece, Any]]:
     """Yield each piece with its result as it is done.
 
     ``here`` they run in order, within this process. On Ray they end in any order; pieces are taken
@@ -74,7 +36,8 @@ def run_pieces(
         setup: called once in every worker; its result is the first argument of every piece. All
             pieces then take the cores, cards and memory of the first.
         retries: how often a piece is run again after its worker was lost.
-        keep_lost: yield :class:`Lost` for a piece that was lost too often, instead of raising.
+        keep_lost: yield :class:`~toolkit.distribute.piece.Lost` for a piece that was lost too
+            often, instead of raising.
         stop: asked now and then whether to end.
 
     Raises:

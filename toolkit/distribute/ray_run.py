@@ -8,14 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from toolkit.distribute.piece import Lost, Piece
 from toolkit.distribute.ray_session import joined
 from toolkit.distribute.worker import Outcome, Worker, call, version
 from toolkit.errors import STOPPED, ClusterError, StoppedError, counted
-
-if TYPE_CHECKING:
-    from toolkit.distribute.pieces import Piece
 
 _EACH = 2  # pieces a worker has at a time: one computes, one reads or waits
 _POLL, _LOOK, _GRACE = 0.5, 5.0, 20.0
@@ -30,8 +28,6 @@ def run_on_ray(
     stop: Callable[[], bool] | None,
 ) -> Iterator[tuple[Piece, Any]]:
     """Run pieces on a cluster; see :func:`toolkit.distribute.pieces.run_pieces`."""
-    from toolkit.distribute.pieces import Lost
-
     with joined(on) as ray:
         run = _Run(ray, setup, (_Try(piece) for piece in pieces))
         try:

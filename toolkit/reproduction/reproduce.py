@@ -14,7 +14,8 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.dataset_store import dataset_file, load_dataset, save_dataset
 from toolkit.data.open import open_dataset
 from toolkit.data.split_store import get_split
-from toolkit.distribute.pieces import Piece, run_pieces
+from toolkit.distribute.piece import Piece
+from toolkit.distribute.pieces import run_pieces
 from toolkit.errors import ArtifactError, StoppedError, ToolkitError
 from toolkit.members.member import list_members, load_member
 from toolkit.reports.comparison import Row
