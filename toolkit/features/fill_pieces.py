@@ -93,7 +93,7 @@ def fill_with_workers(
     """
     cpus, gpus = worker_size(device, on)
     starts = range(0, len(missing), size)
-    writer, setup = _Writer(cache, starts, on_progress), _Setup(make)
+    writer, setup = Writer(cache, starts, on_progress), _Setup(make)
 
     def piece(rows: np.ndarray, at: int) -> Piece:
         chunk = [_anywhere(images[row]) for row in rows.tolist()]
@@ -180,7 +180,7 @@ class _Setup:
 
 
 def _settle(
-    lost: Piece, preprocess: Preprocess, setup: Callable[[], Any], on: str, writer: _Writer
+    lost: Piece, preprocess: Preprocess, setup: Callable[[], Any], on: str, writer: Writer
 ) -> None:
     """Embed a chunk that took its workers with it, without the images that did so."""
     fatal: Sequence[Image] = lost.inputs["images"]
@@ -205,7 +205,7 @@ def _settle(
         writer.write([result])
 
 
-class _Writer:
+class Writer:
     """Writes chunks in their order, and out of it where too much would have to be held."""
 
     def __init__(
