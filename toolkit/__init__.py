@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from toolkit.auditing.audit import Audit as Audit
     from toolkit.auditing.audit import audit as audit
+    from toolkit.data.cluster import Cluster as Cluster
+    from toolkit.data.cluster import describe_cluster as describe_cluster
     from toolkit.data.collection import describe_data as describe_data
     from toolkit.data.collection import fetch_data as fetch_data
     from toolkit.data.collection import import_data as import_data
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Ablation": "members.multitask",
     "Audit": "auditing.audit",
+    "Cluster": "data.cluster",
     "Comparison": "reports.compare",
     "Dataset": "data.dataset",
     "Embeddings": "features.embed",
@@ -72,6 +75,7 @@ _PLACES = {
     "audit": "auditing.audit",
     "compare": "reports.compare",
     "cross_fit": "members.cross_fit",
+    "describe_cluster": "data.cluster",
     "describe_data": "data.collection",
     "embed": "features.embed",
     "ensemble": "ensembles.ensemble",

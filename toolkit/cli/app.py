@@ -13,6 +13,7 @@ import typer
 from toolkit.cli import (
     audit,
     cache,
+    cluster,
     compare,
     data,
     embed,
@@ -52,6 +53,7 @@ for module in (
     predict,
     export,
     reproduce,
+    cluster,
 ):
     module.add_to(app)
 
