@@ -24,6 +24,8 @@ class Machines:
                 "num_cpus": 1,
                 "object_store_memory": STORE,
                 "include_dashboard": False,
+                "include_log_monitor": False,
+                "no_monitor": True,
             },
         )
         self.add()
@@ -34,7 +36,9 @@ class Machines:
 
     def add(self) -> Any:
         """Add a machine and wait for it."""
-        node = self.cluster.add_node(num_cpus=1, object_store_memory=STORE)
+        node = self.cluster.add_node(
+            num_cpus=1, object_store_memory=STORE, include_log_monitor=False
+        )
         self.cluster.wait_for_nodes()
         return node
 
@@ -50,6 +54,9 @@ def machines() -> Iterator[Machines]:
     if not LONG:
         pytest.skip("takes more than a minute: just faults, or TOOLKIT_FAULTS_LONG=1")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # a busy machine takes its time
+    os.environ["RAY_raylet_start_wait_time_s"] = "240"
+    os.environ["RAY_agent_register_timeout_ms"] = "240000"
     made = Machines()
     yield made
     made.cluster.shutdown()

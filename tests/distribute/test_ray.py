@@ -20,11 +20,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def test_results_come_as_they_are_done_and_no_more_is_taken_than_there_is_room(
     ray_on: str,
 ) -> None:
-    table, taken, ended = np.arange(40), 0, 0
+    table, taken, ended = np.arange(12), 0, 0
 
     def pieces() -> Iterator[Piece]:
         nonlocal taken
-        for n in range(40):
+        for n in range(12):
             taken += 1
             assert taken - ended <= 6  # two machines, two pieces each, one in hand
             yield Piece(str(n), fakes.double, {"number": n}, {"table": table})
@@ -33,7 +33,7 @@ def test_results_come_as_they_are_done_and_no_more_is_taken_than_there_is_room(
     for piece, result in run_pieces(pieces(), ray_on):
         ended += 1
         found[piece.name] = result
-    assert found == {str(n): 3 * n for n in range(40)}
+    assert found == {str(n): 3 * n for n in range(12)}
 
 
 def test_what_a_piece_raises_comes_back_as_the_same_error(ray_on: str) -> None:

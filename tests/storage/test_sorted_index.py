@@ -126,7 +126,7 @@ def test_another_index_beside_it_is_noticed(folder: Path, tmp_path: Path) -> Non
 def test_a_rewrite_leaves_it_behind(folder: Path) -> None:
     known = contents(ROWS)
     grow(opened(folder), known)
-    wanted = np.arange(ROWS) % 2 == 0
+    wanted: np.ndarray = np.arange(ROWS) % 2 == 0
 
     def keep(digests: np.ndarray) -> np.ndarray:
         return wanted

@@ -17,6 +17,7 @@ from toolkit.errors import STOPPED, ClusterError, StoppedError, counted
 
 _EACH = 2  # pieces a worker has at a time: one computes, one reads or waits
 _POLL, _LOOK, _GRACE = 0.5, 5.0, 20.0
+_STILLBORN = 8
 
 
 def run_on_ray(
@@ -79,7 +80,9 @@ class _Run:
         self._sent: dict[int, tuple[Any, Any]] = {}
         self._nodes: list[dict[str, float]] = []
         self._looked, self._without = -_LOOK, 0.0
-        self._task, self._worker = ray.remote(call), ray.remote(Worker)
+        self._stillborn = 0
+        # a process a piece: what a piece sets up in its process, and its memory, ends with it
+        self._task, self._worker = ray.remote(max_calls=1)(call), ray.remote(Worker)
 
     def begin(self) -> bool:
         """Begin pieces while there is room, taking no more from the source; False at the end."""
@@ -111,9 +114,7 @@ class _Run:
             return
         for ref in self._ray.wait(both, num_returns=1, timeout=_POLL)[0]:
             if ref in coming:
-                coming[ref].there = True
-                if self._fetched(ref)[0] is None:
-                    self._actors.remove(coming[ref])
+                self._arrived(coming[ref])
                 continue
             tried, actor = self._under_way.pop(ref)
             outcome, how = self._fetched(ref)
@@ -124,6 +125,20 @@ class _Run:
                 if actor in self._actors:
                     self._actors.remove(actor)
             yield tried, outcome
+
+    def _arrived(self, actor: _Actor) -> None:
+        """Take up a worker that has a machine, or count one that never had."""
+        outcome, how = self._fetched(actor.ready)
+        if outcome is not None and outcome[0]:
+            actor.there, self._stillborn = True, 0
+            return
+        self._actors.remove(actor)
+        self._stillborn += 1
+        if outcome is not None or self._stillborn > _STILLBORN:
+            raise ClusterError(
+                f"no worker can be started ({outcome[1] if outcome else how}): install toolkit[ray] "
+                "on every machine of the cluster, and look at Ray's logs"
+            )
 
     def give_up(self) -> None:
         """End whatever is under way."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.distribute.machines import worker_size
+from toolkit.distribute.machines import connected, worker_size
 from toolkit.distribute.piece import Lost, Piece
 from toolkit.distribute.pieces import run_pieces
 from toolkit.features.cache import EmbeddingCache, as_stored
@@ -91,6 +91,20 @@ def fill_with_workers(
         ClusterError: the cluster cannot be had, or a chunk was lost too often for another reason
             than one of its images.
     """
+    with connected(on):
+        return _fill(cache, images, missing, make, on, device, on_progress, size)
+
+
+def _fill(
+    cache: EmbeddingCache,
+    images: Images,
+    missing: np.ndarray,
+    make: Callable[[], Engine],
+    on: str,
+    device: str,
+    on_progress: Callable[[int], None] | None,
+    size: int,
+) -> str:
     cpus, gpus = worker_size(device, on)
     starts = range(0, len(missing), size)
     writer, setup = Writer(cache, starts, on_progress), _Setup(make)

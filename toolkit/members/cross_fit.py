@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from toolkit.distribute.machines import fold_cores
+from toolkit.distribute.machines import connected, fold_cores
 from toolkit.distribute.piece import Piece
 from toolkit.distribute.pieces import run_pieces
 from toolkit.distribute.place import HERE
@@ -109,7 +109,7 @@ def cross_fit(
         tasks = {} if aux is None else {"aux": {key: values[rows] for key, values in aux.items()}}
         return {key: values[rows] for key, values in weights.items()} | tasks
 
-    with warnings.catch_warnings():
+    with connected(on), warnings.catch_warnings():
         warnings.simplefilter("ignore", OneClassWarning)  # one for all folds, below
         if isinstance(head, FitsFolds) and on == HERE:
             models = head.fit_folds(

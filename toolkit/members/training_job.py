@@ -96,7 +96,7 @@ class TrainingJob:
             basis.progress.say(
                 "warning: labels are paired by position, as published; this is a known fault"
             )
-        place = {row: at for at, row in enumerate(at.tolist())}
+        place = {row: number for number, row in enumerate(at.tolist())}
         train, validation, test = (
             np.array([place[row] for row in wanted.tolist() if row in place], np.int64)
             for wanted in (basis.split.train, basis.split.validation, basis.split.test)
