@@ -55,8 +55,8 @@ def machines() -> Iterator[Machines]:
         pytest.skip("takes more than a minute: just faults, or TOOLKIT_FAULTS_LONG=1")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # a busy machine takes its time
-    os.environ["RAY_raylet_start_wait_time_s"] = "240"
-    os.environ["RAY_agent_register_timeout_ms"] = "240000"
+    patience = {"raylet_start_wait_time_s": 240, "agent_register_timeout_ms": 240_000}
+    os.environ |= {f"RAY_{name}": str(value) for name, value in patience.items()}
     made = Machines()
     yield made
     made.cluster.shutdown()

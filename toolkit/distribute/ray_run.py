@@ -136,8 +136,8 @@ class _Run:
         self._stillborn += 1
         if outcome is not None or self._stillborn > _STILLBORN:
             raise ClusterError(
-                f"no worker can be started ({outcome[1] if outcome else how}): install toolkit[ray] "
-                "on every machine of the cluster, and look at Ray's logs"
+                f"no worker can be started ({outcome[1] if outcome else how}): install "
+                "toolkit[ray] on every machine of the cluster, and look at Ray's logs"
             )
 
     def give_up(self) -> None:
