@@ -71,7 +71,7 @@ def simulate(folder: Path, count: int) -> dict[str, Any]:
                 some = entries[mine - start]
                 some["entry_crc"] = entry_crcs(some, at=mine)
                 entries[mine - start] = some
-                file.write(entries)
+                file.write(entries.tobytes())
         with (folder / ROWS).open("wb") as file:
             file.truncate(count * key.row_bytes)
         started = time.perf_counter()
