@@ -32,6 +32,7 @@ test-versions python="3.12" resolution="highest" *args:
 # kill, fill, cut, flip: the long version of tests/faults, and its table in docs/reliability.md
 faults *args:
     TOOLKIT_FAULTS_LONG=1 TOOLKIT_FAULTS_PAGE=docs/reliability.md uv run --no-sync pytest -n 2 tests/faults {{args}}
+    TOOLKIT_FAULTS_LONG=1 uv run --no-sync pytest -n 0 -rs tests/distribute
 
 # lint, types, tests
 check:

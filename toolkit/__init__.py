@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from toolkit.auditing.audit import audit as audit
     from toolkit.auditing.suggest import Suggestions as Suggestions
     from toolkit.auditing.suggest import suggest as suggest
+    from toolkit.data.cluster import Cluster as Cluster
+    from toolkit.data.cluster import describe_cluster as describe_cluster
     from toolkit.data.collection import describe_data as describe_data
     from toolkit.data.collection import fetch_data as fetch_data
     from toolkit.data.collection import import_data as import_data
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Ablation": "members.multitask",
     "Audit": "auditing.audit",
+    "Cluster": "data.cluster",
     "Comparison": "reports.compare",
     "Dataset": "data.dataset",
     "Embeddings": "features.embed",
@@ -84,6 +87,7 @@ _PLACES = {
     "audit": "auditing.audit",
     "compare": "reports.compare",
     "cross_fit": "members.cross_fit",
+    "describe_cluster": "data.cluster",
     "describe_data": "data.collection",
     "embed": "features.embed",
     "ensemble": "ensembles.ensemble",

@@ -43,6 +43,10 @@ class FetchError(ToolkitError):
     """A download could not be completed or did not verify."""
 
 
+class ClusterError(ToolkitError):
+    """A cluster cannot be had, cannot run the work, or lost it more often than it is tried."""
+
+
 STOPPED = "stopped; what was done is kept, and the same call goes on from there"
 
 

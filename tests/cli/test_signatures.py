@@ -29,6 +29,7 @@ VERBS = {
     "cache verify": "verify_cache",
     "cache prune": "prune_cache",
     "members": "list_members",
+    "cluster": "describe_cluster",
 }
 
 

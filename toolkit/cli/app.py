@@ -14,6 +14,7 @@ import typer
 from toolkit.cli import (
     audit,
     cache,
+    cluster,
     compare,
     data,
     data_export,
@@ -60,6 +61,7 @@ for module in (
     predict,
     export,
     reproduce,
+    cluster,
 ):
     module.add_to(app)
 

@@ -34,7 +34,13 @@ DEVICE: Group = {"device": option(str, "auto", help="auto, cpu, cuda (cuda:1 of 
 MACHINE: Group = DEVICE | {
     "precision": option(str, "auto", help="auto, bf16 or fp32; auto is bf16 where it is native.")
 }
-ON: Group = {"on": option(str, "here", help="Where the work runs: here.")}
+ON: Group = {
+    "on": option(
+        str,
+        "here",
+        help="Where the work runs: here, ray, or ray://HOST:PORT for a cluster that is up.",
+    )
+}
 ENGINE: Group = {"engine": option(str, "auto", help="auto, openvino or torch.")}
 SPLIT: Group = {
     "split": option(

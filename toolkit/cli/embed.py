@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.command import CROP, DATA, ENGINE, MACHINE, SEED, VIEWS, WEIGHTS, command
+from toolkit.cli.command import CROP, DATA, ENGINE, MACHINE, ON, SEED, VIEWS, WEIGHTS, command
 from toolkit.cli.run import Run
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this module."""
-    command(app, WEIGHTS, VIEWS, CROP, ENGINE, MACHINE, SEED, DATA)(embed)
+    command(app, WEIGHTS, VIEWS, CROP, ENGINE, MACHINE, SEED, ON, DATA)(embed)
 
 
 def embed(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.command import CROP, MAKES, SET, SPLIT, UNKNOWN, WEIGHTS, command
+from toolkit.cli.command import CROP, MAKES, ON, SET, SPLIT, UNKNOWN, WEIGHTS, command
 from toolkit.cli.member_table import show_member
 from toolkit.cli.run import Run
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this module."""
-    command(app, UNKNOWN, SET, WEIGHTS, CROP, SPLIT, MAKES, crop="full")(finetune)
+    command(app, UNKNOWN, SET, WEIGHTS, CROP, SPLIT, MAKES, ON, crop="full")(finetune)
 
 
 def finetune(

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from toolkit.cli.command import FROZEN, UNKNOWN, command
+from toolkit.cli.command import FROZEN, ON, UNKNOWN, command
 from toolkit.cli.member_table import show_member
 from toolkit.cli.run import Run
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this module."""
-    command(app, UNKNOWN, FROZEN)(ovr)
+    command(app, UNKNOWN, FROZEN, ON)(ovr)
 
 
 def ovr(

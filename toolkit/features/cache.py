@@ -42,22 +42,39 @@ class EmbeddingCache(RowStore):
             ArtifactError: a row is not finite or too large for the store, or the disk refuses;
                 nothing of the chunk is kept.
         """
-        if not np.isfinite(rows).all():
-            raise ArtifactError(
-                f"{self.key.backbone.name} gave features that are not finite numbers: embed with "
-                "precision fp32"
-            )
-        with np.errstate(over="ignore"):
-            stored = rows.astype(self.dtype)
-        if not np.isfinite(stored).all():
-            raise ArtifactError(
-                f"{self.key.backbone.name} gave a feature of size {np.abs(rows).max():.3g}, more "
-                f"than {self.key.dtype} holds: embed with dtype fp32"
-            )
-        super().append(digests, stored)
+        super().append(digests, as_stored(self.key, rows))
 
     def read(self, rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Return rows by number as ``float32 (b, dim)``, each checked against its checksum."""
         return super().read(
             rows, np.empty((len(rows), self.dim), np.float32) if out is None else out
         )
+
+    def append_stored(self, digests: Sequence[bytes], stored: np.ndarray) -> None:
+        """Append rows that :func:`as_stored` gave, perhaps on another machine."""
+        super().append(digests, stored)
+
+
+def as_stored(key: CacheKey, rows: np.ndarray) -> np.ndarray:
+    """Return embeddings in the type of their store.
+
+    Args:
+        key: of the store.
+        rows: ``float32 (b, dim)``.
+
+    Raises:
+        ArtifactError: a row is not finite or too large for the store.
+    """
+    if not np.isfinite(rows).all():
+        raise ArtifactError(
+            f"{key.backbone.name} gave features that are not finite numbers: embed with "
+            "precision fp32"
+        )
+    with np.errstate(over="ignore"):
+        stored = rows.astype(DTYPES[key.dtype])
+    if not np.isfinite(stored).all():
+        raise ArtifactError(
+            f"{key.backbone.name} gave a feature of size {np.abs(rows).max():.3g}, more "
+            f"than {key.dtype} holds: embed with dtype fp32"
+        )
+    return stored

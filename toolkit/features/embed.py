@@ -13,6 +13,8 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.open import open_dataset
+from toolkit.distribute.machines import connected, device_at
+from toolkit.distribute.place import check_place
 from toolkit.errors import check_whole
 from toolkit.features.backbones import own_weights
 from toolkit.features.fill import Filled
@@ -114,6 +116,7 @@ def embed(
     verify: bool = False,
     sample: int = 64,
     seed: int = 0,
+    on: str = "here",
     artifacts: str | os.PathLike[str] | None = None,
     progress: Any = None,
 ) -> Embeddings:
@@ -137,6 +140,8 @@ def embed(
         verify: embed a sample of the images again and compare it with what is cached.
         sample: how many images to verify, at most.
         seed: of random weights, and of the sample.
+        on: where the work runs: ``here``, ``ray``, or ``ray://host:port`` for a cluster that is up;
+            ``verify`` works here.
         artifacts: where everything is kept.
         progress: where progress is shown; see :func:`~toolkit.runtime.progress.choose_progress`.
 
@@ -145,7 +150,9 @@ def embed(
         WeightsError: the weights cannot be had or do not fit.
         DataError: an image changed since it was imported.
         ArtifactError: the store is damaged.
+        ClusterError: the cluster cannot be had, or lost work too often.
     """
+    check_place(on)
     sample = check_whole("sample", sample, 1)
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     spec = FeatureSpec.parse(
@@ -161,14 +168,17 @@ def embed(
         dtype=dtype,
         engine=engine,
         seed=seed,
+        on=on,
     )
     dataset = open_dataset(data, folder, progress)
-    ((key, load),) = spec.keys(folder)
-    how: dict[str, Any] = {"engine": engine, "device": choose_device(device)}
-    filled = fill(dataset, key, load, folder, progress=progress, **how)
+    with connected(on):
+        ((key, load),) = spec.keys(folder)
+        how: dict[str, Any] = {"engine": engine, "device": device_at(device, on)}
+        filled = fill(dataset, key, load, folder, on=on, progress=progress, **how)
     verified = None
     if verify:
         images = Images(dataset.ids, dataset.files, dataset.digests, dataset.root)
+        how |= {"device": choose_device(device)}
         verified = verify_store(images, key, load, folder, sample=sample, seed=seed, **how)
     return Embeddings(dataset, key, folder, filled, verified)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.distribute.place import HERE
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.engines.base import Engine
 from toolkit.features.engines.choose import make_engine
@@ -76,6 +77,7 @@ def fill_store(
     on_progress: Count | None = None,
     make: Callable[..., Engine] = make_engine,
     chunk: int = CHUNK,
+    on: str = HERE,
 ) -> Filled:
     """Embed all images that the store of ``key`` lacks.
 
@@ -90,11 +92,14 @@ def fill_store(
         on_progress: called, from another thread, with the number of images done since the last
             call.
         make: builds the engine.
-        chunk: rows written and synced at a time; a kill loses less than that.
+        chunk: rows written and synced at a time; a kill loses less than that, or what the workers
+            of a cluster have under way.
+        on: where rows are computed; see :func:`~toolkit.distribute.pieces.run_pieces`.
 
     Raises:
         DataError: an image is gone, or its content is not what its digest says.
         ArtifactError: the store is damaged or cannot be written.
+        ClusterError: the cluster cannot be had, or lost a chunk too often.
     """
     started = time.perf_counter()
     cache = EmbeddingCache(store_folder(artifacts, key), key)
@@ -104,9 +109,18 @@ def fill_store(
         if len(missing):
             if on_start is not None:
                 on_start(len(missing))
-            runner = engine_for(key, load, artifacts, engine, device, make)
-            name = runner.name
-            _fill(cache, images, missing, runner, on_progress, chunk)
+            if on == HERE:
+                runner = engine_for(key, load, artifacts, engine, device, make)
+                name = runner.name
+                _fill(cache, images, missing, runner, on_progress, chunk)
+            else:
+                from toolkit.features.fill_pieces import fill_with_workers
+
+                place = artifacts.absolute()  # workers have another working directory
+                build = partial(engine_for, key, load, place, engine, device, make)
+                name = fill_with_workers(
+                    cache, images, missing, build, on, device, on_progress, chunk
+                )
     computed = len(cache) - before
     skipped = _skipped(images, cache)
     seconds = time.perf_counter() - started

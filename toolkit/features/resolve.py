@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,20 +43,34 @@ def resolve(request: BackboneSpec, artifacts: Path) -> tuple[Backbone, Callable[
     known = next(filter(None, map(_noted, notes)), None)
     if known is None:
         loaded = _load_and_note(request, notes)
-        return loaded[0], lambda: loaded
-    noted = known
+        return loaded[0], _Load(request, tuple(notes), loaded[0], loaded)
+    return known, _Load(request, tuple(notes), known)
 
-    def load() -> Loaded:
-        found = _load_and_note(request, notes)
+
+@dataclass(frozen=True)
+class _Load:
+    """Loads the network of a backbone that was named before; on another machine too."""
+
+    request: BackboneSpec
+    notes: tuple[Path, ...]
+    noted: Backbone
+    loaded: Loaded | None = None
+
+    def __call__(self) -> Loaded:
+        if self.loaded is not None:
+            return self.loaded
+        found = _load_and_note(self.request, self.notes)
         # the file's name is not part of what the weights are
-        if replace(found[0], weights=noted.weights) != noted:
+        if replace(found[0], weights=self.noted.weights) != self.noted:
             raise WeightsError(
-                f"the weights of {request.name} are not those that were found there before: run "
-                "the command again to use the new ones"
+                f"the weights of {self.request.name} are not those that were found there before: "
+                "run the command again to use the new ones"
             )
         return found
 
-    return noted, load
+    def __getstate__(self) -> dict[str, Any]:
+        # the network itself stays where it is
+        return self.__dict__ | {"loaded": None}
 
 
 def _noted(note: Path) -> Backbone | None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.data.dataset import Dataset
+from toolkit.distribute.machines import device_at
+from toolkit.distribute.place import HERE
 from toolkit.errors import UsageError, check_choice, check_whole
 from toolkit.features.backbones import VIEWS, BackboneSpec, own_weights
 from toolkit.features.engines.choose import ENGINES
@@ -17,7 +19,7 @@ from toolkit.features.matrix import FeatureMatrix, gather
 from toolkit.features.resolve import Loaded, resolve
 from toolkit.images.preprocess import CROPS
 from toolkit.images.sources import Images
-from toolkit.runtime.device import choose_device, choose_precision
+from toolkit.runtime.device import choose_precision
 from toolkit.runtime.progress import Progress
 from toolkit.storage.files import folder_name
 from toolkit.storage.names import names_of
@@ -43,6 +45,7 @@ class FeatureSpec:
         invert: invert colours, as the published code does.
         size: side of the input in pixels; None for the backbone's own.
         layer: ``last``, ``last4``, or names of layers joined by ``+``.
+        on: where rows are computed.
     """
 
     backbones: tuple[str, ...]
@@ -58,6 +61,7 @@ class FeatureSpec:
     invert: bool = False
     size: int | None = None
     layer: str = "last"
+    on: str = HERE
 
     @classmethod
     def parse(
@@ -136,7 +140,7 @@ class FeatureSpec:
             UsageError: an option is not among its choices, or a backbone is unknown.
             WeightsError: weights cannot be had or do not fit.
         """
-        precision = choose_precision(self.precision, choose_device(self.device), self.engine)
+        precision = choose_precision(self.precision, device_at(self.device, self.on), self.engine)
         found = []
         for backbone in self.backbones:
             for crop in self.crops:
@@ -165,6 +169,7 @@ def fill(
     *,
     engine: str = "auto",
     device: str = "auto",
+    on: str = HERE,
     progress: Progress,
 ) -> Filled:
     """Embed what a store lacks of a data set.
@@ -181,9 +186,10 @@ def fill(
             load,
             artifacts,
             engine=engine,
-            device=choose_device(device),
+            device=device_at(device, on),
             on_start=task.start,
             on_progress=task.advance,
+            on=on,
         )
 
 
@@ -200,9 +206,9 @@ def features_of(
         WeightsError: likewise.
     """
     made = spec.keys(artifacts)
-    how: dict[str, Any] = {"engine": spec.engine, "device": spec.device, "progress": progress}
+    how: dict[str, Any] = {"engine": spec.engine, "device": spec.device, "on": spec.on}
     skipped: dict[str, dict[str, str]] = {}
     for key, load in made:
-        filled = fill(dataset, key, load, artifacts, **how)
+        filled = fill(dataset, key, load, artifacts, progress=progress, **how)
         skipped |= {each["image"]: each for each in filled.skipped}
     return gather(dataset.digests, [key for key, _ in made], artifacts), list(skipped.values())

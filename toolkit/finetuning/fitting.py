@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ from toolkit.heads.partial_labels import (
 )
 from toolkit.statistics.links import sigmoid
 from toolkit.statistics.origins import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
+
+Ended = dict[str, Any]
+Elsewhere = Callable[[list[str]], Iterator[tuple[str, Ended]]]
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ def fit(
     precision: str = "fp32",
     device: str = "cpu",
     callbacks: Callbacks | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Fitted:
     """Train and score.
 
@@ -116,6 +121,8 @@ def fit(
         precision: ``bf16`` or ``fp32``.
         device: ``cpu``, ``cuda`` or ``mps``.
         callbacks: see :class:`Callbacks`.
+        elsewhere: trains the runs of these names in other processes, by :func:`train_run`, and
+            gives each with its end.
 
     Raises:
         DataError: there is nothing to learn from.
@@ -126,25 +133,63 @@ def fit(
     scores = np.zeros(Y.shape, np.float32)
     states, histories = {}, {}
     runs = _runs(rows)
+    ends: dict[str, Ended] = {}
     for run in runs:
-        file = (
-            None if callbacks.folder is None else callbacks.folder / run.name / f"end{CHECKPOINT}"
-        )
+        file = _end_file(callbacks, run.name)
         if file is not None and file.is_file():
-            ended = load_checkpoint(file)
-        else:
-            ended = _train_and_score(
-                run, network(), source, Y, settings, callbacks,
-                unknown=unknown, auxiliary=auxiliary, seed=seed, precision=precision, device=device,
-            )  # fmt: skip
-            if file is not None and len(runs) > 1:
-                save_checkpoint(ended, file)
+            ends[run.name] = load_checkpoint(file)
+    left = [run.name for run in runs if run.name not in ends]
+    how: dict[str, Any] = {
+        "unknown": unknown, "auxiliary": auxiliary, "seed": seed, "precision": precision,
+        "device": device,
+    }  # fmt: skip
+    made = (
+        (
+            (name, train_run(name, network, source, Y, rows, settings, callbacks, **how))
+            for name in left
+        )
+        if elsewhere is None
+        else elsewhere(left)
+    )
+    for name, ended in made:
+        file = _end_file(callbacks, name)
+        if file is not None and len(runs) > 1:
+            save_checkpoint(ended, file)
+        ends[name] = ended
+    for run in runs:
+        ended = ends[run.name]
         for (at, share), logits in zip(run.scored, ended["logits"], strict=True):
             scores[at] += share * sigmoid(logits.numpy()).astype(np.float32)
         states[run.name] = {name: value.numpy() for name, value in ended["state"].items()}
         histories[run.name] = ended["history"]
     at, origin, fold = _scored_rows(rows, len(Y), settings)
     return Fitted(states, at, scores[at].clip(0, 1), origin, fold, histories)
+
+
+def train_run(
+    name: str,
+    network: Callable[[], nn.Module],
+    source: Source,
+    Y: np.ndarray,
+    rows: SplitRows,
+    settings: Settings,
+    callbacks: Callbacks,
+    **how: Any,
+) -> Ended:
+    """Train one of the runs of :func:`fit`, whose arguments these are.
+
+    Args:
+        name: ``model`` or, with folds, ``fold-0`` and so on.
+
+    Returns:
+        Its weights (``state``), the logits of what it scores, and its ``history``.
+    """
+    (run,) = (each for each in _runs(rows) if each.name == name)
+    return _train_and_score(run, network(), source, Y, settings, callbacks, **how)
+
+
+def _end_file(callbacks: Callbacks, name: str) -> Path | None:
+    return None if callbacks.folder is None else callbacks.folder / name / f"end{CHECKPOINT}"
 
 
 def _runs(rows: SplitRows) -> list[_Run]:
@@ -174,7 +219,7 @@ def _train_and_score(
     unknown: str,
     precision: str,
     **more: Any,
-) -> dict[str, Any]:
+) -> Ended:
     """Return the end of one run: its weights, the logits of what it scores, and its history."""
     if not len(run.train):
         raise DataError("there are no training images: check the split")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from toolkit.distribute.machines import connected, fold_cores
+from toolkit.distribute.piece import Piece
+from toolkit.distribute.pieces import run_pieces
+from toolkit.distribute.place import HERE
 from toolkit.errors import ArtifactError, DataError, UsageError
 from toolkit.heads.head import (
     FitsFolds,
@@ -65,6 +69,7 @@ def cross_fit(
     unknown: str = "ignore",
     checkpoints: Checkpoints | None = None,
     on_progress: Progress | None = None,
+    on: str = HERE,
 ) -> CrossFit:
     """Fit a head without each fold in turn and score every row honestly.
 
@@ -83,9 +88,12 @@ def cross_fit(
             same rows; see :mod:`~toolkit.heads.partial_labels`.
         checkpoints: where finished folds are kept, for heads that are fitted fold by fold.
         on_progress: called with 1 after each fold (or each step of a head that fits all at once).
+        on: where folds are fitted; see :func:`~toolkit.distribute.pieces.run_pieces`. A head that
+            fits all folds at once is one piece. Rows are scored here.
 
     Raises:
         DataError: shapes differ, a fold has no rows, or no label is known not to apply.
+        ClusterError: the cluster cannot be had, or lost a fold too often.
         UsageError: ``head`` is no head, ``aux`` is given to a head without auxiliary tasks, or
             ``unknown`` is none of these.
     """
@@ -126,17 +134,28 @@ def cross_fit(
         tasks = {} if aux is None else {"aux": {key: values[rows] for key, values in aux.items()}}
         return found | tasks
 
-    with warnings.catch_warnings():
+    with connected(on), warnings.catch_warnings():
         warnings.simplefilter("ignore", OneClassWarning)  # one for all folds, below
         if partly and unknown == "selective":
             first = temporary_head(getattr(head, "device", "cpu"))
             temporary += first.fit_folds(X[inside], given[inside], fold[inside])
-        if isinstance(head, FitsFolds) and not temporary:
+        together = isinstance(head, FitsFolds) and not temporary
+        if isinstance(head, FitsFolds) and together and on == HERE:
             models = head.fit_folds(
                 X[inside], Y[inside], fold[inside], **learned(inside), on_progress=on_progress
             )
+        elif isinstance(head, FitsFolds) and together:
+            piece = Piece(
+                f"all folds of {type(head).__name__}",
+                _fit_folds,
+                {"head": head, "rows": inside, "fold": fold[inside], "more": learned(inside)},
+                {"X": X, "Y": Y},
+                cpus=_cores(on),
+                gpus=_cards(head),
+            )
+            ((_, models),) = run_pieces([piece], on)
         else:
-            models = _fold_by_fold(head, X, Y, fold, learned, checkpoints, on_progress)
+            models = _fold_by_fold(head, X, Y, fold, learned, checkpoints, on_progress, on)
     warn_one_class(models, labels)
     scores = np.zeros(Y.shape, np.float32)
     for f, model in enumerate(models):
@@ -156,21 +175,63 @@ def _fold_by_fold(
     learned: Callable[[np.ndarray, int], dict[str, Any]],
     checkpoints: Checkpoints | None,
     on_progress: Progress | None,
+    on: str,
 ) -> list[OneVsRestHead]:
-    models = []
+    models: dict[int, OneVsRestHead] = {}
+    folds = range(int(fold.max()) + 1)
+    names = [f"fold {f} of {type(head).__name__}" for f in folds]
     if checkpoints is not None:
         checkpoints.open()
-    for f in range(int(fold.max()) + 1):
-        model = checkpoints.load(f, head) if checkpoints is not None else None
-        if model is None:
+        there = ((f, checkpoints.load(f, head)) for f in folds)
+        models = {f: model for f, model in there if model is not None}
+    if on_progress is not None and models:
+        on_progress(len(models))
+    cpus = _cores(on) if len(models) < len(folds) else 1
+
+    def pieces() -> Iterator[Piece]:
+        for f in [f for f in folds if f not in models]:
             rows = np.flatnonzero((fold >= 0) & (fold != f))
-            model = clone(head).fit(X[rows], Y[rows], **learned(rows, f))
-            if checkpoints is not None:
-                checkpoints.save(f, model)
-        models.append(model)
+            inputs = {"head": head, "rows": rows, "more": learned(rows, f)}
+            yield Piece(names[f], _fit, inputs, {"X": X, "Y": Y}, cpus=cpus, gpus=_cards(head))
+
+    for piece, model in run_pieces(pieces(), on):
+        f = names.index(piece.name)
+        models[f] = model
+        if checkpoints is not None:
+            checkpoints.save(f, model)
         if on_progress is not None:
             on_progress(1)
-    return models
+    return [models[f] for f in folds]
+
+
+def _fit(
+    head: OneVsRestHead, rows: np.ndarray, more: dict[str, Any], X: np.ndarray, Y: np.ndarray
+) -> OneVsRestHead:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OneClassWarning)  # whoever asked warns once for all folds
+        model: OneVsRestHead = clone(head).fit(X[rows], Y[rows], **more)
+    return model
+
+
+def _fit_folds(
+    head: FitsFolds,
+    rows: np.ndarray,
+    fold: np.ndarray,
+    more: dict[str, Any],
+    X: np.ndarray,
+    Y: np.ndarray,
+) -> list[OneVsRestHead]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OneClassWarning)
+        return head.fit_folds(X[rows], Y[rows], fold, **more)
+
+
+def _cores(on: str) -> int:
+    return 1 if on == HERE else fold_cores(on)
+
+
+def _cards(head: object) -> int:
+    return int(getattr(head, "device", "cpu") == "cuda")
 
 
 def mean_scores(models: list[OneVsRestHead], X: np.ndarray) -> np.ndarray:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.data.dataset import Dataset
-from toolkit.data.importer import published_order
+from toolkit.distribute.machines import connected, device_at
+from toolkit.distribute.place import HERE, check_place
 from toolkit.errors import UsageError, check_choice, check_whole
 from toolkit.features.backbones import DEFAULT
 from toolkit.features.spec import FeatureSpec
@@ -32,12 +33,12 @@ from toolkit.members.basis import Basis
 from toolkit.members.frozen import Settings as SettingsLike
 from toolkit.members.member import Member
 from toolkit.members.reuse import default_name, reuse_or_make
-from toolkit.members.task_material import task_material, teachers_of
-from toolkit.members.training_images import Skipped, TrainingImages, training_images
+from toolkit.members.training_images import TrainingImages
+from toolkit.members.training_job import TrainingInputs, TrainingJob
 from toolkit.paper.results import result
 from toolkit.runtime.arguments import checked
 from toolkit.runtime.denormals import flushed_denormals
-from toolkit.runtime.device import choose_device, choose_precision
+from toolkit.runtime.device import choose_precision
 from toolkit.runtime.heap import keep_freed_memory
 from toolkit.runtime.options import parse_options
 from toolkit.runtime.progress import Progress, Task, choose_progress
@@ -80,6 +81,7 @@ def finetune(
     device: str = "auto",
     precision: str = "auto",
     seed: int = 0,
+    on: str = "here",
     artifacts: str | os.PathLike[str] | None = None,
     progress: Any = None,
 ) -> Member:
@@ -113,6 +115,8 @@ def finetune(
         crop: ``center`` or ``full``.
         resume: go on from the last checkpoint.
         tensorboard: True to insist, False for never, None for where it is installed.
+        on: where networks are trained: ``here``, ``ray``, or ``ray://host:port``; one a fold, on
+            machines that share the artifacts folder.
 
     The others are those of :func:`~toolkit.members.frozen.ovr`.
 
@@ -121,7 +125,9 @@ def finetune(
             that name was made from other inputs, or training diverged.
         DataError: images changed since they were imported, or there are none to learn from.
         StoppedError: it was asked to stop.
+        ClusterError: the cluster cannot be had, or lost a run too often.
     """
+    check_place(on)
     progress = choose_progress(progress)
     given = {
         "pretrain": pretrain,
@@ -152,19 +158,18 @@ def finetune(
         made = _name(protocol, row, asked, own, how, tasks)
         made += "" if unknown == "ignore" else f"-{unknown}"
         name = default_name(basis.artifacts, made, basis.dataset.name)
-    chosen = choose_device(device)
-    spec = FeatureSpec.parse(
-        [asked],
-        weights=weights,
-        crop=[crop],
-        device=chosen,
-        precision=choose_precision(precision, chosen),
-        seed=seed,
-    )
-    images = training_images(basis.dataset, how, spec, size, basis.artifacts, progress)
-    work = _Work(
-        *(basis, how, spec, images, tasks, weighting, aux_weight),
-        {
+    with connected(on):
+        chosen = device_at(device, on)
+        spec = FeatureSpec.parse(
+            [asked],
+            weights=weights,
+            crop=[crop],
+            device=chosen,
+            precision=choose_precision(precision, chosen),
+            seed=seed,
+            on=on,
+        )
+        recipe = {
             "command": "finetune",
             "protocol": protocol,
             "row": row,
@@ -178,9 +183,10 @@ def finetune(
             "seed": spec.seed,
             "settings": how.facts(),
             **({} if unknown == "ignore" else {"unknown": unknown}),
-        },
-    )
-    return work.member(name, overwrite=overwrite, resume=resume, tensorboard=tensorboard)
+        }
+        job = TrainingJob(basis, how, spec, size, tasks, weighting, aux_weight, unknown)
+        work = _Work(job, job.images(), recipe)
+        return work.member(name, overwrite=overwrite, resume=resume, tensorboard=tensorboard)
 
 
 def _settings(
@@ -234,13 +240,8 @@ def _name(
 class _Work:
     """A training run that has been looked at and not yet begun."""
 
-    basis: Basis
-    how: Settings
-    spec: FeatureSpec
+    job: TrainingJob
     images: TrainingImages
-    tasks: tuple[str, ...]
-    weighting: str
-    aux_weight: float
     recipe: dict[str, Any]
 
     def member(
@@ -249,16 +250,16 @@ class _Work:
         """Train, score and save, or return what is up to date."""
         from toolkit.finetuning.run_folder import CHECKPOINT, end_folder, prepare_folder
 
-        recipe = dict(self.recipe)
-        if self.tasks:
+        job, recipe = self.job, dict(self.recipe)
+        if job.tasks:
             recipe |= {
-                "aux": list(self.tasks),
-                "weighting": self.weighting,
-                "aux_weight": self.aux_weight,
+                "aux": list(job.tasks),
+                "weighting": job.weighting,
+                "aux_weight": job.aux_weight,
             }
-        teachers = teachers_of(self.tasks, self.spec.weights, self.spec.device, self.spec.precision)
-        facts = recipe | {"settings": repr(sorted(self.how.facts().items()))}
-        basis = self.basis
+        teachers = job.teachers()
+        facts = recipe | {"settings": repr(sorted(job.how.facts().items()))}
+        basis = job.basis
         if teachers:
             keys = [key for spec in teachers.values() for key, _ in spec.keys(basis.artifacts)]
             facts |= {"teachers": [key.hex for key in keys]}
@@ -279,12 +280,12 @@ class _Work:
             keep_freed_memory()
             started = time.perf_counter()
             prepare_folder(folder, inputs, resume, discard=overwrite)
-            fitted, Y, rows, skipped = self._fit(name, folder, tensorboard)
-            at = rows[fitted.rows]
+            fitted, found = self._fit(name, folder, tensorboard)
+            at = found.images[fitted.rows]
             tested = np.isin(at, basis.split.test)
-            found = answers(recipe["row"]) if recipe["row"] is not None else []
+            rows = answers(recipe["row"]) if recipe["row"] is not None else []
             measured = measure(
-                found, self.how, Y[at[tested]], fitted.scores[tested], basis.dataset.labels
+                rows, job.how, found.Y[at[tested]], fitted.scores[tested], basis.dataset.labels
             )
             return basis.save(
                 name,
@@ -296,68 +297,53 @@ class _Work:
                 facts=facts,
                 started=started,
                 made={
-                    "seed": self.spec.seed,
-                    "device": self.spec.device,
+                    "seed": job.spec.seed,
+                    "device": job.spec.device,
                     "history": fitted.histories,
                 },
                 kind="finetuned",
-                source=f"{self.images.backbone}, {self.how.pretrain}, {recipe['protocol']}, "
-                f"{self.how.epochs} epochs",
+                source=f"{self.images.backbone}, {job.how.pretrain}, {recipe['protocol']}, "
+                f"{job.how.epochs} epochs",
                 inputs=inputs,
                 states=fitted.states,
                 notes={
                     "protocol": recipe["protocol"],
                     "measured": measured,
-                    "settings": self.how.facts(),
+                    "settings": job.how.facts(),
                     "trunk": self.images.facts,
-                    "skipped": skipped,
+                    "skipped": found.skipped,
                 },
                 development={"measured": measured},
             )
 
     def _fit(
         self, name: str, folder: Path, tensorboard: bool | None
-    ) -> tuple[Fitted, np.ndarray, np.ndarray, Skipped]:
-        """Return models and scores, labels as the protocol pairs them, and rows and lacks."""
-        from toolkit.finetuning.fitting import SplitRows, fit
-        from toolkit.finetuning.tasks import Auxiliary
+    ) -> tuple[Fitted, TrainingInputs]:
+        """Return models and scores, and what they learned from."""
+        from toolkit.finetuning.fitting import fit
         from toolkit.finetuning.trainer import Callbacks
 
-        basis = self.basis
-        source, rows, skipped = self.images.source()
-        Y = basis.dataset.Y
-        if self.how.pairing == "published":
-            Y = Y[published_order(basis.dataset.files)]
-            basis.progress.say(
-                "warning: labels are paired by position, as published; this is a known fault"
-            )
-        place = {row: at for at, row in enumerate(rows.tolist())}
-        train, validation, test = (
-            np.array([place[row] for row in wanted.tolist() if row in place], np.int64)
-            for wanted in (basis.split.train, basis.split.validation, basis.split.test)
-        )
-        fold = None if basis.folds is None else basis.folds.fold[rows]
-        teachers = teachers_of(self.tasks, self.spec.weights, self.spec.device, self.spec.precision)
-        material = task_material(
-            basis.dataset, self.tasks, teachers, rows, basis.artifacts, basis.progress
-        )
-        run = _Runs(basis.progress, name)
-        with (
-            stop_signal(basis.progress.say) as stop,
-            basis.progress.task(f"training {name}") as task,
-        ):
+        job, progress = self.job, self.job.basis.progress
+        away = job.spec.on != HERE
+        mine, images = (job, self.images)
+        if away:
+            mine = job.gathered_here()
+            images = mine.images()
+        found = mine.inputs(images)
+        run = _Runs(progress, name)
+        with stop_signal(progress.say) as stop, progress.task(f"training {name}") as task:
             run.task = task
             fitted = fit(
-                self.images.network,
-                source,
-                Y[rows],
-                SplitRows(train, validation, test, fold),
-                self.how,
-                unknown=self.recipe.get("unknown", "ignore"),
-                auxiliary=Auxiliary(self.tasks, self.weighting, self.aux_weight, material),
-                seed=self.spec.seed,
-                precision=self.spec.precision,
-                device=self.spec.device,
+                images.network,
+                found.source,
+                found.Y[found.images],
+                found.rows,
+                job.how,
+                unknown=job.unknown,
+                auxiliary=found.auxiliary,
+                seed=job.spec.seed,
+                precision=job.spec.precision,
+                device=job.spec.device,
                 callbacks=Callbacks(
                     folder=folder,
                     tensorboard=tensorboard,
@@ -366,8 +352,9 @@ class _Work:
                     on_step=task.advance,
                     on_epoch=run.epoch,
                 ),
+                elsewhere=job.elsewhere(folder, tensorboard, stop) if away else None,
             )
-        return fitted, Y, rows, skipped
+        return fitted, found
 
 
 class _Runs:

@@ -12,6 +12,8 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Folds
+from toolkit.distribute.machines import connected
+from toolkit.distribute.place import check_place
 from toolkit.features.matrix import FeatureMatrix
 from toolkit.features.spec import FeatureSpec, features_of
 from toolkit.heads.head import OneVsRestHead
@@ -53,6 +55,7 @@ def ovr(
     device: str = "auto",
     precision: str = "auto",
     seed: int = 0,
+    on: str = "here",
     artifacts: str | os.PathLike[str] | None = None,
     progress: Any = None,
 ) -> Member:
@@ -86,6 +89,7 @@ def ovr(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: ``auto``, ``bf16`` or ``fp32``; auto is bf16 where it is native.
         seed: of all that is random.
+        on: where the work runs: ``here``, ``ray``, or ``ray://host:port`` for a cluster that is up.
         artifacts: where everything is kept.
         progress: where progress is shown; see :func:`~toolkit.runtime.progress.choose_progress`.
 
@@ -93,10 +97,12 @@ def ovr(
         UsageError: an option or a name is not among its choices, or a member of that name was made
             from other inputs.
         DataError: images changed since they were imported, or are too few.
+        ClusterError: the cluster cannot be had, or lost work too often.
     """
     check_unknown(unknown)
+    check_place(on)
     how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
-    how |= {"pooling": pooling, "size": size, "layer": layer}
+    how |= {"pooling": pooling, "size": size, "layer": layer, "on": on}
     spec = FeatureSpec.parse(features, views=views, crop=crop, **how)
     work = FrozenWork(Basis.open(data, split, folds, artifacts, progress), spec)
     options: dict[str, Any] = {"class_weight": None if class_weight == "none" else class_weight}
@@ -106,7 +112,8 @@ def ovr(
     if head != "lightgbm":
         options |= {"device": choose_device(device)}
     estimator = make_head(head, **(options | head_options(set)))
-    return work.member(head, estimator, name=name, overwrite=overwrite, unknown=unknown)
+    with connected(on):
+        return work.member(head, estimator, name=name, overwrite=overwrite, unknown=unknown)
 
 
 @dataclass(frozen=True)
@@ -207,6 +214,7 @@ class FrozenWork:
                     unknown=unknown,
                     checkpoints=checkpoints,
                     on_progress=task.advance,
+                    on=self.spec.on,
                 )
             return basis.save(
                 name,

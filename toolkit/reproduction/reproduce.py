@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,17 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.dataset_store import dataset_file, load_dataset, save_dataset
 from toolkit.data.open import open_dataset
 from toolkit.data.split_store import get_split
-from toolkit.distribute.pieces import Piece, run_pieces
+from toolkit.distribute.machines import connected, device_at, fold_cores
+from toolkit.distribute.piece import Piece
+from toolkit.distribute.pieces import run_pieces
+from toolkit.distribute.place import HERE, check_place
 from toolkit.errors import ArtifactError, StoppedError, ToolkitError
 from toolkit.members.member import list_members, load_member
 from toolkit.reports.comparison import Row
 from toolkit.reproduction.library import find_recipe
 from toolkit.reproduction.rows import Reproduced, future_rows, reproduced
 from toolkit.reproduction.smoke import IMAGES, one_thread, smoke_step
-from toolkit.reproduction.steps import VERBS, known_keys
+from toolkit.reproduction.steps import VERBS, known_keys, needed
 from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import Progress, choose_progress
 from toolkit.storage.artifacts import artifacts_folder
@@ -79,7 +82,9 @@ def reproduce(
         data: a data set, or the name of one.
         smoke: walk the whole path on 200 painted images (or ``data``) with a tiny network, in a
             folder of its own; the figures mean nothing.
-        on: where the steps run: ``here``.
+        on: where the steps run: ``here``, one after another; ``ray`` or ``ray://host:port``, each
+            as soon as those it needs are done, on machines that share the artifacts folder and see
+            the images.
         on_step: called with each step and what its verb returned.
         artifacts: where everything is kept.
         progress: where progress is shown.
@@ -87,7 +92,9 @@ def reproduce(
     Raises:
         UsageError: a recipe is not there, or names an unknown command or key.
         StoppedError: it was asked to stop; the same call goes on.
+        ClusterError: the cluster cannot be had, or lost a step too often.
     """
+    check_place(on)
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     named = names_of(recipes) if isinstance(recipes, str) else None
     each = [recipes] if isinstance(recipes, os.PathLike) else named or recipes
@@ -98,35 +105,93 @@ def reproduce(
         dataset, folder = _smoke_data(data, folder, progress)
     else:
         dataset = open_dataset(data, folder, progress)
-    shared = {"dataset": dataset, "artifacts": folder, "progress": progress}
-    pieces = [Piece(name, _run, {"step": step, **shared}) for name, step in steps]
-    outcomes: list[dict[str, Any]] = []
-    try:
-        with one_thread(smoke):
-            for piece, (code, result) in run_pieces(_announced(pieces, progress), on):
-                step = piece.inputs["step"]
-                outcomes.append({"recipe": piece.name, "step": step, "exit_code": code})
-                if on_step is not None and result is not None:
-                    on_step(step, result)
-    except StoppedError as stopped:
-        raise StoppedError(f"step {len(outcomes) + 1} of {len(steps)}: {stopped}") from stopped
-    if not any(outcome["step"]["command"] == "finetune" for outcome in outcomes):
-        return Reproduction(outcomes, [], [])
-    return Reproduction(outcomes, *_rows(dataset, folder, progress))
+    with connected(on):
+        pieces = _pieces(steps, dataset, folder, progress, on)
+        outcomes: dict[int, dict[str, Any]] = {}
+        try:
+            with one_thread(smoke):
+                for piece, (code, result, remarks) in run_pieces(_announced(pieces, progress), on):
+                    name, step = steps[_number(piece)]
+                    for remark in remarks:
+                        progress.say(remark)
+                    outcomes[_number(piece)] = {"recipe": name, "step": step, "exit_code": code}
+                    if on_step is not None and result is not None:
+                        on_step(step, result)
+        except StoppedError as stopped:
+            raise StoppedError(f"step {len(outcomes) + 1} of {len(steps)}: {stopped}") from stopped
+    done = [outcomes[number] for number in sorted(outcomes)]
+    if not any(outcome["step"]["command"] == "finetune" for outcome in done):
+        return Reproduction(done, [], [])
+    return Reproduction(done, *_rows(dataset, folder, progress))
+
+
+def _pieces(
+    steps: Sequence[tuple[str, dict[str, Any]]],
+    dataset: Dataset,
+    artifacts: Path,
+    progress: Progress,
+    on: str,
+) -> list[Piece]:
+    """Return a piece for each step, which knows the steps that it needs."""
+    names = [f"{number + 1} {name}" for number, (name, _) in enumerate(steps)]
+    needs = needed([step for _, step in steps])
+    where: dict[str, Any] = {"artifacts": artifacts, "progress": progress}
+    cpus = 1
+    if on != HERE:
+        where, cpus = {"artifacts": artifacts.absolute(), "progress": None}, fold_cores(on)
+    return [
+        Piece(
+            names[number],
+            _run,
+            {"step": step, **where},
+            {"dataset": dataset},
+            cpus=cpus,
+            gpus=int(on != HERE and device_at(step.get("device", "auto"), on) == "cuda"),
+            after=tuple(names[each] for each in needs[number]),
+        )
+        for number, (_, step) in enumerate(steps)
+    ]
+
+
+def _number(piece: Piece) -> int:
+    return int(piece.name.split()[0]) - 1
 
 
 def _announced(pieces: Iterable[Piece], progress: Progress) -> Iterable[Piece]:
     for piece in pieces:
         step = dict(piece.inputs["step"])
         options = " ".join(f"{key}={value}" for key, value in step.items() if key != "command")
-        progress.say(f"[{piece.name}] {step['command']} {options}")
+        recipe = piece.name.partition(" ")[2]
+        progress.say(f"[{recipe}] {step['command']} {options}")
         yield piece
 
 
+class _Remarks(Progress):
+    """Keeps what is said on another machine, for whoever asked for the step."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, remark: str) -> None:
+        """Keep a remark."""
+        self.said.append(remark)
+
+
 def _run(
+    step: dict[str, Any], dataset: Dataset, artifacts: Path, progress: Progress | None
+) -> tuple[int, Any, list[str]]:
+    """Call a step's verb; return an exit code as the command line would, the result and remarks.
+
+    Remarks are returned where no progress is shown.
+    """
+    kept = _Remarks()
+    code, result = _called(step, dataset, artifacts, progress or kept)
+    return code, result, kept.said
+
+
+def _called(
     step: dict[str, Any], dataset: Dataset, artifacts: Path, progress: Progress
 ) -> tuple[int, Any]:
-    """Call a step's verb; return an exit code as the command line would, and the result."""
     options = {key: value for key, value in step.items() if key != "command"}
     try:
         result = VERBS[step["command"]](

@@ -46,10 +46,13 @@ def roll_back(folder: Path) -> None:
         pass  # who holds the lock has the same duty; a read-only folder holds no rewrite
 
 
-def read_entries(folder: Path) -> np.ndarray:
-    """Return the whole entries of a store's index, good or not, ``ENTRY (n,)``."""
-    file = folder / INDEX
-    data = file.read_bytes() if file.is_file() else b""
+def read_entries(folder: Path, first: int = 0) -> np.ndarray:
+    """Return the whole entries of a store's index from ``first``, good or not, ``ENTRY (n,)``."""
+    file, data = folder / INDEX, b""
+    if file.is_file():
+        with file.open("rb") as index:
+            index.seek(first * ENTRY.itemsize)
+            data = index.read()
     return np.frombuffer(data[: len(data) - len(data) % ENTRY.itemsize], ENTRY)
 
 
@@ -64,16 +67,23 @@ def row_count(folder: Path, row_bytes: int) -> int:
     return file.stat().st_size // row_bytes if file.is_file() else 0
 
 
-def entry_crcs(entries: np.ndarray, first: int = 0) -> np.ndarray:
-    """Return the checksum that each entry must carry, ``uint32 (n,)``; ``first`` is its number."""
+def entry_crcs(entries: np.ndarray, first: int = 0, at: np.ndarray | None = None) -> np.ndarray:
+    """Return the checksum that each entry must carry, ``uint32 (n,)``.
+
+    Args:
+        entries: ``ENTRY (n,)``.
+        first: the number of the first, where they follow each other.
+        at: ``int64 (n,)``, the number of each, where they do not.
+    """
     data = entries.tobytes()
     size, body = ENTRY.itemsize, ENTRY.itemsize - 4
     view = memoryview(data)
+    numbers = range(first, first + len(entries)) if at is None else at.tolist()
     # the entry's own place enters, so that entries moved about are not taken for good ones
     return np.fromiter(
         (
-            zlib.crc32(view[at : at + body], number & 0xFFFFFFFF)
-            for number, at in enumerate(range(0, len(data), size), first)
+            zlib.crc32(view[start : start + body], number & 0xFFFFFFFF)
+            for number, start in zip(numbers, range(0, len(data), size), strict=True)
         ),
         np.uint32,
         len(entries),

@@ -31,6 +31,7 @@ from toolkit.storage.row_files import (
     store_lock,
     write_at,
 )
+from toolkit.storage.sorted_index import LEAST, SortedIndex
 
 
 class RowStore:
@@ -90,17 +91,19 @@ class RowStore:
         Raises:
             ArtifactError: the store is damaged, or another key's.
         """
-        entries = read_entries(self.folder)
-        self._check_head(bool(len(entries)))
-        good = entry_crcs(entries) == entries["entry_crc"]
+        self._mapped = SortedIndex.open(self.folder)
+        first = 0 if self._mapped is None else len(self._mapped)
+        entries = read_entries(self.folder, first)
+        self._check_head(bool(first + len(entries)))
+        good = entry_crcs(entries, first) == entries["entry_crc"]
         valid = len(good) if good.all() else int(np.argmin(good))
         rows = row_count(self.folder, self._row_bytes)
         if good[valid:].any():
-            raise self._damaged(f"has a damaged index entry, number {valid}")
-        if rows < valid:
-            raise self._damaged(f"has {valid} index entries but only {rows} rows")
+            raise self._damaged(f"has a damaged index entry, number {first + valid}")
+        self._count = first + valid
+        if rows < self._count:
+            raise self._damaged(f"has {self._count} index entries but only {rows} rows")
         self._parts: list[np.ndarray] = [entries[:valid]]
-        self._count = valid
         self._sorted: tuple[np.ndarray, np.ndarray] | None = None
 
     def recover(self) -> None:
@@ -118,15 +121,19 @@ class RowStore:
     def find(self, digests: np.ndarray) -> np.ndarray:
         """Return the row of each digest ``uint8 (n, 16)``, -1 where none, ``int64 (n,)``."""
         wanted = as_contents(digests)
-        if len(self) == 0:
-            return np.full(len(wanted), -1, np.int64)
+        first = 0 if self._mapped is None else len(self._mapped)
+        mapped = np.full(len(wanted), -1, np.int64)
+        if self._mapped is not None:
+            mapped = self._mapped.find(wanted)
+        if len(self) == first:
+            return mapped
         if self._sorted is None:
-            known = self._entries()["digest"]
+            known = self._recent()["digest"]
             order = np.argsort(known, kind="stable")
-            self._sorted = known[order], order
+            self._sorted = known[order], order + first
         known, order = self._sorted
         place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        return np.where(known[place] == wanted, order[place], -1)
+        return np.where(known[place] == wanted, order[place], mapped)
 
     def missing(self, digests: np.ndarray) -> np.ndarray:
         """Return the rows of digests that are neither stored nor skipped, each content once."""
@@ -148,6 +155,7 @@ class RowStore:
         with self.lock():
             self.recover()  # whoever held the lock before may have done the work, or been killed
             yield self.missing(digests)
+            self._sort()
 
     def begin(self) -> None:
         """Note what the store holds, if that is not yet done; the caller holds the lock."""
@@ -231,10 +239,37 @@ class RowStore:
         self.begin()
         write_json(self.folder / SKIPPED, dict(sorted((self.skipped() | dict(reasons)).items())))
 
+    def _sort(self) -> None:
+        """Leave a sorted index for the next to open the store, where it has grown enough."""
+        first = 0 if self._mapped is None else len(self._mapped)
+        if len(self) - first < max(LEAST, first // 8):
+            return
+        try:
+            SortedIndex.write(self.folder, self._entries())
+        except OSError:
+            return  # a full disk: the store is whole without it
+        self.refresh()
+
     def _entries(self) -> np.ndarray:
+        """Return all entries; in memory, those that are mapped too."""
+        recent = self._recent()
+        return recent if self._mapped is None else np.concatenate([self._mapped.entries, recent])
+
+    def _recent(self) -> np.ndarray:
+        """Return the entries that are not in the sorted index."""
         if len(self._parts) > 1:
             self._parts = [np.concatenate(self._parts)]
         return self._parts[0]
+
+    def _row_crcs(self, rows: np.ndarray) -> np.ndarray:
+        if self._mapped is None:
+            return np.asarray(self._recent()["row_crc"][rows])
+        first = len(self._mapped)
+        crcs = np.empty(len(rows), np.uint32)
+        mapped = rows < first
+        crcs[mapped] = self._mapped.entries["row_crc"][rows[mapped]]
+        crcs[~mapped] = self._recent()["row_crc"][rows[~mapped] - first]
+        return crcs
 
     def _check_head(self, filled: bool) -> None:
         if not (self.folder / HEAD).is_file():
@@ -260,7 +295,7 @@ class RowStore:
         mapped = np.memmap(self.folder / ROWS, self.dtype, "r", shape=(len(self), *self.shape))
         block = np.ascontiguousarray(mapped[rows])
         del mapped
-        crcs = self._entries()["row_crc"][rows].tolist()
+        crcs = self._row_crcs(rows).tolist()
         wrong = [
             row
             for row, values, crc in zip(rows.tolist(), block, crcs, strict=True)
