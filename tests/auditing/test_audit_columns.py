@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from toolkit.auditing.column_blocks import contradicting_run, swapped_blocks, swaps_in_groups
 from toolkit.auditing.columns import better_by, swaps_by_counts, swaps_by_scores
-from toolkit.auditing.linear_probe import LinearProbe, principal_components
+from toolkit.auditing.contradictions import contradictions
+from toolkit.auditing.linear_probe import LinearProbe, principal_components, standardized
 from toolkit.statistics.metrics import auroc
 
 Make = Callable[..., Any]
@@ -95,6 +97,62 @@ def test_a_run_is_found_about_where_it_is(scenes: Make) -> None:
     assert run is not None
     assert abs(run[0] - 200) < 20
     assert abs(run[1] - 380) < 20
+
+
+def each_pair_in_turn(S: np.ndarray, Y: np.ndarray) -> tuple[int, int] | None:
+    """Order each pair's rows at random, whatever its chance: what is to be found."""
+    scores, random = standardized(S), np.random.default_rng(0)
+    runs, usual = [], []
+
+    def largest(values: np.ndarray) -> tuple[float, int, int]:
+        sums = np.concatenate([[0.0], np.cumsum(values)])
+        end = int((sums - np.minimum.accumulate(sums))[1:].argmax())
+        start = int(sums[: end + 1].argmin())
+        return float(sums[end + 1] - sums[start]), start, end
+
+    for a, b in combinations(range(Y.shape[1]), 2):
+        rows = np.flatnonzero(Y[:, a] != Y[:, b])
+        side = Y[rows, a] > Y[rows, b]
+        if min(side.sum(), (~side).sum()) < 6:
+            continue
+        gap = scores[rows, a] - scores[rows, b]
+        against = (gap[side].mean() + gap[~side].mean()) / 2 - gap
+        against[~side] *= -1
+        against /= max(float(against.std()), 1e-12)
+        height, start, end = largest(against)
+        runs.append((height, int(rows[start]), int(rows[end]), a, b))
+        heights = [largest(random.permutation(against))[0] for _ in range(29)]
+        usual.append((np.mean(heights), np.std(heights) * np.sqrt(6) / np.pi))
+    if not runs:
+        return None
+    found = contradictions(scores, Y == 1)
+    above = [max(run[0], 0.0) for run in runs]  # without a row that contradicts, any run is none
+    np.testing.assert_allclose(found.height.clip(0), above, rtol=1e-9)
+    assert list(zip(found.a, found.b, strict=True)) == [run[3:] for run in runs]
+    height, first, last, _, _ = max(runs)
+    mean, scale = np.array(usual).T
+    p = np.exp((mean - height) / np.maximum(scale, 1e-12) - np.euler_gamma)
+    # no pair is passed over that counts
+    assert (found.chance(height) > p / 5)[p > 1e-4].all()
+    return (first, last) if p.sum() <= 0.01 else None
+
+
+@pytest.mark.parametrize("few", [0, 10**9])
+def test_what_is_passed_over_changes_nothing(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolkit.auditing.column_blocks._FEW_PAIRS", few)
+    monkeypatch.setattr("toolkit.auditing.contradictions._CELLS", 2000)
+    found = []
+    for seed in range(8):
+        random = np.random.default_rng(seed)
+        share = random.uniform(0.005, 0.3, 9)
+        Y = (random.random((500, 9)) < share).astype(np.int8)
+        S = random.choice([0.0, 1.0, 3.0], 9) * Y + random.normal(size=Y.shape)
+        a, b = share.argsort()[-2:]
+        given = swapped(Y, a, b, slice(100, 220)) if seed % 2 else Y
+        found.append(contradicting_run(S, given))
+        assert found[-1] == each_pair_in_turn(S, given)
+    assert None in found
+    assert any(run is not None for run in found)
 
 
 def test_a_global_swap_needs_something_that_knows_the_names(scenes: Make) -> None:

@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from toolkit.heads.focal_objective import FocalObjective
 from toolkit.heads.head import OneClassWarning
-from toolkit.heads.lightgbm import LightGBMHead
+from toolkit.heads.lightgbm import FewPositivesWarning, LightGBMHead
 from toolkit.statistics.metrics import average_precision
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -169,7 +169,7 @@ def test_early_stopping_keeps_the_trees_before_the_loss_rises(objective: str) ->
     clear, hopeless, borrowed = head.rounds_.tolist()
     assert hopeless < 20 < clear
     assert borrowed == round((clear + hopeless) / 2)  # too few positives to stop by: the median
-    trees = [booster.num_trees() for booster in head.boosters_]
+    trees = [0 if booster is None else booster.num_trees() for booster in head.boosters_]
     assert trees == head.rounds_.tolist()
 
 
@@ -265,3 +265,22 @@ def test_it_is_silent(problem: Arrays, capfd: pytest.CaptureFixture[str]) -> Non
 def test_a_wrong_parameter_is_named(problem: Arrays, option: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(option))):
         LightGBMHead(**SMALL | option).fit(*problem)
+
+
+@pytest.mark.parametrize("start", ["prior", "linear"])
+def test_a_label_whose_trees_cannot_split_gets_none_and_is_named(
+    problem: Arrays, start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, Y = problem
+    Y = np.column_stack([Y[:, 0], np.zeros(len(X), np.uint8)])
+    Y[[3, 200], 1] = 1
+    head = LightGBMHead(**SMALL | {"start": start, "normalise": False})
+    with pytest.warns(FewPositivesWarning, match="label '1': too few positives for trees"):
+        fitted = clone(head).fit(X, Y)
+    assert fitted.rounds_.tolist() == [20, 0]
+    scores = fitted.predict_proba(X)
+    again = LightGBMHead().restore(fitted.state())
+    assert again.predict_proba(X).tobytes() == scores.tobytes()
+    # what trees would have made of it: nothing
+    monkeypatch.setattr(LightGBMHead, "_may_split", lambda self, Y, *_: np.ones(Y.shape[1], bool))
+    np.testing.assert_allclose(clone(head).fit(X, Y).predict_proba(X), scores, atol=1e-6)

@@ -1,5 +1,6 @@
 """The linear head against scikit-learn, and what its folds may see."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from toolkit.heads.head import FitsFolds, OneClassWarning
-from toolkit.heads.linear import LinearHead, choose_strengths
+from toolkit.heads.linear import LinearHead, strength_costs
 from toolkit.heads.logistic import solve
 from toolkit.statistics.metrics import average_precision
 
@@ -66,6 +67,45 @@ def test_inner_products_in_bf16_lead_to_the_same_minimum(problem: Arrays) -> Non
         np.testing.assert_allclose(quick.logits, exact.logits, atol=5e-3)
 
 
+@pytest.mark.parametrize("criterion", ["log_loss", "average_precision"])
+def test_labels_in_blocks_are_all_at_once(
+    problem: Arrays, criterion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, Y = problem
+    fold = np.arange(len(X)) % 3
+    head = LinearHead(Cs=[1e-3, 1e-2, 1.0], tol=1e-9, criterion=criterion)
+    whole = [*head.fit_folds(X, Y, fold), clone(head).fit(X, Y)]
+    cells = 3 * (len(X) + X.shape[1])
+    monkeypatch.setattr("toolkit.heads.logistic.CELLS", 2 * cells)  # blocks of one label and two
+    steps: list[int] = []
+    parts = [*head.fit_folds(X, Y, fold, on_progress=steps.append), clone(head).fit(X, Y)]
+    assert steps == [1, 1, 1]
+    for part, one in zip(parts, whole, strict=True):
+        assert part.C_.tolist() == one.C_.tolist()
+        np.testing.assert_allclose(part.predict_proba(X), one.predict_proba(X), atol=1e-4)
+
+
+@pytest.mark.parametrize("normalise", [False, True])
+def test_rows_read_by_blocks_are_rows_in_memory(
+    problem: Arrays, normalise: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, Y = problem
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    head = LinearHead(Cs=[1e-3, 1e-1], tol=1e-9, normalise=normalise)
+    fold = np.arange(len(X)) % 3
+    at_once = head.fit_folds(X, Y, fold)
+    monkeypatch.setattr("toolkit.heads.linear.STREAMED", 0)
+    monkeypatch.setattr("toolkit.heads.standardised_rows.STREAMED", 0)
+    monkeypatch.setattr("toolkit.heads.standardised_rows._BLOCK", 64)
+    monkeypatch.setattr("toolkit.heads.standardised_rows._SAMPLE", 150)
+    for one, other in zip(at_once, head.fit_folds(mapped, Y, fold), strict=True):
+        np.testing.assert_allclose(other.predict_proba(X), one.predict_proba(X), atol=1e-4)
+    weight = np.ones(Y.shape, np.float32)
+    exact, quick = (solve(X, Y, weight, fold, [0.1], tol=1e-8, quick=q) for q in (False, True))
+    np.testing.assert_allclose(quick.logits, exact.logits, atol=5e-3)
+
+
 def test_a_strength_given_twice_counts_once(problem: Arrays) -> None:
     X, Y = problem
     once, twice = (
@@ -119,7 +159,7 @@ def test_a_fold_does_not_choose_its_own_strength(problem: Arrays) -> None:
     weight = np.ones(Y.shape, np.float32)
     found = solve(X, Y, weight, fold, [1e-3, 1e-1, 10.0])
     before, after, all_rows = (
-        choose_strengths(found, labels, weight, rows, shrinkage=0.0).tolist()
+        strength_costs(found, labels, weight, rows, "log_loss").argmin(axis=0).tolist()
         for labels, rows in ((Y, fold != 0), (other, fold != 0), (other, fold >= 0))
     )
     assert before == after != all_rows

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
 from toolkit.auditing.alignment import ALPHA
 from toolkit.auditing.columns import FEWEST, ColumnSwap, swaps_by_scores
+from toolkit.auditing.contradictions import Contradictions, contradictions
 from toolkit.auditing.linear_probe import Floats, LinearProbe, standardized
-from toolkit.auditing.orders import Groups
+from toolkit.auditing.orders import Groups, Ints
 
 _ORDERS = 29
+_FEW_PAIRS = 500
+_NEGLIGIBLE = 0.01
 
 
 def swapped_blocks(
@@ -85,36 +87,50 @@ def contradicting_run(
     The rows that carry just one of two labels say by their out-of-fold scores which of the two they
     should carry; the strongest run against their labels has the largest sum, in deviations. Sums of
     a pair's rows in random orders give it a Gumbel distribution (Karlin & Altschul 1990), fitted by
-    moments; p is the sum over all pairs of reaching the largest. So time grows with the square of
-    the number of labels: any two of them may have been exchanged.
+    moments; p is the sum over all pairs of reaching the largest. Any two labels may have been
+    exchanged, so all pairs are looked at and time grows with the square of their number; but of
+    more than 500 pairs only those are ordered at random whose chance a bound leaves open
+    (:meth:`~toolkit.auditing.contradictions.Contradictions.chance`), and only until p is decided.
 
     Returns:
         None where p exceeds 0.01.
     """
-    truth = np.asarray(Y).astype(np.int8)
-    scores = standardized(S)
-    random = np.random.default_rng(seed)
-    runs, usual = [], []
-    for a, b in combinations(range(truth.shape[1]), 2):
-        rows = np.flatnonzero(truth[:, a] + truth[:, b] == 1)  # both known, and unlike
-        side = truth[rows, a] > truth[rows, b]
-        if min(side.sum(), (~side).sum()) < 2 * FEWEST:
-            continue
-        gap = scores[rows, a] - scores[rows, b]
-        # between the two classes' means, so that a rarer label's lower scores count alike
-        against = (gap[side].mean() + gap[~side].mean()) / 2 - gap
-        against[~side] *= -1
-        against /= max(float(against.std()), 1e-12)
-        height, start, end = _maximal_run(against)
-        runs.append((height, int(rows[start]), int(rows[end])))
-        heights = [_maximal_run(random.permutation(against))[0] for _ in range(_ORDERS)]
-        usual.append((np.mean(heights), np.std(heights) * np.sqrt(6) / np.pi))
-    if not runs:
+    truth, scores = np.asarray(Y).astype(np.int8), standardized(S)
+    found = contradictions(scores, truth)
+    if not len(found.height):
         return None
-    height, first, last = max(runs)
-    mean, scale = np.array(usual).T
-    p = np.exp((mean - height) / np.maximum(scale, 1e-12) - np.euler_gamma).sum()
-    return (first, last) if p <= ALPHA else None
+    rows, against = _against(scores, truth, found, int(found.height.argmax()))
+    height, start, end = _maximal_run(against)
+    random, p = np.random.default_rng(seed), 0.0
+    pairs = np.arange(len(found.height))
+    if len(pairs) > _FEW_PAIRS:
+        chance = found.chance(height)
+        open_ = chance > _NEGLIGIBLE * ALPHA / len(pairs)
+        # the bounds' order is that of the chances, more or less: p is decided early
+        pairs = np.argsort(-chance, kind="stable")[: int(open_.sum())]
+    for pair in pairs.tolist():
+        values = _against(scores, truth, found, pair)[1]
+        heights = [_maximal_run(random.permutation(values))[0] for _ in range(_ORDERS)]
+        mean, scale = np.mean(heights), np.std(heights) * np.sqrt(6) / np.pi
+        p += float(np.exp((mean - height) / max(scale, 1e-12) - np.euler_gamma))
+        if p > ALPHA:
+            return None
+    return int(rows[start]), int(rows[end])
+
+
+def _against(
+    scores: Floats, truth: npt.NDArray[np.int8], found: Contradictions, pair: int
+) -> tuple[Ints, Floats]:
+    """Return the rows that carry just one of a pair's labels, and what they say against it."""
+    a, b = found.a[pair], found.b[pair]
+    rows = np.flatnonzero(truth[:, a] + truth[:, b] == 1)  # both known, and unlike
+    side = truth[rows, a] == 1
+    gap = scores[rows, a] - scores[rows, b]
+    # between the two classes' means, so that a rarer label's lower scores count alike
+    against = (gap[side].mean() + gap[~side].mean()) / 2 - gap
+    against[~side] *= -1
+    against /= max(float(against.std()), 1e-12)
+    return rows, against
 
 
 def _maximal_run(values: Floats) -> tuple[float, int, int]:

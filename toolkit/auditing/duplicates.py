@@ -12,6 +12,7 @@ from toolkit.auditing.linear_probe import Floats
 from toolkit.auditing.orders import Ints
 from toolkit.errors import DataError
 from toolkit.images.hashes import ImageHashes
+from toolkit.images.near_hashes import near_hashes
 
 SAMPLE = 3000
 EXPECTED = 0.05
@@ -21,7 +22,6 @@ _LEAST = 25.0
 # of 128 bits: on 18,000 photographs all five pairs below 15 bits show the same picture
 _SAME = 8
 _RELATED = 2.0
-_BLOCK = 256
 _CHUNK = 20_000
 
 
@@ -145,8 +145,9 @@ def find_duplicates(
 ) -> Duplicates:
     """Find exact duplicates by content and near ones by hash and embedding together.
 
-    Time grows with the square of n: all pairs of hashes are compared (18,000 images: 1.2 s on one
-    core), and cosines are computed only where the hashes leave a chance.
+    Cosines are computed only where the hashes leave a chance. Where that takes few differing bits
+    time is nearly linear in n, else all pairs of hashes are compared
+    (:func:`toolkit.images.near_hashes.near_hashes`).
 
     Args:
         digests: ``uint8 (n, 16)``, of the files' bytes.
@@ -177,7 +178,10 @@ def find_duplicates(
     found = _pairs("exact", *exact, _cosines(unit, *exact[:2]))
     calibration = calibrate(unit, hashes, rows, seed)
     if calibration is not None:
-        a, b, bits = _near(hashes, rows, calibration.most_bits)
+        a, b, bits = near_hashes(
+            hashes.difference[rows], hashes.frequency[rows], calibration.most_bits
+        )
+        a, b = rows[a], rows[b]
         cosine = _cosines(unit, a, b)
         close = calibration.closeness(bits, cosine)
         order = np.argsort(-close, kind="stable")
@@ -221,21 +225,6 @@ def calibrate(
     rate = float(np.median(top - top[0])) / np.log(2)
     threshold = float(top[0] + rate * np.log(total * tail / len(first) / EXPECTED))
     return Calibration(plain.bits, plain.cosine, max(threshold, _LEAST), len(first))
-
-
-def _near(hashes: ImageHashes, rows: Ints, most: int) -> tuple[Ints, Ints, Ints]:
-    """Return the pairs of ``rows`` that differ in ``most`` bits or fewer, and in how many."""
-    difference, frequency = hashes.difference[rows], hashes.frequency[rows]
-    found = []
-    for start in range(0, len(rows), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        bits = np.bitwise_count(difference[block, None] ^ difference[None, start:])
-        bits += np.bitwise_count(frequency[block, None] ^ frequency[None, start:])
-        a, b = np.nonzero(bits <= most)
-        a, b = a[b > a], b[b > a]
-        found.append((rows[a + start], rows[b + start], bits[a, b].astype(np.int64)))
-    first, second, counts = (np.concatenate(side) for side in zip(*found, strict=True))
-    return first, second, counts
 
 
 def _cosines(unit: npt.NDArray[np.float32], first: Ints, second: Ints) -> Floats:

@@ -16,6 +16,9 @@ from toolkit.statistics.shrunk_choice import shrunk_choice
 
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 _BLOCK = 8192
+# up to so many labels each sees all others; of more, those whose mean logits move most with its own
+_ALL_SEEN = 32
+_SEEN = 16
 
 
 class Stack(Combiner):
@@ -30,7 +33,10 @@ class Stack(Combiner):
     those where it is not only help to say how far its members' logits spread.
 
     Args:
-        cross_label: let a label also see the mean logits of the other labels.
+        cross_label: let a label also see the mean logits of the other labels; of more than 32
+            labels, only of the 16 whose mean logits correlate most with its own, up or down. They
+            are chosen by the members' scores alone, so no label of any fold has a part in it, and
+            time is linear in the number of labels.
         cardinality: let it see the expected number of the other labels.
         nonnegative: let no member count against a label; other labels may.
         strengths: values of C to choose from.
@@ -39,12 +45,14 @@ class Stack(Combiner):
         coef_: ``float64 (L, d)``: members first, then other labels, then cardinality.
         intercept_: ``float64 (L,)``.
         C_: ``float64 (L,)``.
+        others_: ``int64 (L, k)``, the other labels that each sees, with ``cross_label``.
     """
 
     name = "stack"
     coef_: np.ndarray
     intercept_: np.ndarray
     C_: np.ndarray
+    others_: np.ndarray
 
     def __init__(
         self,
@@ -79,6 +87,8 @@ class Stack(Combiner):
         strength = np.repeat(self.strengths, sets)
         keep = np.tile(nesting.keep, (len(self.strengths), 1))
         shared = _Shared(Z)
+        if self.cross_label:
+            self.others_ = _most_alike(shared.mean)
         found: list[Small] = []
         costs: list[dict[int | None, np.ndarray]] = []
         for label in range(labels):
@@ -130,7 +140,7 @@ class Stack(Combiner):
 
     def weights(self) -> np.ndarray:
         """Return the members' coefficients."""
-        others = self.coef_.shape[0] - 1 if self.cross_label else 0
+        others = self.others_.shape[1] if self.cross_label else 0
         own: np.ndarray = self.coef_[:, : self.coef_.shape[1] - others - self.cardinality].T
         return own
 
@@ -143,10 +153,10 @@ class Stack(Combiner):
     def _features(self, Z: np.ndarray, label: int, shared: _Shared) -> np.ndarray:
         """Return ``float64 (n, d)``: what one label is predicted from."""
         parts = [Z[:, :, label].astype(np.float64)]
-        others = np.arange(Z.shape[2]) != label
         if self.cross_label:
-            parts.append(shared.mean[:, others])
+            parts.append(shared.mean[:, self.others_[label]])
         if self.cardinality:
+            others = np.arange(Z.shape[2]) != label
             parts.append(shared.probability[:, others].sum(axis=1, keepdims=True))
         return np.hstack(parts)
 
@@ -159,6 +169,26 @@ class Stack(Combiner):
             "scale": np.maximum(spread, 1e-3),
             "nonnegative": own if self.nonnegative else None,
         }
+
+
+def _most_alike(logits: np.ndarray) -> np.ndarray:
+    """Return the other labels that each label sees, ascending, ``int64 (L, k)``.
+
+    Args:
+        logits: ``(n, L)``, means over the members.
+    """
+    labels = logits.shape[1]
+    every = np.arange(labels)
+    if labels <= _ALL_SEEN:
+        return np.stack([np.delete(every, label) for label in every])
+    centred = logits - logits.mean(axis=0)
+    centred /= np.maximum(np.sqrt(np.square(centred).sum(axis=0)), 1e-12)
+    out = np.empty((labels, _SEEN), np.int64)
+    for label in range(labels):
+        likeness = np.abs(centred.T @ centred[:, label])
+        likeness[label] = -1.0
+        out[label] = np.sort(np.argsort(-likeness, kind="stable")[:_SEEN])
+    return out
 
 
 class _Shared:

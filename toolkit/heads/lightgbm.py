@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import joblib
 import numpy as np
 
 from toolkit.data.stratify import iterative_stratification
+from toolkit.errors import listed
 from toolkit.heads.focal_objective import FocalObjective
 from toolkit.heads.head import CLASS_WEIGHTS, State, label_weights, seed_of
 from toolkit.heads.standardise import NormalisedHead
@@ -23,6 +25,10 @@ _INNER_FOLDS = 5
 _TOLERANCE = 1e-4  # trees correct the rest
 # with fewer inner validation rows of a class, their loss is too noisy to stop by
 _FEWEST = 10
+
+
+class FewPositivesWarning(UserWarning):
+    """A label has too few rows of its rarer class for a tree to split, and gets no trees."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,11 @@ class LightGBMHead(NormalisedHead):
     same bins. Labels train side by side, one thread each, so a label's trees are the same for any
     number of threads. Rows that have no weight for a label are not there for that label; rows that
     have none for any do not shape the bins.
+
+    A label whose rows' second derivatives sum to less than two leaves need (``min_child_weight``;
+    with the defaults, about two positives) can have no split: it is not boosted, its score is what
+    boosting would start from, and a :class:`FewPositivesWarning` names it. Time is that of trees:
+    the number of other labels times ``n_estimators``.
 
     The focal loss and class weights shift scores away from frequencies: they rank, and calibrating
     them is a later step.
@@ -85,7 +96,8 @@ class LightGBMHead(NormalisedHead):
         n_jobs: threads; None or -1 for as many as there are processors.
 
     Attributes:
-        boosters_: the M trained models, of the labels that are not constant.
+        boosters_: the M trained models, of the labels that are not constant; None for one that
+            has too few positives.
         rounds_: ``int64 (M,)``, trees of each.
         base_: ``float64 (M,)``, the constant that a model's trees are added to.
         coef_: ``float32 (M, d)`` of the linear start, 0 without it.
@@ -116,7 +128,7 @@ class LightGBMHead(NormalisedHead):
     random_state: int | np.random.RandomState | None = 0
     n_jobs: int | None = None
 
-    boosters_: list[lightgbm.Booster] = field(init=False)
+    boosters_: list[lightgbm.Booster | None] = field(init=False)
     rounds_: np.ndarray = field(init=False)
     base_: np.ndarray = field(init=False)
     coef_: np.ndarray = field(init=False)
@@ -170,14 +182,40 @@ class LightGBMHead(NormalisedHead):
             params=self._parameters(threads),
         ).construct()
         held, alone = self._inner_validation(Y, weight)
-        first, rest = np.flatnonzero(alone), np.flatnonzero(~alone)
+        able = self._may_split(Y, weight, start is None)
+        first, rest = np.flatnonzero(alone & able), np.flatnonzero(~alone & able)
         trained = self._train_all(binned, problems, first, held, self.n_estimators)
         found = [rounds for _, rounds in trained.values()] or [self.n_estimators]
         shared = max(1, round(float(np.median(found))))
         trained |= self._train_all(binned, problems, rest, np.zeros_like(held), shared)
         # predict from the text, so that a restored head has no other path
-        self.boosters_ = [_read(trained[j][0]) for j in range(labels)]
-        self.rounds_ = np.array([trained[j][1] for j in range(labels)], np.int64)
+        self.boosters_ = [_read(trained[j][0]) if j in trained else None for j in range(labels)]
+        self.rounds_ = np.array([trained[j][1] if j in trained else 0 for j in range(labels)])
+
+    def _may_split(self, Y: np.ndarray, weight: np.ndarray, from_prior: bool) -> np.ndarray:
+        """Tell which labels' trees can have two leaves, ``bool (L,)``; note the others' score.
+
+        Second derivatives p (1 - p) are concave in p, so from any start whose mean is the share of
+        positives they sum to no more than at the prior.
+        """
+        if self.objective != "binary":
+            return np.ones(Y.shape[1], bool)
+        total = weight.sum(0, dtype=np.float64)
+        share = (weight * Y).sum(0, dtype=np.float64) / total
+        able: np.ndarray = total * share * (1 - share) >= 2 * self.min_child_weight
+        if from_prior:
+            self.base_[~able] = np.log(share / (1 - share))[~able]
+        if not able.all():
+            at = np.flatnonzero(np.isnan(self.constant_))[~able].tolist()
+            names = getattr(self, "label_names_", range(len(self.constant_)))
+            warnings.warn(
+                f"{'label' if len(at) == 1 else 'labels'} "
+                f"{listed([repr(str(names[j])) for j in at])}: too few positives for trees, so "
+                "the score is what boosting starts from",
+                FewPositivesWarning,
+                stacklevel=4,
+            )
+        return able
 
     def _train_all(
         self,
@@ -262,7 +300,9 @@ class LightGBMHead(NormalisedHead):
         workers = max(1, min(threads, len(self.boosters_)))
         each = max(1, threads // workers)
 
-        def trees(booster: lightgbm.Booster) -> np.ndarray:
+        def trees(booster: lightgbm.Booster | None) -> np.ndarray:
+            if booster is None:
+                return np.zeros(len(X))
             return np.asarray(booster.predict(X, raw_score=True, num_threads=each))
 
         with ThreadPoolExecutor(workers) as pool:
@@ -272,12 +312,17 @@ class LightGBMHead(NormalisedHead):
         return sigmoid(logits)
 
     def _state(self) -> State:
-        texts = {f"booster-{j}": each.model_to_string() for j, each in enumerate(self.boosters_)}
+        texts = {
+            f"booster-{j}": each.model_to_string()
+            for j, each in enumerate(self.boosters_)
+            if each is not None
+        }
         return super()._state() | texts
 
     def _restore(self, state: State) -> None:
         super()._restore(state)
-        self.boosters_ = [_read(str(state[f"booster-{j}"])) for j in range(len(self.rounds_))]
+        texts = [state.get(f"booster-{j}") for j in range(len(self.rounds_))]
+        self.boosters_ = [None if text is None else _read(str(text)) for text in texts]
 
     def _inner_validation(self, Y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Say which rows early stopping looks at, ``bool (n,)``, and for which labels it may."""

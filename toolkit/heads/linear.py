@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -11,8 +11,10 @@ from sklearn.base import clone
 
 from toolkit.data.stratify import iterative_stratification
 from toolkit.heads.head import CLASS_WEIGHTS, Progress, label_weights, seed_of, warn_one_class
-from toolkit.heads.logistic import Solution, solve, solve_once
+from toolkit.heads.logistic import solve_blocks, solve_once
+from toolkit.heads.logistic_problems import Solution
 from toolkit.heads.standardise import NormalisedHead
+from toolkit.heads.standardised_rows import STREAMED, Rows
 from toolkit.runtime.options import check_choices, check_ranges
 from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import average_precision
@@ -109,15 +111,30 @@ class LinearHead(NormalisedHead):
                 model._fit(x[rows], y[rows][:, varied], weight[rows][:, varied])
             return models
         weight = label_weights(y, weight, self.class_weight)
-        found = solve(
-            models[0]._normalised(x), y, weight, fold, self._grid(), tol=self.tol,
-            device=self.device, on_progress=on_progress,
-        )  # fmt: skip
-        labels, by = np.arange(y.shape[1]), (self.criterion, self.shrinkage)
+        rows = [fold != f for f in range(len(models))]
+        coefs, intercepts, costs = [], [], []
+        for block, found in solve_blocks(
+            models[0]._rows(x), y, weight, fold, self._grid(), tol=self.tol, device=self.device,
+            on_progress=on_progress,
+        ):  # fmt: skip
+            coefs.append(found.coef)
+            intercepts.append(found.intercept)
+            of = (found, y[:, block], weight[:, block])
+            costs.append([strength_costs(*of, each, self.criterion) for each in rows])
         for f, model in enumerate(models):
-            at = choose_strengths(found, y, weight, fold != f, *by)
-            model.coef_ = found.coef[at, f, labels]
-            model.intercept_ = found.intercept[at, f, labels]
+            cost = np.concatenate([each[f] for each in costs], axis=1)
+            at = shrunk_choice(cost, y[rows[f]].sum(0), 0, self.shrinkage)
+            edges = np.cumsum([coef.shape[2] for coef in coefs])[:-1]
+            chosen = np.split(at, edges)
+            model.coef_, model.intercept_ = (
+                np.concatenate(
+                    [
+                        part[which, f, np.arange(len(which))]
+                        for part, which in zip(parts, chosen, strict=True)
+                    ]
+                )
+                for parts in (coefs, intercepts)
+            )
             model.C_ = np.asarray(self._grid())[at]
         return models
 
@@ -125,9 +142,9 @@ class LinearHead(NormalisedHead):
         grid = self._grid()
         self.C_ = np.full(Y.shape[1], grid[0])
         self._choose_normalising(X.min(axis=1) >= 0, X.shape[1])
-        X = self._normalised(X)
         if Y.shape[1] == 0:
             return
+        rows = self._rows(X)
         weight = label_weights(Y, weight, self.class_weight)
         if len(grid) > 1:
             no = ((Y == 0) & (weight > 0)).sum(0)
@@ -135,15 +152,19 @@ class LinearHead(NormalisedHead):
             if folds >= 2:
                 share = np.full(folds, 1.0 / folds)
                 fold = iterative_stratification(Y, share, seed=seed_of(self.random_state))
-                found = solve(X, Y, weight, fold, grid, tol=self.tol, device=self.device)
-                at = choose_strengths(
-                    found, Y, weight, np.ones(len(Y), bool), self.criterion, self.shrinkage
-                )
-                self.C_ = np.asarray(grid)[at]
+                every = np.ones(len(Y), bool)
+                costs = [
+                    strength_costs(found, Y[:, at], weight[:, at], every, self.criterion)
+                    for at, found in solve_blocks(
+                        rows, Y, weight, fold, grid, tol=self.tol, device=self.device
+                    )
+                ]
+                cost = np.concatenate(costs, axis=1)
+                self.C_ = np.asarray(grid)[shrunk_choice(cost, Y.sum(0), 0, self.shrinkage)]
             else:  # too few of one class to choose by: the middle of the grid
                 self.C_ = np.full(Y.shape[1], grid[len(grid) // 2])
         self.coef_, self.intercept_ = solve_once(
-            X, Y, weight, self.C_, tol=self.tol, device=self.device
+            rows, Y, weight, self.C_, tol=self.tol, device=self.device
         )
 
     def check(self) -> None:
@@ -162,26 +183,40 @@ class LinearHead(NormalisedHead):
     def _grid(self) -> list[float]:
         return sorted({float(C) for C in np.atleast_1d(self.Cs)})
 
+    def _rows(self, X: np.ndarray) -> Rows:
+        """Return X normalised, at once or, where a copy of it would be large, as it is read."""
+        return self._normalised(X) if X.size < STREAMED else _Normalised(X, self._normalised)
+
     def _scores(self, X: np.ndarray) -> np.ndarray:
         # multiplied in float64, so that after rounding to float32 a row's score does not depend on
         # the rows that are scored with it
         coef = self.coef_.T.astype(np.float64)
-        logits = np.empty((len(X), len(self.coef_)))
+        scores = np.empty((len(X), len(self.coef_)), np.float32)
         for start in range(0, len(X), _BLOCK):
             block = self._normalised(X[start : start + _BLOCK]).astype(np.float64)
-            logits[start : start + _BLOCK] = block @ coef + self.intercept_
-        return sigmoid(logits)
+            scores[start : start + _BLOCK] = sigmoid(block @ coef + self.intercept_)
+        return scores
 
 
-def choose_strengths(
-    found: Solution,
-    Y: np.ndarray,
-    weight: np.ndarray,
-    rows: np.ndarray,
-    criterion: str = "log_loss",
-    shrinkage: float = 50.0,
+@dataclass(frozen=True, eq=False)
+class _Normalised:
+    """Rows of X that are normalised when they are asked for."""
+
+    X: np.ndarray
+    normalised: Callable[[np.ndarray], np.ndarray]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.X.shape
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return self.normalised(np.asarray(self.X[rows]))
+
+
+def strength_costs(
+    found: Solution, Y: np.ndarray, weight: np.ndarray, rows: np.ndarray, criterion: str
 ) -> np.ndarray:
-    """Return the place in the grid of strengths for each label, ``int (L,)``.
+    """Return what each strength costs each label on some rows, ``(C, L)``; the less, the better.
 
     Args:
         found: whose logits are out of fold.
@@ -189,7 +224,6 @@ def choose_strengths(
         weight: ``float32 (n, L)``.
         rows: ``bool (n,)``, the rows to choose by.
         criterion: see :class:`LinearHead`.
-        shrinkage: see :class:`LinearHead`.
     """
     truth, weight = Y[rows], weight[rows]
     if criterion == "log_loss":
@@ -198,9 +232,8 @@ def choose_strengths(
             z = logits[rows]
             loss = weight * (np.logaddexp(0.0, z) - truth * z)
             losses.append(loss.sum(0) / weight.sum(0))
-        cost = np.array(losses)
-    else:
-        known = np.where(weight > 0, truth, np.int8(-1))
-        cost = -np.array([average_precision(known, logits[rows]) for logits in found.logits])
-        cost = np.nan_to_num(cost)
-    return shrunk_choice(cost, truth.sum(0), 0, shrinkage)
+        return np.array(losses)
+    known = np.where(weight > 0, truth, np.int8(-1))
+    cost = -np.array([average_precision(known, logits[rows]) for logits in found.logits])
+    known_cost: np.ndarray = np.nan_to_num(cost)
+    return known_cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,22 +18,30 @@ if TYPE_CHECKING:
     from toolkit.heads.mlp_training import Loss
 
 LOSSES = ("focal", "asl", "bce")
+TRUNKS = ("auto", "each", "shared")
+# more labels than this share a hidden layer by default; see docs/decisions/0014-many-labels.md
+_OWN = 64
+_SHARED_WIDTH = 4
 
 
 @dataclass(eq=False, repr=False)
 class MLPHead(NetworkHead):
     """One-vs-rest multilayer perceptrons on standardised features.
 
-    Each label has its own network of one hidden layer of rectified units. They share nothing but
-    the order of the batches, the dropout masks and the initial weights, so a label's network is
-    what it would be alone, but the labels' first layers are one matrix product
-    (:func:`toolkit.heads.mlp_training.train`).
+    Each of up to 64 labels has its own network of one hidden layer of rectified units. They share
+    nothing but the order of the batches, the dropout masks and the initial weights, so a label's
+    network is what it would be alone, but the labels' first layers are one matrix product
+    (:func:`toolkit.heads.mlp_training.train`). More labels share one wider hidden layer, each with
+    weights of its own from there: time and size then hardly grow with the number of labels.
 
     Scores are sigmoids of the mean logit over ``seeds``. Focal and asymmetric losses and class
     weights shift them away from frequencies: they rank, and calibrating them is a later step.
 
     Args:
-        hidden: units of the hidden layer, for each label.
+        hidden: units of the hidden layer, for each label; a shared layer of L labels has
+            ``4 * ceil(log2(L))`` times as many.
+        trunk: ``each`` for a hidden layer a label, ``shared`` for one of all labels, ``auto`` to
+            share it among more than 64.
         loss: ``focal`` (Lin et al. 2017), ``asl`` (Ridnik et al. 2021) or ``bce``.
         gamma: focusing of the focal loss; of negatives in the asymmetric one.
         alpha: weight of positives in the focal loss; None weighs neither class.
@@ -42,7 +51,8 @@ class MLPHead(NetworkHead):
         seeds: networks with different initial weights and batches, whose logits are averaged.
         ema_decay: decay a step of an exponential moving average of the weights, or None.
         early_stopping: keep each label's weights of the epoch with its lowest loss on inner
-            validation rows, which are then not trained on; else all rows train for all epochs.
+            validation rows, which are then not trained on; else all rows train for all epochs. A
+            shared hidden layer has one such epoch.
         validation_fraction: share of the training rows that early stopping looks at.
         shrinkage: in positives: how far early stopping pulls rare labels to the shared epoch.
 
@@ -57,6 +67,7 @@ class MLPHead(NetworkHead):
     LEARNED = (*NetworkHead.LEARNED, "epochs")
 
     weight_decay: float = 5.0
+    trunk: str = "auto"
     loss: str = "focal"
     alpha: float | None = None
     gamma_positive: float = 0.0
@@ -82,7 +93,7 @@ class MLPHead(NetworkHead):
             "(0, 1)": "validation_fraction",
         }
         check_ranges(self, ranges)
-        check_choices(self, loss=LOSSES, class_weight=CLASS_WEIGHTS)
+        check_choices(self, trunk=TRUNKS, loss=LOSSES, class_weight=CLASS_WEIGHTS)
 
     def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:
         labels = Y.shape[1]
@@ -104,9 +115,10 @@ class MLPHead(NetworkHead):
         if held.any():
             validation = Validation(X[held], Y[held], weight[held], self.shrinkage)
             X, Y, weight = X[~held], Y[~held], weight[~held]
+        shared = self._shared_units(labels)
         for k in range(self.seeds):
             network, self.epochs_[k] = train(
-                X, Y, weight, loss, self, (seed, k), validation, self.ema_decay
+                X, Y, weight, loss, self, (seed, k), validation, self.ema_decay, shared
             )
             self.networks_.append(network)
 
@@ -128,6 +140,12 @@ class MLPHead(NetworkHead):
                 clip=self.clip,
             )
         return losses.binary_cross_entropy
+
+    def _shared_units(self, labels: int) -> int:
+        """Return the units of a hidden layer for all labels, 0 where each has its own."""
+        if self.trunk == "each" or (self.trunk == "auto" and labels <= _OWN):
+            return 0
+        return self.hidden * _SHARED_WIDTH * max(1, math.ceil(math.log2(labels)))
 
     def _inner_validation(self, Y: np.ndarray, seed: int) -> np.ndarray:
         """Say which rows early stopping looks at, every label spread evenly: ``bool (n,)``."""

@@ -1,15 +1,16 @@
-"""Many multilayer perceptrons at once: one for each label, trained on shared passes over X."""
+"""Many multilayer perceptrons at once, by blocks of labels, or one of them for all labels."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from toolkit.heads.label_blocks import label_blocks
 from toolkit.heads.network_head import Layers, NetworkHead, in_blocks
 from toolkit.heads.optimizing import batches, ema_decay_at, rate_factor, steps_per_epoch
 from toolkit.runtime.transfers import exact_products, to_device
@@ -18,6 +19,10 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 LAYERS = ("first", "first_bias", "second", "second_bias")
 _SCORED_ROWS = 256
+_SCORED_LABELS = 256
+# labels trained at a time: enough for wide products, and their second layers can still be one dense
+# matrix, whose zeros are then a twentieth of a step
+BLOCK = 32
 
 
 def logits_of(layers: Layers, X: np.ndarray) -> np.ndarray:
@@ -26,17 +31,28 @@ def logits_of(layers: Layers, X: np.ndarray) -> np.ndarray:
     Args:
         layers: what L networks of H hidden units learned: ``first (d, L * H)``, of which label j
             owns columns ``j * H`` to ``(j + 1) * H``, ``first_bias (L * H,)``, ``second (L, H)``
-            and ``second_bias (L,)``.
+            and ``second_bias (L,)``; or one for all of them, ``first (d, H)`` and
+            ``first_bias (H,)``.
         X: ``float32 (n, d)``.
     """
     first, first_bias, second, second_bias = (layers[name] for name in LAYERS)
+    labels, hidden = second.shape
 
-    def block(rows: np.ndarray) -> np.ndarray:
-        a = np.maximum(rows @ first + first_bias, 0.0).reshape(-1, *second.shape)
-        z: np.ndarray = np.einsum("nlh,lh->nl", a, second) + second_bias
+    def shared(rows: np.ndarray) -> np.ndarray:
+        z: np.ndarray = np.maximum(rows @ first + first_bias, 0.0) @ second.T + second_bias
         return z
 
-    return in_blocks(X, _SCORED_ROWS, len(second), block)
+    def each(rows: np.ndarray) -> np.ndarray:
+        out = []
+        for block in label_blocks(labels, -(-labels // _SCORED_LABELS)):
+            units = slice(block.start * hidden, block.stop * hidden)
+            a = np.maximum(rows @ first[:, units] + first_bias[units], 0.0)
+            a = a.reshape(len(rows), -1, hidden)
+            out.append(np.einsum("nlh,lh->nl", a, second[block]) + second_bias[block])
+        return np.concatenate(out, axis=1)
+
+    one = len(first_bias) == hidden < labels * hidden
+    return in_blocks(X, _SCORED_ROWS, labels, shared if one else each)
 
 
 class BestEpoch:
@@ -85,6 +101,10 @@ class Validation:
     weight: np.ndarray
     shrinkage: float
 
+    def of(self, labels: slice) -> Validation:
+        """Return the same rows with some of the labels."""
+        return replace(self, Y=self.Y[:, labels], weight=self.weight[:, labels])
+
 
 def train(
     X: np.ndarray,
@@ -95,12 +115,15 @@ def train(
     seed: tuple[int, ...],
     validation: Validation | None = None,
     ema_decay: float | None = None,
+    shared: int = 0,
 ) -> tuple[Layers, np.ndarray]:
-    """Train one network a label and return the layers, and the epoch ``(L,)`` they are from.
+    """Train one network a label, or one for all, and return its layers and their epochs ``(L,)``.
 
-    The first layers of all labels are one matrix, so a step is one wide product forwards and one
-    backwards. Initial weights, batches and dropout masks are the same for every label: a label's
-    network comes out as it would if it were trained alone.
+    The first layers of a block of labels are one matrix, so a step is one wide product forwards and
+    one backwards. Initial weights, batches and dropout masks are the same for every label: a
+    label's network comes out as it would if it were trained alone. So one block is trained after
+    another, and time grows with the number of labels, while memory beyond what is returned does
+    not; with ``validation`` the blocks take turns by the epoch, as the best one depends on all.
 
     Args:
         X: ``float32 (n, d)``, standardised.
@@ -111,29 +134,55 @@ def train(
         seed: of everything random here; global generators are neither read nor moved.
         validation: rows to choose each label's epoch by; without them it is the last.
         ema_decay: decay a step of a moving average of the weights; None takes them as they are.
+        shared: units of one hidden layer for all labels; 0 for a layer of ``how.hidden`` each. With
+            one layer there is one best epoch.
     """
-    random = np.random.default_rng(seed)
-    networks = _Networks(X, Y, weight, loss, how, random, ema_decay)
-    best: BestEpoch | None = None
-    if validation is not None:
-        constant = networks.mean_loss(torch.logit(networks.rate), validation)
-        positives = (validation.Y * (validation.weight > 0)).sum(0)
-        best = BestEpoch(constant, positives, validation.shrinkage)
-    kept = networks.arrays()
-    for _ in range(how.epochs):
-        with exact_products(networks.device, networks.precision):
-            for rows in batches(len(X), how.batch_size, random):
-                networks.step(rows)
-        if validation is not None and best is not None:
-            better = best.update(networks.loss_on(validation))
-            units = better.repeat(how.hidden)
-            places: list[Any] = [(slice(None), units), units, better, better]
-            for array, values, at in zip(kept, networks.arrays(), places, strict=True):
-                array[at] = values[at]
-    if best is None:
-        kept = networks.arrays()
+    labels, width = Y.shape[1], shared or Y.shape[1] * how.hidden
+    shapes = ((X.shape[1], width), (width,), (labels, shared or how.hidden), (labels,))
+    kept = [np.empty(shape, np.float32) for shape in shapes]
     layers = dict(zip(LAYERS, kept, strict=True))
-    return layers, np.full(Y.shape[1], how.epochs) if best is None else best.epoch
+    rows = _on_device(X, how)
+
+    def begun(block: slice) -> _Networks:
+        kind, random = (_SharedNetwork if shared else _Networks), np.random.default_rng(seed)
+        return kind(rows, Y[:, block], weight[:, block], loss, how, shared, random, ema_decay)
+
+    def keep(block: slice, networks: _Networks, better: np.ndarray) -> None:
+        units = np.full(width, better.all()) if shared else better.repeat(how.hidden)
+        own = slice(None) if shared else slice(block.start * how.hidden, block.stop * how.hidden)
+        places: list[Any] = [(slice(None), own), own, block, block]
+        chosen: list[Any] = [(slice(None), units), units, better, better]
+        for array, place, values, at in zip(kept, places, networks.arrays(), chosen, strict=True):
+            array[place][at] = values[at]
+
+    blocks = [slice(0, labels)] if shared else label_blocks(labels, -(-labels // BLOCK))
+    if validation is None:
+        for block in blocks:
+            networks = begun(block)
+            for _ in range(how.epochs):
+                networks.epoch()
+            keep(block, networks, np.ones(block.stop - block.start, bool))
+        return layers, np.full(labels, how.epochs)
+    running = [(block, begun(block), validation.of(block)) for block in blocks]
+    constant = [each.mean_loss(torch.logit(each.rate), part) for _, each, part in running]
+    positives = (validation.Y * (validation.weight > 0)).sum(0)
+    best = BestEpoch(
+        np.concatenate(constant), positives, math.inf if shared else validation.shrinkage
+    )
+    for _ in range(how.epochs):
+        for _, networks, _ in running:
+            networks.epoch()
+        better = best.update(np.concatenate([each.loss_on(part) for _, each, part in running]))
+        for block, networks, _ in running:
+            if better[block].any():
+                keep(block, networks, better[block])
+    return layers, best.epoch
+
+
+def _on_device(X: np.ndarray, how: NetworkHead) -> torch.Tensor:
+    device, precision = how.hardware()
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    return torch.from_numpy(X).to(device, dtype)
 
 
 def initial_weights(
@@ -150,27 +199,27 @@ class _Networks:
 
     def __init__(
         self,
-        X: np.ndarray,
+        X: torch.Tensor,
         Y: np.ndarray,
         weight: np.ndarray,
         loss: Loss,
         how: NetworkHead,
+        shared: int,
         random: np.random.Generator,
         ema_decay: float | None,
     ) -> None:
         self.ema_decay = ema_decay
         self.how, self.loss, self.random = how, loss, random
-        device, self.precision = how.hardware()
-        self.device = torch.device(device)
-        self.dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        self.labels, self.hidden = Y.shape[1], how.hidden
-        self.X = torch.from_numpy(X).to(self.device, self.dtype)
+        self.X, self.device, self.dtype = X, X.device, X.dtype
+        self.precision = "bf16" if X.dtype == torch.bfloat16 else "fp32"
+        self.labels, self.hidden = Y.shape[1], shared or how.hidden
         self.Y = self._float(Y)
         self.weight = self._float(weight / weight.mean(0, dtype=np.float64))
         self.rate = (self.weight * self.Y).mean(0).clamp(1e-6, 1 - 1e-6)
-        first, second = initial_weights(X.shape[1], how.hidden, random)
-        self.first = self._float(np.tile(first, self.labels))
-        self.first_bias = torch.zeros(self.labels * how.hidden, device=self.device)
+        first, second = initial_weights(X.shape[1], self.hidden, random)
+        copies = 1 if shared else self.labels
+        self.first = self._float(np.tile(first, copies))
+        self.first_bias = torch.zeros(copies * self.hidden, device=self.device)
         self.second = self._float(np.tile(second, (self.labels, 1)))
         self.second_bias = torch.logit(self.rate)
         self.parameters = [self.first, self.first_bias, self.second, self.second_bias]
@@ -182,11 +231,13 @@ class _Networks:
         self.steps = how.epochs * steps_per_epoch(len(X), how.batch_size)
         self.taken = 0
         self.taken_there = torch.zeros((), device=self.device)  # the same, where no copy is needed
-        # the second layers of all labels as one matrix (L, L, H) with zeros off the diagonal, so
-        # that they too are one product; the first layer's d features are many more than L
-        self.blocks = torch.zeros(
-            (self.labels, self.labels, self.hidden), dtype=self.dtype, device=self.device
-        )
+        self.blocks = self._second_layers()
+
+    def epoch(self) -> None:
+        """Take a step for each batch of all rows."""
+        with exact_products(self.device, self.precision):
+            for rows in batches(len(self.X), self.how.batch_size, self.random):
+                self.step(rows)
 
     @torch.no_grad()
     def step(self, rows: np.ndarray) -> None:
@@ -210,19 +261,36 @@ class _Networks:
         if self.how.dropout:
             # one mask for every label: cheaper to draw, and no label sees another in it
             mask, kept = self._mask((len(x), 1, self.hidden), self.how.dropout)
-            a.view(len(x), self.labels, self.hidden).mul_(mask)
-        self.blocks.diagonal().copy_((self.second / kept).T)
-        second = self.blocks.view(self.labels, -1)
+            a.view(len(x), -1, self.hidden).mul_(mask)
+        second = self._filled(self.second / kept)
         logits = (a @ second.T).float() + self.second_bias
         slope = self._slope(logits, y, weight) / len(x)
         s = slope.to(self.dtype)
         # a is 0 where the unit is off or dropped, which is where no gradient goes through
         da = torch.ops.aten.threshold_backward(s @ second, a, 0)
-        own = (s.T @ a).view(self.labels, self.labels, self.hidden).diagonal()
+        own = self._own(s.T @ a)
         ones = torch.ones((1, len(x)), dtype=self.dtype, device=self.device)
-        found = [x.T @ da, (ones @ da)[0], own.T / kept, slope.sum(0)]
+        found = [x.T @ da, (ones @ da)[0], own / kept, slope.sum(0)]
         for gradient, value in zip(self.gradients, found, strict=True):
             gradient.copy_(value)
+
+    def _second_layers(self) -> torch.Tensor:
+        # the second layers of all labels as one matrix (L, L, H) with zeros off the diagonal, so
+        # that they too are one product; the first layer's d features are many more than L
+        shape = self.labels, self.labels, self.hidden
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
+
+    def _filled(self, second: torch.Tensor) -> torch.Tensor:
+        """Return the second layers ``(L, H)`` as a matrix from all units, to multiply with."""
+        self.blocks.diagonal().copy_(second.T)
+        return self.blocks.view(self.labels, -1)
+
+    def _own(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Return what of a gradient ``(L, units)`` belongs to each label's own units."""
+        return gradient.view(self.labels, self.labels, self.hidden).diagonal().T
+
+    def _outputs(self, a: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("nlh,lh->nl", a.view(-1, self.labels, self.hidden), second)
 
     def _adamw(self) -> None:
         """Move the weights (Loshchilov & Hutter 2019), one pass over each of them.
@@ -263,8 +331,7 @@ class _Networks:
             rows = torch.from_numpy(validation.X[start : start + self.how.batch_size])
             x = rows.to(self.device, self.dtype)
             a = torch.addmm(first_bias, x, first).relu_().float()
-            z = torch.einsum("nlh,lh->nl", a.view(-1, self.labels, self.hidden), second)
-            logits.append(z + second_bias)
+            logits.append(self._outputs(a, second) + second_bias)
         return self.mean_loss(torch.cat(logits), validation)
 
     def mean_loss(self, logits: torch.Tensor, validation: Validation) -> np.ndarray:
@@ -281,3 +348,19 @@ class _Networks:
     def _float(self, values: np.ndarray) -> torch.Tensor:
         given = np.ascontiguousarray(values, np.float32)
         return torch.from_numpy(given).to(self.device)
+
+
+class _SharedNetwork(_Networks):
+    """One network in training: its hidden layer serves all labels, each by weights of its own."""
+
+    def _second_layers(self) -> torch.Tensor:
+        return torch.empty_like(self.second, dtype=self.dtype)
+
+    def _filled(self, second: torch.Tensor) -> torch.Tensor:
+        return self.blocks.copy_(second)
+
+    def _own(self, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient
+
+    def _outputs(self, a: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return a @ second.T

@@ -1,0 +1,122 @@
+"""Pairs of perceptual hashes that differ in few bits, all of them, without comparing all pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.images.hashes import Hashes
+from toolkit.runtime.processor import processor_has_bf16
+
+Ints = npt.NDArray[np.int64]
+
+_BAND = 16
+_BANDS = 8
+_BLOCK = 256
+_SIDE = 4096
+_CANDIDATES = 2**22
+
+
+def near_hashes(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints, Ints, Ints]:
+    """Return the pairs whose two hashes differ in ``most`` bits or fewer of 128, and in how many.
+
+    Up to 15 bits by multi-index hashing (Norouzi, Punjani & Fleet 2012): of eight bands of 16 bits,
+    two hashes that differ in 15 bits or fewer have one that differs in one bit or none, so only
+    rows are compared that share a band, or share it but for one bit. Time is then nearly linear
+    where bands differ. Beyond that radius nearly every row shares such a band with too many others
+    for an index to pay, and all pairs are compared, where bf16 products are native as a matrix
+    product of signs, which is exact. All ways return the same pairs in the same order.
+
+    Args:
+        difference: ``uint64 (n,)``.
+        frequency: ``uint64 (n,)``, of the same images.
+        most: bits, of both hashes together.
+
+    Returns:
+        The earlier rows, the later rows, ascending, and the numbers of bits, each ``int64 (m,)``.
+    """
+    if most < 2 * _BANDS:
+        return _by_bands(difference, frequency, most)
+    if processor_has_bf16():
+        return _by_product(difference, frequency, most)
+    return _by_counting(difference, frequency, most)
+
+
+def _by_bands(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints, Ints, Ints]:
+    n = len(difference)
+    changes = [0] if most < _BANDS else [0, *(1 << bit for bit in range(_BAND))]
+    codes = [np.empty(0, np.int64)]
+    for hashes in (difference, frequency):
+        for band in range(64 // _BAND):
+            key = (hashes >> np.uint64(band * _BAND)).astype(np.uint16)
+            order = np.argsort(key, kind="stable")
+            edges = np.searchsorted(key[order], np.arange(2**_BAND + 1))
+            for change in changes:
+                other = key ^ np.uint16(change)
+                codes += _verified(order, edges[other], edges[other.astype(np.int64) + 1],
+                                   difference, frequency, most)  # fmt: skip
+    first, second = np.divmod(np.unique(np.concatenate(codes)), max(n, 1))
+    return first, second, _bits(difference, frequency, first, second)
+
+
+def _verified(
+    order: Ints, begin: Ints, end: Ints, difference: Hashes, frequency: Hashes, most: int
+) -> list[Ints]:
+    """Return the pairs of each row with its candidates, as ``first * n + second``, in parts."""
+    n, found = len(order), []
+    count = end - begin
+    total = np.concatenate([[0], np.cumsum(count)])
+    start = 0
+    while start < n:
+        stop = int(np.searchsorted(total, total[start] + _CANDIDATES, side="right")) - 1
+        stop = min(max(stop, start + 1), n)
+        number = count[start:stop]
+        rows = np.repeat(np.arange(start, stop), number)
+        place = np.arange(len(rows)) - np.repeat(total[start:stop] - total[start], number)
+        others = order[np.repeat(begin[start:stop], number) + place]
+        later = others > rows
+        rows, others = rows[later], others[later]
+        close = _bits(difference, frequency, rows, others) <= most
+        found.append(rows[close] * n + others[close])
+        start = stop
+    return found
+
+
+def _by_product(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints, Ints, Ints]:
+    import torch
+
+    both = np.stack([difference, frequency], axis=1).view(np.uint8)
+    signs = torch.from_numpy(np.unpackbits(both, axis=1).astype(np.int8)).bfloat16() * 2 - 1
+    # 128 - 2 bits: whole numbers up to 128 are exact in bf16, and sums are taken in float32
+    least = float(128 - 2 * most)
+    first, second = [], []
+    for start in range(0, len(signs), _BLOCK):
+        block = signs[start : start + _BLOCK]
+        for at in range(start, len(signs), _SIDE):
+            alike = (block @ signs[at : at + _SIDE].T) >= least
+            a, b = (each.numpy() for each in alike.nonzero(as_tuple=True))
+            a, b = a + start, b + at
+            first.append(a[b > a])
+            second.append(b[b > a])
+    rows, others = (np.concatenate([np.empty(0, np.int64), *part]) for part in (first, second))
+    ascending = np.lexsort((others, rows))
+    rows, others = rows[ascending], others[ascending]
+    return rows, others, _bits(difference, frequency, rows, others)
+
+
+def _by_counting(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints, Ints, Ints]:
+    found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+    for start in range(0, len(difference), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        bits = np.bitwise_count(difference[block, None] ^ difference[None, start:])
+        bits += np.bitwise_count(frequency[block, None] ^ frequency[None, start:])
+        a, b = np.nonzero(bits <= most)
+        found.append((a[b > a] + start, b[b > a] + start))
+    first, second = (np.concatenate(side) for side in zip(*found, strict=True))
+    return first, second, _bits(difference, frequency, first, second)
+
+
+def _bits(difference: Hashes, frequency: Hashes, first: Ints, second: Ints) -> Ints:
+    bits: Ints = np.bitwise_count(difference[first] ^ difference[second]).astype(np.int64)
+    bits += np.bitwise_count(frequency[first] ^ frequency[second])
+    return bits
