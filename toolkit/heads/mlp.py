@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LOSSES = ("focal", "asl", "bce")
 TRUNKS = ("auto", "each", "shared")
-# more labels than this share a hidden layer by default; see docs/decisions/0014-many-labels.md
+# more labels than this share a hidden layer by default; see docs/decisions/0016-many-labels.md
 _OWN = 64
 _SHARED_WIDTH = 4
 

@@ -63,7 +63,7 @@ def exported_network(network: nn.Module, size: int, title: str) -> Any:
     """Return a network as an ONNX model from ``x (batch, 3, size, size)`` to one output.
 
     By the older of torch's two exporters: it traces in a fifth of the time that the newer one
-    takes, needs no further package, and gives the same numbers (docs/decisions/0014-export.md).
+    takes, needs no further package, and gives the same numbers (docs/decisions/0019-export.md).
 
     Args:
         network: from normalised pictures to ``(b, k)``.
