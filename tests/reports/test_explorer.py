@@ -45,7 +45,8 @@ def test_squares_stand_in_the_images_order_and_a_broken_one_is_grey(tmp_path: Pa
         place = at % 100
         middle = (SIDE * (place % ACROSS) + SIDE // 2, SIDE * (place // ACROSS) + SIDE // 2)
         wanted = (128, 128, 128) if at == 7 else (at, 100, 255 - at)
-        assert np.abs(np.subtract(sheet.getpixel(middle), wanted)).max() <= 6, at
+        seen: Any = sheet.getpixel(middle)
+        assert np.abs(np.subtract(seen, wanted)).max() <= 6, at
     assert sheet.size == (SIDE * ACROSS, SIDE * 3)
     assert len(sprite_sheets(dataset.paths, len(sheets[0]) + 1)) == 1
 
@@ -108,7 +109,10 @@ def test_in_a_browser_it_counts_filters_and_takes_the_keyboard(tmp_path: Path) -
 
         seen.on("dialog", refuse)
         seen.goto(page.as_uri())
-        part = lambda name: seen.locator(f'[data-part="{name}"]')  # noqa: E731
+
+        def part(name: str) -> Any:
+            return seen.locator(f'[data-part="{name}"]')
+
         part("label").scroll_into_view_if_needed()
         for label in ("cat", HOSTILE[2]):
             part("label").select_option(label=label)

@@ -168,6 +168,9 @@ def test_members_are_told_apart_pair_by_pair() -> None:
     assert table.lines[0][0] == "a"
     assert table.lines[0][3].startswith("+0.100* [")
     assert level_with_best(rows) == {"b"}
+    few = paired_members({name: (value, each[:20]) for name, (value, each) in drawn.items()})
+    assert few["a"]["b"]["least"] == pytest.approx(6 * 2 / 21)
+    assert level_with_best([replace(each, pairs=few[each.name]) for each in rows]) == set()
     assert pair_table(rows[:1], "t") is None
 
 

@@ -142,7 +142,8 @@ def brief(name: str, limit: int = 36) -> str:
     name = _printable(name)
     if _width(name) <= limit:
         return name
-    head, tail = [], []
+    head: list[str] = []
+    tail: list[str] = []
     room = limit - 1
     for at in range(len(name)):
         # in turns from both ends, so that what tells two long names apart is kept

@@ -18,7 +18,13 @@ def level_with_best(rows: Sequence[Row]) -> set[str]:
     The best is the one that is best on these very images, so any of them may be as good.
     """
     ranked = ranked_members(rows)
-    p = {name: each["p_holm"] for row in ranked[:1] for name, each in row.pairs.items()}
+    p = {
+        name: each["p_holm"]
+        for row in ranked[:1]
+        for name, each in row.pairs.items()
+        # with too few resamples nothing can be told apart, and nothing is said
+        if (each.get("least") or 0) <= ALPHA
+    }
     there = {row.name for row in ranked}
     return {name for name, value in p.items() if value is not None and value > ALPHA} & there
 

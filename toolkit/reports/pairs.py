@@ -18,7 +18,7 @@ def paired_members(
     """Return for each member how far it is above each other one.
 
     ``difference``, ``low`` and ``high`` (95 %) and ``p`` are of the paired bootstrap, ``p_holm`` is
-    p after Holm (1979) over all pairs.
+    p after Holm (1979) over all pairs, ``least`` what that cannot fall below for want of resamples.
 
     Args:
         drawn: by member, a metric, and the same in the resamples ``(resamples,)``, which are the
@@ -34,6 +34,8 @@ def paired_members(
     for (first, second), value in zip(pairs, adjusted.tolist(), strict=True):
         facts = found[first][second]
         facts["p_holm"] = None if np.isnan(value) else value
+        # what p_holm cannot fall below, whatever the members are
+        facts["least"] = min(1.0, 2 * len(pairs) / (1 + len(drawn[first][1])))
         turned = {"difference": "difference", "low": "high", "high": "low"}
         found[second][first] = facts | {
             key: None if facts[of] is None else -facts[of] for key, of in turned.items()

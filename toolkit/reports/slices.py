@@ -72,7 +72,7 @@ def slices(
         ],
         axis=1,
     ).astype(np.float64)
-    found = []
+    found: list[Slice] = []
     for kind, name, here in _parts(dataset, scored):
         part, n = counts[here], int(here.sum())
         # a part that is all of them is none
