@@ -124,8 +124,6 @@ def second_device(kind: str) -> Iterator[pytest.MonkeyPatch]:
     lifted = torch._C._only_lift_cpu_tensors()
     cudnn = torch.backends.cudnn.enabled
     with pytest.MonkeyPatch.context() as patch:
-        generator = torch.Generator
-        patch.setattr(torch, "Generator", lambda device=None: generator())
         patch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
         patch.setattr(There, "label", torch.device(kind))
         patch.setattr(nn.Module, "_apply", move_parameters)
