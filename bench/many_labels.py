@@ -46,7 +46,8 @@ def planted(n: int, labels: int) -> tuple[np.ndarray, np.ndarray]:
 
 def scores_of(Y: np.ndarray) -> np.ndarray:
     """Return scores that go with labels."""
-    return np.random.default_rng(1).standard_normal(Y.shape, np.float32) + 2 * Y - 2
+    scores: np.ndarray = np.random.default_rng(1).standard_normal(Y.shape, np.float32) + 2 * Y - 2
+    return scores
 
 
 def mlp(n: int, labels: int, trunk: str) -> Callable[[], Any]:
@@ -112,11 +113,12 @@ def measure(step: str, n: int, labels: int, limit: int) -> dict[str, Any]:
     done = subprocess.run(
         command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=False, preexec_fn=limited
     )
-    found = {"step": step, "rows": n, "labels": labels}
+    found: dict[str, Any] = {"step": step, "rows": n, "labels": labels}
     if done.returncode < 0:
         return found | {"cut_off_after_cpu_seconds": limit}
     done.check_returncode()
-    return found | json.loads(done.stdout)
+    found |= json.loads(done.stdout)
+    return found
 
 
 def one(step: str, n: int, labels: int) -> dict[str, float]:

@@ -70,7 +70,6 @@ def main() -> None:
     options = parser.parse_args()
     embedded = tk.embed(options.data)
     photos, X = embedded.dataset, embedded.X
-    photos.require_known("bench/suggest.py")
     assert embedded.ids == photos.ids, "an image could not be decoded"
     split = get_split(photos, "paper", artifacts_folder(None))
     trials = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def test_heads_are_the_same_on_another_device(name: str) -> None:
     Y = (X[:, :2] + 0.3 * random.standard_normal((80, 2)) > 0.4).astype(np.int8)
 
     def scores(device: str) -> np.ndarray:
-        head: Any = {
+        heads: dict[str, Callable[[], Any]] = {
             "linear": lambda: LinearHead(Cs=[0.1, 1.0], device=device),
             "mlp": lambda: MLPHead(
                 epochs=2, hidden=4, precision="fp32", device=device, early_stopping=True
@@ -117,8 +118,8 @@ def test_heads_are_the_same_on_another_device(name: str) -> None:
             "multitask": lambda: MultitaskHead(
                 epochs=2, hidden=4, precision="fp32", device=device, tasks=("cardinality", "any")
             ),
-        }[name]()
-        found: np.ndarray = head.fit(X, Y).predict_proba(X)
+        }
+        found: np.ndarray = heads[name]().fit(X, Y).predict_proba(X)
         return found
 
     wanted = scores("cpu")

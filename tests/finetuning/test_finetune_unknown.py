@@ -97,7 +97,8 @@ def test_negative_is_a_run_on_no_and_selective_lies_between(pixels: bool) -> Non
     part = np.where(np.random.default_rng(7).random(Y.shape) < 0.5, -1, Y).astype(np.int8)
     rows = SplitRows(np.arange(60), np.arange(60, 75), np.arange(75, 90))
     how = replace(PLAIN, epochs=2, initial_probe=True, final_probe=True)
-    source, plain = source_of(X), SimpleNamespace(mean=(0.5,) * 3, std=(0.25,) * 3)
+    source = source_of(X)
+    plain: Any = SimpleNamespace(mean=(0.5,) * 3, std=(0.25,) * 3)
     trunk = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten())
     build: Any = partial(Classifier, trunk, 27, Y.shape[1], plain)
     if not pixels:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import lightgbm
 
 
-def add_trees(graph: Graph, x: str, boosters: Sequence[lightgbm.Booster]) -> str:
+def add_trees(graph: Graph, x: str, boosters: Sequence[lightgbm.Booster | None]) -> str:
     """Add the sums of a booster's trees for each label, ``(b, L)``.
 
     Args:
         graph: to add to.
         x: name of ``float (b, d)``.
-        boosters: one a label.
+        boosters: one a label; None for one without trees.
 
     Raises:
         ExportError: a tree splits by something else than ``<=``.
@@ -34,7 +34,7 @@ def add_trees(graph: Graph, x: str, boosters: Sequence[lightgbm.Booster]) -> str
     table |= {f"target_{name}": [] for name in _LEAVES}
     count = 0
     for label, booster in enumerate(boosters):
-        for tree in booster.dump_model()["tree_info"]:
+        for tree in [] if booster is None else booster.dump_model()["tree_info"]:
             _add_tree(table, count, label, tree["tree_structure"])
             count += 1
     if not count:  # an operator without trees is none
