@@ -15,6 +15,8 @@ import toolkit as tk
 from tests.cli.conftest import NETWORK, Drive
 from tests.data.packed import LABELS, Packed
 from toolkit.errors import DataError
+from toolkit.images.hashes import hash_images
+from toolkit.images.thumbnails import Thumbnails
 
 PACKED = Packed(40)
 WAYS: dict[str, Callable[[Path], Path]] = {
@@ -95,11 +97,14 @@ def test_all_verbs_work_wherever_the_images_are(
         photos, NETWORK, size=32, epochs=1, tensorboard=False, aux="colour,any", **how
     )
     assert linear.skipped == tuned.skipped == []
-    audit = tk.audit(photos, NETWORK, permutations=50, html=tmp_path / "audit.html", **how)
+    audit = tk.audit(photos, NETWORK, permutations=99, html=tmp_path / "audit.html", **how)
     assert "cannot be decoded" not in str(audit)
     page = tmp_path / "report.html"
     tk.report(photos, page, resamples=20, artifacts=artifacts, progress=False)
-    assert "data:image/jpeg" in page.read_text()
+    assert "mixed" in page.read_text()
+    pictures = Thumbnails(photos.paths)
+    assert all(pictures(row) for row in range(40))
+    assert hash_images(photos.paths).problem == ("",) * 40
     for member in (linear, tuned):
         found = tk.predict(photos, member, artifacts=artifacts, progress=False)
         assert (found.images, found.skipped) == (40, [])

@@ -12,6 +12,7 @@ import os
 import tarfile
 from bisect import bisect_right
 from collections import OrderedDict
+from functools import cached_property
 from threading import Lock
 from typing import Any, Protocol
 
@@ -185,7 +186,7 @@ class Columns:
         with self._lock:
             return sum(each.nbytes for each in self._groups.values())
 
-    @property
+    @cached_property
     def images(self) -> list[str]:
         """Names of the columns of bytes, or of structures with ``bytes``."""
         return [field.name for field in self.schema if holds_bytes(field.type)]
@@ -268,17 +269,19 @@ class Columns:
 
         # one thread decodes; those that want the same row group would decode it again
         with self._lock:
-            found = self._groups.pop((column, group), None)
+            found = self._groups.get((column, group))
+            if found is not None:
+                self._groups.move_to_end((column, group))
+                return found
             try:
-                if found is None:
-                    whole = holds_bytes(self.schema.field(column).type) == "struct"
-                    if self._table is not None:
-                        found = self._table.column(column)
-                        found.validate(full=True)  # offsets may lead out of the file
-                    else:
-                        leaf = [f"{column}.bytes" if whole else column]
-                        found = self._file.read_row_group(group, leaf, use_threads=False).column(0)
-                    found = pc.struct_field(found, "bytes") if whole else found
+                whole = holds_bytes(self.schema.field(column).type) == "struct"
+                if self._table is not None:
+                    found = self._table.column(column)
+                    found.validate(full=True)  # offsets may lead out of the file
+                else:
+                    leaf = [f"{column}.bytes" if whole else column]
+                    found = self._file.read_row_group(group, leaf, use_threads=False).column(0)
+                found = pc.struct_field(found, "bytes") if whole else found
             except (pa.ArrowException, OSError) as error:
                 raise self._damaged(error) from error
             self._groups[column, group] = found
