@@ -21,7 +21,7 @@ from toolkit.errors import DataError, UsageError
 
 steady = settings(derandomize=True, deadline=None, database=None, max_examples=25)
 ENDINGS = {name: writer.endings[0] for name, writer in WRITERS.items()}
-READ = sorted(set(WRITERS) - {"hf"})  # which is for Hugging Face's own library
+READ = sorted(set(WRITERS) - {"hf"})  # which brings its own images
 NAMES = ("a.png", "b 1.png", "c;d,e.png", "sub/é.png", "sub/f.v2.png")
 PARTS = ("train", "validation", "test", "train", "test")
 words = st.text("aB|;,\"' é[]{}:#=é", min_size=1, max_size=6).map(str.strip).filter(bool)
@@ -119,6 +119,30 @@ def test_hugging_face_finds_its_features_images_and_unknown_labels(
             assert each["image"]["path"] == before.files[row]
     assert tuple(names) == before.labels
     np.testing.assert_array_equal(back, before.Y)
+
+
+@pytest.mark.parametrize("images", ["path", "bytes"])
+@pytest.mark.parametrize("parts", [PARTS, ()])
+def test_hugging_face_columns_come_in_again(
+    images: str, parts: tuple[str, ...], tmp_path: Path
+) -> None:
+    for number, name in enumerate(NAMES):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (6, 5), (40 * number, 0, 9)).save(tmp_path / name)
+    before = dataset(tmp_path, ["cat", "dog"], [[1, 0], [0, -1], [0, 0], [1, 1], [-1, -1]], parts)
+    out = tmp_path / "x.parquet"
+    before.export(out, format="hf", images=images, artifacts=tmp_path / "kept", progress=False)
+    after = tk.Dataset.read(out, "x", progress=False)
+    assert (after.ids, after.labels, after.parts) == (before.ids, before.labels, before.parts)
+    np.testing.assert_array_equal(after.Y, before.Y)
+    np.testing.assert_array_equal(after.digests, before.digests)
+    # what came from a column of bytes goes out as bytes again
+    again = tmp_path / "again" / "y.parquet"
+    again.parent.mkdir()
+    after.export(again, format="hf", images="bytes", artifacts=tmp_path / "kept", progress=False)
+    np.testing.assert_array_equal(
+        tk.Dataset.read(again, "y", progress=False).digests, before.digests
+    )
 
 
 def test_other_tools_find_what_their_documentation_says(painted: Path, tmp_path: Path) -> None:

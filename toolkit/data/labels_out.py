@@ -80,8 +80,8 @@ def export_data(
     """Write a data set's labels, with unknown ones, its split and its images' paths, to a file.
 
     What is written is read again by :meth:`~toolkit.data.dataset.Dataset.read`, with the same ids,
-    labels and cells, where the file lies in ``root`` or ``root`` is given there too; ``hf`` is for
-    Hugging Face's ``datasets``.
+    labels and cells, where the file lies in ``root`` or ``root`` is given there too; of ``hf``, the
+    paths must lie below the file's folder, or the images come along as bytes.
 
     Args:
         data: a data set, or the name of one; None is as in

@@ -11,6 +11,7 @@ images stay in the files.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -24,6 +25,7 @@ from toolkit.errors import DataError, counted, listed
 from toolkit.images.containers import Columns, holds_bytes
 from toolkit.storage.files import natural_key
 
+_UNKNOWN = "unknown"  # a list of classes that nobody looked at, as data export writes it
 _DICT, _STATE, _INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 Shards = list[tuple[str, Path]]  # split and file
 Names = dict[str, list[str]]  # of the classes, by column
@@ -61,13 +63,19 @@ def read(path: Path, options: Options) -> Labelled:
         rows, own_paths = _rows(file, columns, image, header, names)
         empty = set(_empty(file, columns, image))
         at = file.relative_to(root).as_posix()
-        places += [None if n in empty else f"{at}/{image}/{n}" for n in range(columns.rows)]
+        places += [
+            _file(root, own) if n in empty else f"{at}/{image}/{n}"
+            for n, own in enumerate(own_paths)
+        ]
         cells += rows
         paths += own_paths
         first = numbers.get(split, 0)
         numbers[split] = first + columns.rows
         splits += [split] * columns.rows
     ids, how = _ids(paths, splits, numbers)
+    own_ids = _own_ids(cells, header, files[0][2])
+    if own_ids:
+        ids, how = own_ids, "the column id"
     several = len(numbers) > 1
     where = [f"row {row}" for split in numbers for row in range(numbers[split])]
     where = [f"{split} {text}" for split, text in zip(splits, where, strict=True)]
@@ -76,8 +84,9 @@ def read(path: Path, options: Options) -> Labelled:
         str(path), [image, *header], [[i, *c] for i, c in zip(ids, cells, strict=True)], where
     )
     parts = [PARTS.get(split.lower()) or part_named(split) for split in splits]
-    left = [f.name for f in files[0][2].schema if f.name != image and f.name not in header]
     chosen = _label_column(str(path), header, names, files[0][2], options)
+    unlooked = header.index(_UNKNOWN) if _unknown(names, chosen) else None
+    left = [f.name for f in files[0][2].schema if f.name != image and f.name not in header]
     own = header.index(chosen[0]) if len(chosen) == 1 and chosen[0] in header else None
     lists = own is not None and (
         chosen[0] in names or _is_list(files[0][2].schema.field(chosen[0]).type)
@@ -91,6 +100,7 @@ def read(path: Path, options: Options) -> Labelled:
         f"columns of images, {counted(len(files), 'file')}, ids from {how}",
         "huggingface",
         remarks=[f"columns left out, of other types: {listed(left)}"] if left else (),
+        unknown=[] if unlooked is None else [line[unlooked] or () for line in cells],
     )
     return labelled(root, found, replace(options, image_column=image, labels=chosen))
 
@@ -293,6 +303,35 @@ def _named(cell: Any, names: Sequence[str], place: str) -> list[str] | None:
             )
         found.append(names[number])
     return found
+
+
+def _unknown(names: Names, chosen: Sequence[str]) -> bool:
+    """Tell whether a column lists the labels that nobody looked at."""
+    return (
+        len(chosen) == 1
+        and chosen[0] != _UNKNOWN
+        and _UNKNOWN in names
+        and names[_UNKNOWN] == names.get(chosen[0])
+    )
+
+
+def _own_ids(cells: Sequence[Sequence[Any]], header: Sequence[str], first: Columns) -> list[str]:
+    """Return the texts of a column ``id`` where each row has one and they differ."""
+    import pyarrow as pa
+
+    if "id" not in header or not pa.types.is_string(first.schema.field("id").type):
+        return []
+    found = [line[header.index("id")] for line in cells]
+    return found if all(found) and first_twice(found) is None else []
+
+
+def _file(root: Path, path: Any) -> str | None:
+    """Return a file below the folder that stands instead of bytes, relative to it."""
+    if not isinstance(path, str) or not path:
+        return None
+    whole = Path(os.path.normpath(root / path))
+    inside = whole.is_relative_to(root) and whole.is_file()
+    return whole.relative_to(root).as_posix() if inside else None
 
 
 def _empty(file: Path, columns: Columns, image: str) -> list[int]:

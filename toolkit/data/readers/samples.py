@@ -31,6 +31,7 @@ class Samples:
         layout: name of the format, kept as provenance.
         passed_over: names of what is neither image nor label.
         remarks: what a person should know.
+        unknown: of each sample, labels that nobody looked at; empty where the format says none.
     """
 
     rows: Rows
@@ -42,6 +43,7 @@ class Samples:
     layout: str
     passed_over: Sequence[str] = ()
     remarks: Sequence[str] = ()
+    unknown: Sequence[Iterable[str]] = ()
 
 
 def container(file: Path) -> Tar | Columns:
@@ -93,6 +95,8 @@ def labelled(root: Path, found: Samples, options: Options) -> Labelled:
     labels, Y = table.labels, table.Y
     if column is not None:
         labels, Y = _with(found.names.get(column, ()), labels, Y, options)
+    for at, row in enumerate(kept if found.unknown else ()):
+        Y[at, [labels.index(label) for label in found.unknown[row]]] = -1
     parts = [found.parts[row] for row in kept] if found.parts else table.parts
     order = sorted(range(len(kept)), key=lambda at: natural_key(table.names[at]))
     files = [str(found.files[kept[at]]) for at in order]

@@ -15,6 +15,7 @@ import numpy as np
 
 from toolkit.data.writers.base import Content, Writer
 from toolkit.errors import DataError
+from toolkit.images.places import read_place
 
 BLOCK = 500  # images in memory at a time
 
@@ -60,7 +61,7 @@ def _image(content: Content, row: int) -> dict[str, Any]:
     if content.images == "path":  # datasets opens it wherever it is run
         return {"bytes": None, "path": content.paths[row]}
     try:
-        return {"bytes": Path(content.paths[row]).read_bytes(), "path": content.files[row]}
+        return {"bytes": read_place(content.paths[row]), "path": content.files[row]}
     except OSError as error:
         raise DataError(f"image {content.paths[row]} cannot be read: {error.strerror}") from error
 
