@@ -72,7 +72,7 @@ def main() -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     images = read(options.folder, options.images)
     rates: dict[str, list[float]] = {"here": [], "ray": []}
-    how = {"num_cpus": cores(), "object_store_memory": STORE}
+    how: dict[str, Any] = {"num_cpus": cores(), "object_store_memory": STORE}
     ray.init("local", include_dashboard=False, log_to_driver=False, **how)
     with tempfile.TemporaryDirectory(prefix="bench-ray-") as name:
         contents = set()
