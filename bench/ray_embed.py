@@ -72,9 +72,8 @@ def main() -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     images = read(options.folder, options.images)
     rates: dict[str, list[float]] = {"here": [], "ray": []}
-    ray.init(
-        num_cpus=cores(), object_store_memory=STORE, include_dashboard=False, log_to_driver=False
-    )
+    how: dict[str, Any] = {"num_cpus": cores(), "object_store_memory": STORE}
+    ray.init("local", include_dashboard=False, log_to_driver=False, **how)
     with tempfile.TemporaryDirectory(prefix="bench-ray-") as name:
         contents = set()
         once(read(options.folder, CHUNK * 2), Path(name), "here")  # the network is converted once

@@ -166,12 +166,12 @@ def test_the_paper_s_recipes_walk_to_the_comparison(toolkit: Drive, course: Path
 def test_a_failed_step_stops_no_other_and_is_told_by_the_exit_code(
     toolkit: Drive, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from toolkit.members import finetuned
+    from toolkit.members import training_job
 
     def broken(*arguments: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(finetuned, "training_images", broken)
+    monkeypatch.setattr(training_job, "training_images", broken)
     toolkit("data", "import", course, "--name", "small")
     recipe = tmp_path / "recipe.toml"
     steps = ['command = "finetune"\nloss = "none"', 'command = "finetune"', 'command = "compare"']

@@ -15,7 +15,7 @@ import numpy as np
 from tests.features.feature_fakes import FakeEngine
 from toolkit.errors import DataError
 from toolkit.features.backbones import Backbone
-from toolkit.images.sources import Image
+from toolkit.images.sources import Image, Images
 
 
 def double(number: int, table: np.ndarray | None = None) -> int:
@@ -74,6 +74,19 @@ class KillerImage(Image):
     def read(self) -> bytes:
         os.kill(os.getpid(), signal.SIGKILL)
         return b""
+
+
+class KillerImages(Images):
+    """Images of which one is a killer."""
+
+    fatal = ""
+    kind: type[Image] = KillerImage
+
+    def __getitem__(self, row: int) -> Image:
+        image = super().__getitem__(row)
+        if image.id != self.fatal:
+            return image
+        return self.kind(image.id, image.path, image.digest, image.data)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.distribute.cluster_fakes import Kept, double, kept_by, note, refuse
+from tests.distribute.cluster_fakes import Kept, KillerImages, double, kept_by, note, refuse
 from tests.distribute.fake_ray import FakeRay, Killed, KillerImage
 from tests.features.feature_fakes import KEY, FakeEngine, no_network, write_images
 from toolkit.distribute import machines, ray_run, ray_session, worker
@@ -44,9 +44,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Image]:
     return write_images(tmp_path_factory.mktemp("images"), COUNT, broken=(0, 17, 40))
 
 
-def fill(images: list[Image], artifacts: Path, on: str = "here", **options: Any) -> Filled:
+def fill(images: list[Image] | Images, artifacts: Path, on: str = "here", **options: Any) -> Filled:
     make = options.pop("make", FakeEngine.maker())
-    table = Images.of(images)
+    table = images if isinstance(images, Images) else Images.of(images)
     return fill_store(table, KEY, no_network, artifacts, make=make, chunk=CHUNK, on=on, **options)
 
 
@@ -171,9 +171,10 @@ def test_a_chunk_that_is_waited_for_too_long_is_overtaken(
 def test_an_image_that_kills_is_skipped_and_listed(
     ray: FakeRay, images: list[Image], tmp_path: Path
 ) -> None:
-    bad = images[23]
-    killer = KillerImage(bad.id, bad.path, bad.digest)
-    done = fill([*images[18:23], killer, *images[24:40]], tmp_path, "ray")
+    table = KillerImages.of(images[18:40])
+    assert isinstance(table, KillerImages)
+    table.fatal, table.kind = "im23", KillerImage
+    done = fill(table, tmp_path, "ray")
     assert done.skipped == [{"image": "im23", "reason": "decoding it ended the process"}]
     assert done.computed == 21
 

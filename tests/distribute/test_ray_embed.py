@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.distribute.cluster_fakes import KillerImage, Maker
+from tests.distribute.cluster_fakes import KillerImages, Maker
 from tests.distribute.conftest import Machines
 from tests.features.feature_fakes import KEY, FakeEngine, no_network, write_images
 from toolkit.errors import DataError
@@ -44,10 +44,9 @@ def maker(tmp_path: Path) -> Maker:
     return Maker(tmp_path / "notes", pause=0.05)
 
 
-def fill(images: list[Image], artifacts: Path, make: Any, **options: Any) -> Filled:
-    return fill_store(
-        Images.of(images), KEY, no_network, artifacts, make=make, chunk=CHUNK, **options
-    )
+def fill(images: list[Image] | Images, artifacts: Path, make: Any, **options: Any) -> Filled:
+    table = images if isinstance(images, Images) else Images.of(images)
+    return fill_store(table, KEY, no_network, artifacts, make=make, chunk=CHUNK, **options)
 
 
 def content(artifacts: Path) -> dict[str, bytes]:
@@ -150,9 +149,10 @@ def test_a_worker_whose_disk_is_full(
 def test_an_image_that_kills_the_decoder_is_skipped_and_listed(
     ray_on: str, images: list[Image], maker: Maker, tmp_path: Path
 ) -> None:
-    bad = images[50]
-    killer = KillerImage(bad.id, bad.path, bad.digest)
-    done = fill([*images[44:50], killer, *images[51:60]], tmp_path, maker, on=ray_on)
+    table = KillerImages.of(images[44:60])
+    assert isinstance(table, KillerImages)
+    table.fatal = "im50"
+    done = fill(table, tmp_path, maker, on=ray_on)
     assert done.skipped == [{"image": "im50", "reason": "decoding it ended the process"}]
     assert done.computed == 15
     assert fill(images[44:60], tmp_path, None, on=ray_on).skipped == done.skipped

@@ -50,7 +50,7 @@ def same(mine: CrossFit, theirs: CrossFit) -> None:
         a, b = one.state(), other.state()
         assert a.keys() == b.keys()
         for name, value in a.items():
-            assert np.array_equal(np.asarray(value), np.asarray(b[name])), name
+            assert np.asarray(value).tobytes() == np.asarray(b[name]).tobytes(), name
 
 
 @pytest.mark.parametrize("head", HEADS)

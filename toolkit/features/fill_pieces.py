@@ -148,11 +148,11 @@ def embed_chunk(
     """
     engine, preprocess = kept.engine, key.backbone.preprocess
     ahead = max(4 * cores() * min(engine.batch, GROUP), 2 * engine.batch)
-    table, every = Images.of(images), np.arange(len(images))
+    every = np.arange(len(images))
     rows = np.full((len(images), key.backbone.dim), np.nan, np.float32)
     digests: list[bytes] = []
     reasons: dict[str, str] = {}
-    with closing(batches(table, every, engine.batch, size, preprocess, ahead)) as decoded:
+    with closing(batches(images, every, engine.batch, size, preprocess, ahead)) as decoded:
         first = next(decoded, None)
         with kept.using:
             while first is not None:

@@ -23,7 +23,7 @@ Decoded = tuple[list[bytes], np.ndarray, dict[str, str]]
 
 
 def batches(
-    images: Images,
+    images: Images | Sequence[Image],
     rows: np.ndarray,
     batch: int,
     chunk: int,
