@@ -125,7 +125,7 @@ def each_pair_in_turn(S: np.ndarray, Y: np.ndarray) -> tuple[int, int] | None:
         usual.append((np.mean(heights), np.std(heights) * np.sqrt(6) / np.pi))
     if not runs:
         return None
-    found = contradictions(scores, Y == 1)
+    found = contradictions(scores, (Y == 1).astype(np.int8))
     above = [max(run[0], 0.0) for run in runs]  # without a row that contradicts, any run is none
     np.testing.assert_allclose(found.height.clip(0), above, rtol=1e-9)
     assert list(zip(found.a, found.b, strict=True)) == [run[3:] for run in runs]

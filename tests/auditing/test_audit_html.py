@@ -47,7 +47,9 @@ def test_a_page_escapes_what_it_is_given() -> None:
 
 def test_a_long_table_scrolls_and_says_what_a_print_shows() -> None:
     template = page_environment(TEMPLATES).get_template("page.html.j2")
-    nothing: dict[str, Any] = dict.fromkeys(("published", "noise", "first", "by_label", "pairs"))
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("published", "noise", "first", "by_label", "pairs", "partly")
+    )
     for many in (60, 61):
         label = {"label": "l", "positives": 1, "p": None, "state": "cannot be told"}
         text = template.render(

@@ -39,6 +39,8 @@ def test_every_verb_refuses_what_is_no_seed(verb: str, tmp_path: Path) -> None:
     given: dict[str, Any] = {"artifacts": tmp_path / "kept", "progress": False}
     if "data" in inspect.signature(call).parameters:
         given["data"] = photos
+    if "member" in inspect.signature(call).parameters:
+        given["member"] = "none"
     for wrong in (-1, None, 1.5, True, "0"):
         with pytest.raises(UsageError, match=r"^seed: expected a whole number( from 0)?, found"):
             call(**given, seed=wrong)

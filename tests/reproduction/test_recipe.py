@@ -80,7 +80,10 @@ def test_every_key_but_the_known_ones_fails_and_lists_them(
 ) -> None:
     text = dump_toml({"step": [{"command": "ovr", key: 1}]})
     path = recipe(tmp_path_factory.getbasetemp(), text)
-    if key in KNOWN["ovr"]:
+    if key == "each":
+        with pytest.raises(UsageError, match="expected lists of values under each, found 1"):
+            load_recipe(path, KNOWN)
+    elif key in KNOWN["ovr"]:
         assert load_recipe(path, KNOWN)[0][key] == 1
     else:
         with pytest.raises(UsageError, match=r"takes features, head, set|is not one of embed, ovr"):

@@ -95,12 +95,11 @@ def use_threads(count: int) -> None:
 
 def portable(error: Exception) -> Exception:
     """Return an error that can travel, with the traceback as a note; the same one where it can."""
-    import pickle
-
     note = "".join(traceback.format_exception(error))
     error.__traceback__ = error.__cause__ = error.__context__ = None
     try:
-        again = pickle.loads(pickle.dumps(error))  # between processes of one run, not from a file
+        make, given, *_ = error.__reduce__()  # as it is made again where it arrives
+        again = make(*given)
         same = type(again) is type(error) and str(again) == str(error)
     except Exception:  # errors of other libraries may demand what they do not keep
         same = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ import joblib
 import numpy as np
 
 from toolkit.data.stratify import iterative_stratification
-from toolkit.errors import listed
 from toolkit.heads.focal_objective import FocalObjective
 from toolkit.heads.head import CLASS_WEIGHTS, State, label_weights, seed_of
 from toolkit.heads.standardise import NormalisedHead
@@ -25,10 +23,6 @@ _INNER_FOLDS = 5
 _TOLERANCE = 1e-4  # trees correct the rest
 # with fewer inner validation rows of a class, their loss is too noisy to stop by
 _FEWEST = 10
-
-
-class FewPositivesWarning(UserWarning):
-    """A label has too few rows of its rarer class for a tree to split, and gets no trees."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +53,8 @@ class LightGBMHead(NormalisedHead):
     have none for any do not shape the bins.
 
     A label whose rows' second derivatives sum to less than two leaves need (``min_child_weight``;
-    with the defaults, about two positives) can have no split: it is not boosted, its score is what
-    boosting would start from, and a :class:`FewPositivesWarning` names it. Time is that of trees:
+    with the defaults, about two positives) can have no split: it is not boosted, and its score is
+    what boosting would start from, as it would be with it; ``ovr`` names it. Time is that of trees:
     the number of other labels times ``n_estimators``.
 
     The focal loss and class weights shift scores away from frequencies: they rank, and calibrating
@@ -192,8 +186,13 @@ class LightGBMHead(NormalisedHead):
         self.boosters_ = [_read(trained[j][0]) if j in trained else None for j in range(labels)]
         self.rounds_ = np.array([trained[j][1] if j in trained else 0 for j in range(labels)])
 
+    def without_trees(self) -> list[int]:
+        """Return the labels that have both classes and too few positives for a tree to split."""
+        varied = np.flatnonzero(np.isnan(self.constant_)).tolist()
+        return [at for at, each in zip(varied, self.boosters_, strict=True) if each is None]
+
     def _may_split(self, Y: np.ndarray, weight: np.ndarray, from_prior: bool) -> np.ndarray:
-        """Tell which labels' trees can have two leaves, ``bool (L,)``; note the others' score.
+        """Tell which labels' trees can have two leaves, ``bool (L,)``; set the others' score.
 
         Second derivatives p (1 - p) are concave in p, so from any start whose mean is the share of
         positives they sum to no more than at the prior.
@@ -205,16 +204,6 @@ class LightGBMHead(NormalisedHead):
         able: np.ndarray = total * share * (1 - share) >= 2 * self.min_child_weight
         if from_prior:
             self.base_[~able] = np.log(share / (1 - share))[~able]
-        if not able.all():
-            at = np.flatnonzero(np.isnan(self.constant_))[~able].tolist()
-            names = getattr(self, "label_names_", range(len(self.constant_)))
-            warnings.warn(
-                f"{'label' if len(at) == 1 else 'labels'} "
-                f"{listed([repr(str(names[j])) for j in at])}: too few positives for trees, so "
-                "the score is what boosting starts from",
-                FewPositivesWarning,
-                stacklevel=4,
-            )
         return able
 
     def _train_all(

@@ -53,8 +53,9 @@ def batches(
     starts = iter(range(0, len(rows), group))
     under_way: deque[Future[Decoded]] = deque()
     fetchers = None
-    if any(map(is_address, images.files)):
-        fetchers = ThreadPoolExecutor(connections(images.files), "fetch")
+    files = images.files if isinstance(images, Images) else [each.path for each in images]
+    if any(map(is_address, files)):
+        fetchers = ThreadPoolExecutor(connections(files), "fetch")
     with decoding(), ThreadPoolExecutor(cores(), "decode", _use_one_thread) as readers:
 
         def begin(groups: int) -> None:

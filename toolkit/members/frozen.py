@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.split import Folds
 from toolkit.distribute.machines import connected
 from toolkit.distribute.place import check_place
+from toolkit.errors import listed
 from toolkit.features.matrix import FeatureMatrix
 from toolkit.features.spec import FeatureSpec, features_of
 from toolkit.heads.head import OneVsRestHead
@@ -216,6 +217,10 @@ class FrozenWork:
                     on_progress=task.advance,
                     on=self.spec.on,
                 )
+            few = _without_trees(fitted.models)
+            if few:
+                named = listed(basis.dataset.labels[at] for at in few)
+                basis.progress.say(f"too few positives for trees, in some folds at least: {named}")
             return basis.save(
                 name,
                 rows=matrix.rows,
@@ -240,3 +245,9 @@ class FrozenWork:
                     "skipped": skipped,
                 },
             )
+
+
+def _without_trees(models: Sequence[Any]) -> list[int]:
+    """Return the labels that a head of trees gave none in some fold."""
+    told = (each.without_trees() for each in models if hasattr(each, "without_trees"))
+    return sorted({at for found in told for at in found})

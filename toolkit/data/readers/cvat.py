@@ -87,6 +87,7 @@ def read(path: Path, options: Options) -> Labelled:
         found=f"CVAT: {counted(len(labels), 'label')}, {counted(len(document.names), 'image')}, "
         f"{kinds or 'no tags'} → {int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
         remarks=remarks,
+        addresses=False,
     )
 
 

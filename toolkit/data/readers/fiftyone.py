@@ -100,6 +100,7 @@ def read(path: Path, options: Options) -> Labelled:
         found=f"FiftyOne: {counted(len(labels), 'label')}, {counted(len(found.names), 'image')}, "
         f"{int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
         remarks=remarks,
+        addresses=False,
     )
 
 

@@ -63,6 +63,7 @@ def joined(
     facts: dict[str, object],
     found: str,
     remarks: Iterable[str] = (),
+    addresses: bool = True,
 ) -> Labelled:
     """Join rows of labels to the files that they name.
 
@@ -82,6 +83,7 @@ def joined(
         facts: kept as provenance.
         found: what was found, in a sentence.
         remarks: what a person should know.
+        addresses: whether a name may be an address that is read, or is where an image lay before.
 
     Raises:
         DataError: an image is not there, is named twice, or in a way that fits several.
@@ -99,7 +101,9 @@ def joined(
     kept, files, missing, ambiguous = list[int](), list[str](), list[str](), list[str]()
     for row, name in enumerate(names):
         inside = _inside(name, root)
-        file = known.get(name) or known.get(inside) or _elsewhere(name, inside, root)
+        file = known.get(name) or known.get(inside)
+        if not file and (addresses or not is_address(name)):
+            file = _elsewhere(name, inside, root)
         at = f" ({places[row]})" if places else ""
         if file:
             kept.append(row)

@@ -92,6 +92,7 @@ def read(path: Path, options: Options) -> Labelled:
         f"{several:,} with several annotations → {int((Y == 1).sum()):,} image labels"
         + unknown_cells(Y),
         remarks=remarks,
+        addresses=False,
     )
 
 
