@@ -20,7 +20,7 @@ from toolkit.finetuning.networks import classifier
 
 KINDS = (
     *("efficientnet_lite0", "densenet121", "vgg11_bn", "resnet18", "squeezenet1_0", "alexnet"),
-    *("basic_cnn", "timm/vit_tiny_patch16_224", "timm/vit_small_patch14_dinov2"),
+    "basic_cnn",
 )
 
 
@@ -32,6 +32,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(engines, "DoubleBuffer", lambda *_: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_, **__: True)
+    monkeypatch.setattr(torch.backends.cudnn, "enabled", False)  # it asks the driver
     with FakeTensorMode():
         yield
 
@@ -39,8 +40,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("nowhere")
 @pytest.mark.parametrize("name", KINDS)
 def test_a_backbone_embeds_and_learns_on_its_device(name: str) -> None:
-    size = 224 if name.endswith("dinov2") else None
-    backbone, network, _ = load(BackboneSpec(name, "none", size=size))
+    backbone, network, _ = load(BackboneSpec(name, "none"))
     side = backbone.preprocess.size
     module = embedder(network, backbone, ("original", "hflip"))
     engine = TorchEngine(module, "cuda:0", "bf16", batch=4)
@@ -60,9 +60,9 @@ def test_a_backbone_embeds_and_learns_on_its_device(name: str) -> None:
 def test_a_network_left_behind_is_refused() -> None:
     backbone, network, _ = load(BackboneSpec("squeezenet1_0", "none"))
     engine = TorchEngine(embedder(network, backbone, ("original",)), "cuda", "fp32", batch=2)
-    engine._module.to("cpu")
+    engine._module = load(BackboneSpec("squeezenet1_0", "none"))[1]
     with pytest.raises(RuntimeError, match="device"):
-        engine._run(torch.zeros((2, 224, 224, 3), dtype=torch.uint8, device="cuda"))
+        engine._run(torch.zeros((2, 3, 224, 224), device="cuda"))
 
 
 def test_a_batch_takes_a_share_of_the_free_memory() -> None:
