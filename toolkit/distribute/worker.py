@@ -98,8 +98,8 @@ def portable(error: Exception) -> Exception:
     note = "".join(traceback.format_exception(error))
     error.__traceback__ = error.__cause__ = error.__context__ = None
     try:
-        make, given, *_ = error.__reduce__()  # as it is made again where it arrives
-        again = make(*given)
+        parts: Any = error.__reduce__()  # as it is made again where it arrives
+        again = parts[0](*parts[1])
         same = type(again) is type(error) and str(again) == str(error)
     except Exception:  # errors of other libraries may demand what they do not keep
         same = False
