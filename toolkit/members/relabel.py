@@ -12,6 +12,7 @@ from toolkit.data.corrections import read_corrections
 from toolkit.data.dataset import Dataset
 from toolkit.data.dataset_store import list_datasets, save_dataset
 from toolkit.data.open import open_dataset
+from toolkit.data.readers.frame import require_frame
 from toolkit.data.split_store import carry_splits
 from toolkit.errors import DataError, UsageError, counted, listed
 from toolkit.members.stale import stale_members
@@ -99,6 +100,11 @@ def relabel_data(
             cell has two values, or nothing would change; nothing is written.
         UsageError: another data set has the name, or there is none to correct.
     """
+    given = Path(corrections) if isinstance(corrections, str | os.PathLike) else corrections
+    if not isinstance(given, Path):
+        require_frame("corrections", given)
+    elif not given.is_file():
+        raise DataError(f"expected a file of corrections, found none at {given}")
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     dataset = open_dataset(data, folder, progress)
     there = list_datasets(folder)
@@ -108,9 +114,6 @@ def relabel_data(
             f"a data set named {name!r} is there: choose another name, or {dataset.name!r} to "
             "replace that one"
         )
-    given = Path(corrections) if isinstance(corrections, str | os.PathLike) else corrections
-    if isinstance(given, Path) and not given.is_file():
-        raise DataError(f"expected a file of corrections, found none at {given}")
     found = read_corrections(given, dataset)
     if not found.changes(dataset).any():
         raise DataError(

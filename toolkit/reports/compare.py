@@ -165,11 +165,11 @@ def compare(
     """
     check_choice("sort", sort, METRICS)
     check_choice("repeats", repeats, REPEATS)
-    more = parse_metrics(metrics)
+    more, kinds = parse_metrics(metrics), parse_kinds(kind)
     resamples, seed = check_whole("resamples", resamples), check_whole("seed", seed)
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     dataset = open_dataset(data, folder, progress)
-    kinds = belonging(parse_kinds(kind), dataset.labels, paper)
+    kinds = belonging(kinds, dataset.labels, paper)
     chosen = get_split(dataset, split, folder)
     found = comparable(dataset, chosen, folder, members, kinds=kinds, part=part, say=progress.say)
     rows = compared_rows(
