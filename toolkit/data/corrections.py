@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from toolkit.data.dataset import Dataset
-from toolkit.data.readers.cells import IMAGE_NAMES, Rows, value_of
+from toolkit.data.readers.cells import IMAGE_NAMES, Rows
 from toolkit.data.readers.course import AMBIGUOUS, aliases
 from toolkit.data.readers.frame import require_frame, rows_of
+from toolkit.data.readers.label_lists import value_of
 from toolkit.data.readers.table import read_rows
 from toolkit.errors import DataError, counted, listed
 from toolkit.storage.files import digest_of

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-import json
-import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +12,13 @@ import numpy as np
 from toolkit.data.readers.base import PARTS, Options
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import matrix
+from toolkit.data.readers.label_lists import labels_in, refuse_vectors, separator_of, value_of
 from toolkit.errors import DataError, listed
 
 IMAGE_NAMES = ("image", "file", "filename", "file_name", "filepath", "path", "img", "imageid")
 IMAGE_NAMES = (*IMAGE_NAMES, "image_id", "image_path", "id")  # type: ignore[assignment]
 SPLIT_NAMES = ("split", "subset", "set", "partition", "part")
 LIST_NAMES = ("labels", "tags", "label", "classes", "categories", "class", "category", "labelname")
-_YES = {"1", "1.0", "1,0", "true", "t", "yes", "y"}
-_NO = {"0", "0.0", "0,0", "false", "f", "no", "n"}
-_UNKNOWN = {"-1", "-1.0", "-1,0"}
-_BLANK = {"", "nan", "none", "null", "na", "n/a", "<na>", "?"}
-_SEPARATORS = ("|", ";", ",")
 
 
 @dataclass(frozen=True)
@@ -56,20 +49,6 @@ class Table:
     places: list[str]
     kind: str
     remarks: list[str]
-
-
-def value_of(cell: Any) -> int | None:
-    """Return 1, 0 or -1 for what a cell says; None where it says nothing of a label.
-
-    A blank cell is -2: what it means depends.
-    """
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return -2
-    text = str(cell).strip().casefold()
-    for value, words in ((1, _YES), (0, _NO), (-1, _UNKNOWN), (-2, _BLANK)):
-        if text in words:
-            return value
-    return None
 
 
 def interpret(rows: Rows, options: Options) -> Table:
@@ -229,21 +208,28 @@ def _from_lists(
             f"{rows.places[row]}: expected a confidence of 0 or 1, found "
             f"{str(columns[str(sure)][row])[:40]!r}"
         )
+    refuse_vectors(cells, rows.source, column)
     order = list(dict.fromkeys(names))
-    yes, no = ({name: set[str]() for name in order} for _ in range(2))
+    yes, no, open_ = ({name: set[str]() for name in order} for _ in range(3))
+    objects = False
     part_of: dict[str, str] = {}
     for row, (name, cell) in enumerate(zip(names, cells, strict=True)):
-        given = labels_of(cell, separator, rows.places[row])
-        (yes if verdicts[row] == 1 else no)[name] |= set(given)
+        given = labels_in(cell, separator, rows.places[row])
+        objects |= any(value != 1 for value in given.values())
+        for label, value in given.items():
+            said = value if verdicts[row] == 1 else verdicts[row]
+            {1: yes, 0: no, -1: open_}[said or 0][name].add(label)
         if parts and part_of.setdefault(name, parts[row]) != parts[row]:
             raise DataError(f"{rows.places[row]}: image {name[:80]!r} is in two parts of the split")
     for name in order:
         clash = sorted(yes[name] & no[name])
         if clash:
             raise DataError(f"{rows.source}: image {name[:80]!r} has {clash[0]!r} and has it not")
-    labels = check_labels(set().union(*yes.values(), *no.values()))
-    absent = options.absent or ("unknown" if sure is not None else "no")
+    labels = check_labels(set().union(*yes.values(), *no.values(), *open_.values()))
+    absent = options.absent or ("unknown" if sure is not None or objects else "no")
     Y = matrix([yes[name] for name in order], labels, absent, [no[name] for name in order])
+    for at, name in enumerate(order):
+        Y[at, [labels.index(label) for label in open_[name] - yes[name] - no[name]]] = -1
     kind = "one label a row" if repeated else f"lists of labels in column {column!r}"
     if separator and not repeated:
         remarks.append(f"labels are separated by {separator!r}")
@@ -267,31 +253,3 @@ def list_column(rows: Rows, options: Options) -> str | None:
     columns.pop(_split_column(columns) or "", None)
     found = _label_columns(rows, columns, options)
     return found if isinstance(found, str) else None
-
-
-def separator_of(cells: Sequence[Any]) -> str:
-    """Return what separates labels in texts: the commonest of ``|``, ``;`` and ``,``, or none."""
-    texts = [cell for cell in cells if isinstance(cell, str) and not cell.strip().startswith("[")]
-    counts = {each: sum(each in text for text in texts) for each in _SEPARATORS}
-    best = max(counts, key=lambda each: counts[each])
-    return best if counts[best] else ""
-
-
-def labels_of(cell: Any, separator: str, place: str) -> list[str]:
-    """Return the labels in a cell: a list, a JSON or Python list, or separated text."""
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return []
-    if not isinstance(cell, str):
-        if isinstance(cell, Iterable):
-            return [str(each).strip() for each in cell]
-        return [str(cell)]
-    text = cell.strip()
-    if text.startswith("[") and text.endswith("]"):
-        for parse in (json.loads, ast.literal_eval):
-            try:
-                return [str(each).strip() for each in parse(text)]
-            except (ValueError, SyntaxError, TypeError):
-                continue
-        raise DataError(f"{place}: expected a list of labels, found {text[:60]!r}")
-    each = text.split(separator) if separator else [text]
-    return [label.strip() for label in each if label.strip()]

@@ -18,7 +18,7 @@ from toolkit.data.readers.course import (
     is_image_name,
     register,
 )
-from toolkit.errors import DataError, listed
+from toolkit.errors import DataError, counted, listed
 from toolkit.images.places import in_container, is_address, is_local, is_there
 from toolkit.storage.files import natural_key
 
@@ -26,7 +26,8 @@ from toolkit.storage.files import natural_key
 def images_under(root: Path) -> list[str]:
     """Return the image files in a folder and those below it, relative to it, hidden ones left out.
 
-    Folders that are links are looked into, each folder once.
+    Folders that are links are looked into, each folder once; a folder of artifacts below is not:
+    the pictures in it are other data sets'.
 
     Raises:
         DataError: a name is not text.
@@ -38,7 +39,9 @@ def images_under(root: Path) -> list[str]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        folders[:] = sorted(
+            each for each in folders if each[0] != "." and not _of_artifacts(folder, each)
+        )
         place = os.path.relpath(folder, root)
         prefix = "" if place == "." else place.replace(os.sep, "/") + "/"
         found += [prefix + name for name in files if is_image_name(name) and name[0] != "."]
@@ -48,6 +51,10 @@ def images_under(root: Path) -> list[str]:
     if strange:
         raise DataError(f"file names in {root} are not UTF-8 ({listed(strange, 3)}): rename them")
     return sorted(found, key=natural_key)
+
+
+def _of_artifacts(folder: str, name: str) -> bool:
+    return os.path.isfile(os.path.join(folder, name, "datasets", ".last.json"))
 
 
 def joined(
@@ -101,7 +108,7 @@ def joined(
     kept, files, missing, ambiguous = list[int](), list[str](), list[str](), list[str]()
     for row, name in enumerate(names):
         inside = _inside(name, root)
-        file = known.get(name) or known.get(inside)
+        file = known.get(name) or known.get(inside) or _whole(inside, root)
         if not file and (addresses or not is_address(name)):
             file = _elsewhere(name, inside, root)
         at = f" ({places[row]})" if places else ""
@@ -116,6 +123,13 @@ def joined(
         raise DataError(
             f"{source} holds {len(ambiguous)} names that fit several images "
             f"({listed(ambiguous, 3)}): give those images' whole paths"
+        )
+    outside = [name for name in names if os.path.isabs(name) and not _inside(name, root)]
+    outside = [name for name in outside if is_image_name(name) and os.path.isfile(name)]
+    if outside:
+        raise DataError(
+            f"{source} names {counted(len(outside), 'image')} outside {root} "
+            f"({listed(outside, 3)}): name the folder that holds them by root (--root)"
         )
     if missing and (options.missing == "error" or not kept):
         raise DataError(
@@ -174,6 +188,12 @@ def place_ids(files: Sequence[str]) -> list[str]:
     folders = zip(*(file.split("/")[:-1] for file in bare), strict=False)
     shared = sum(1 for _ in takewhile(lambda each: len(set(each)) == 1, folders))
     return image_ids([file.split("/", shared)[-1] for file in bare])
+
+
+def _whole(inside: str, root: Path) -> str:
+    """Return the path of an image file below the folder, or nothing."""
+    there = inside and is_image_name(inside) and (root / inside).is_file()
+    return inside if there else ""
 
 
 def _elsewhere(name: str, inside: str, root: Path) -> str:

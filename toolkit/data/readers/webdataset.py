@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from toolkit.data.readers.base import Format, Labelled, Options, part_named
-from toolkit.data.readers.cells import LIST_NAMES, Rows, separator_of
+from toolkit.data.readers.cells import LIST_NAMES, Rows
 from toolkit.data.readers.course import is_image_name
+from toolkit.data.readers.label_lists import separator_of
 from toolkit.data.readers.samples import Samples, container, labelled
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.containers import Tar

@@ -1,0 +1,151 @@
+"""Label lists: what one cell says of several labels, in the ways that people and tools write it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import DataError
+
+_SEPARATORS = ("|", ";", ",")
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+YES = {"1", "1.0", "1,0", "true", "t", "yes", "y"}
+NO = {"0", "0.0", "0,0", "false", "f", "no", "n"}
+UNKNOWN = {"-1", "-1.0", "-1,0"}
+BLANK = {"", "nan", "none", "null", "na", "n/a", "<na>", "?"}
+
+
+def value_of(cell: Any) -> int | None:
+    """Return 1, 0 or -1 for what a cell says; None where it says nothing of a label.
+
+    A blank cell is -2: what it means depends.
+    """
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return -2
+    text = str(cell).strip().casefold()
+    for value, words in ((1, YES), (0, NO), (-1, UNKNOWN), (-2, BLANK)):
+        if text in words:
+            return value
+    return None
+
+
+def separator_of(cells: Sequence[Any]) -> str:
+    """Return what separates labels in texts: the commonest of ``|``, ``;`` and ``,``, or none."""
+    texts = [cell for cell in cells if isinstance(cell, str) and cell.strip()[:1] not in ("[", "{")]
+    counts = {each: sum(each in text for text in texts) for each in _SEPARATORS}
+    best = max(counts, key=lambda each: counts[each])
+    return best if counts[best] else ""
+
+
+def labels_in(cell: Any, separator: str, place: str) -> dict[str, int]:
+    """Return the labels in a cell with what it says of each: 1 yes, 0 no, -1 unknown.
+
+    A cell is a list or a set of names; an object of values by name; the text of one of these as
+    JSON, Python or NumPy write it; or names with a separator between them.
+
+    Raises:
+        DataError: it is a vector of numbers, or an object with other values, or cannot be read.
+    """
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return {}
+    if not isinstance(cell, str):
+        return _of_object(cell, place)
+    text = cell.strip()
+    if text.casefold() in BLANK or text in ("set()", "()"):
+        return {}
+    if text[0] + text[-1] in ("[]", "{}", "()"):
+        found = _parsed(text)
+        if found is not None:
+            return _of_object(found, place)
+        if text[0] != "(":
+            raise DataError(f"{place}: expected a list of labels, found {text[:60]!r}")
+    if re.match(r"array\(\s*\[", text):
+        raise DataError(f"{place}: expected a list of labels, found an array's text {text[:60]!r}")
+    each = (part.strip() for part in (text.split(separator) if separator else [text]))
+    return dict.fromkeys((_unquoted(label) for label in each if label), 1)
+
+
+def refuse_vectors(cells: Sequence[Any], source: str, column: str) -> None:
+    """Raise DataError where all cells are vectors of 0 and 1 of one length, a place for a label."""
+    lengths = set()
+    for cell in cells:
+        if isinstance(cell, str):
+            text = cell.strip()
+            cell = _parsed(text) if text[:1] == "[" and text[-1:] == "]" else None
+            if cell is None:
+                return
+        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+            continue
+        if not isinstance(cell, list | tuple | np.ndarray) or not len(cell):
+            return
+        if any(isinstance(each, str) or each not in (0, 1) for each in cell):
+            return
+        lengths.add(len(cell))
+    if len(lengths) == 1 and lengths.pop() > 1:
+        raise DataError(
+            f"{source}: column {column!r} holds vectors of 0 and 1, which name no labels: give "
+            "lists of names, or a column of 0 and 1 for each label"
+        )
+
+
+def _of_object(given: Any, place: str) -> dict[str, int]:
+    if isinstance(given, Mapping):
+        return _of_values(given.items(), place)
+    if not isinstance(given, Iterable):
+        return {str(given): 1}
+    each = list(given)
+    if each and all(isinstance(pair, tuple) and len(pair) == 2 for pair in each):  # Arrow's map
+        return _of_values(each, place)
+    if any(isinstance(one, bool | np.bool_ | float | np.floating) for one in each) or (
+        len(set(map(str, each))) < len(each) and not any(isinstance(one, str) for one in each)
+    ):
+        raise DataError(
+            f"{place}: expected names of labels, found a vector of numbers ({str(each)[:60]}): "
+            "give lists of names, or a column of 0 and 1 for each label"
+        )
+    odd = [one for one in each if not isinstance(one, str | int | np.integer)]
+    if odd:
+        raise DataError(f"{place}: expected names of labels, found {str(odd[0])[:60]!r} among them")
+    return dict.fromkeys((str(one).strip() for one in each), 1)
+
+
+def _of_values(pairs: Iterable[tuple[Any, Any]], place: str) -> dict[str, int]:
+    found = {}
+    for name, cell in pairs:
+        value = value_of(cell)
+        if value is None:
+            raise DataError(
+                f"{place}: expected 1, 0 or -1 for label {str(name)[:60]!r}, found "
+                f"{str(cell)[:40]!r}"
+            )
+        found[str(name).strip()] = max(value, -1)
+    return found
+
+
+def _parsed(text: str) -> Any:
+    """Return what a text means in JSON, Python or as NumPy prints arrays of texts, else None."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+    if isinstance(found, list) and found and all(isinstance(each, str) for each in found):
+        # NumPy leaves commas out, and Python joins the texts: ['cat' 'dog']
+        quoted = _QUOTED.findall(text)
+        if len(quoted) > len(found):
+            return [ast.literal_eval(each) for each in quoted]
+    return found if isinstance(found, list | tuple | set | dict) else None
+
+
+def _unquoted(label: str) -> str:
+    quoted = len(label) > 2 and label[0] == label[-1] and label[0] in "'\""
+    return label[1:-1] if quoted else label
