@@ -43,7 +43,7 @@ check:
 
 # measure embedding on a folder of images; needs a quiet machine (bench/README.md)
 bench folder *args:
-    uv run python bench/embed.py {{folder}} {{args}}
+    uv run python -m bench.embed {{folder}} {{args}}
 
 # all that a GPU must show, in one call without a network; --device cpu --images 200 walks it without one
 gpu *args:

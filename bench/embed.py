@@ -2,7 +2,7 @@
 
 All three run in one process, interleaved, several rounds; medians are reported.
 
-    python bench/embed.py FOLDER_OF_IMAGES [--backbone efficientnet_lite0] [--weights default]
+    python -m bench.embed FOLDER_OF_IMAGES [--backbone efficientnet_lite0] [--weights default]
 
 (a) naive   the script a user would write first: the torch model in fp32, Pillow, timm's or
             torchvision's evaluation transform, a DataLoader with two workers, batches of 32;
@@ -26,12 +26,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image as Pillow
 from rich.console import Console
 from rich.table import Table
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from torch.utils.data import DataLoader
 
+from bench.plain_files import Files
 from toolkit.features.backbones import Backbone, BackboneSpec
 from toolkit.features.cache import EmbeddingCache
 from toolkit.features.engines.choose import make_engine
@@ -45,31 +44,9 @@ from toolkit.runtime.processor import processor_name
 from toolkit.storage.files import digest_bytes
 
 
-class Files(Dataset[torch.Tensor]):
-    """What a first script reads its images with."""
-
-    def __init__(self, paths: list[Path], backbone: Backbone) -> None:
-        p = backbone.preprocess
-        self.paths = paths
-        self.transform = transforms.Compose(
-            [
-                transforms.Resize(p.resize, transforms.InterpolationMode(p.interpolation)),
-                transforms.CenterCrop(p.size),
-                transforms.ToTensor(),
-                transforms.Normalize(p.mean, p.std),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, at: int) -> torch.Tensor:
-        tensor: torch.Tensor = self.transform(Pillow.open(self.paths[at]).convert("RGB"))
-        return tensor
-
-
 def naive(paths: list[Path], backbone: Backbone, network: torch.nn.Module) -> np.ndarray:
-    loader = DataLoader(Files(paths, backbone), batch_size=32, num_workers=2)
+    files = Files([str(path) for path in paths], backbone.preprocess)
+    loader = DataLoader(files, batch_size=32, num_workers=2)
     with torch.inference_mode():
         return torch.cat([network(batch) for batch in loader]).numpy()
 

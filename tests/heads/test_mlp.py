@@ -128,34 +128,6 @@ def test_labels_in_blocks_are_all_at_once(
     assert [each.shape for each in parts.values()] == [each.shape for each in whole.values()]
 
 
-def test_many_labels_share_a_hidden_layer_and_few_do_not() -> None:
-    random = np.random.default_rng(0)
-    X = random.normal(size=(400, 12)).astype(np.float32)
-    Y = (X @ random.normal(size=(12, 65)) > 0).astype(np.uint8)
-    options: list[tuple[dict[str, Any], int]] = [
-        ({}, 64),
-        ({}, 65),
-        ({"trunk": "each"}, 65),
-        ({"trunk": "shared"}, 5),
-    ]
-    widths = [
-        small(**how).fit(X, Y[:, :labels]).networks_[0]["first"].shape[1] for how, labels in options
-    ]
-    assert widths == [64 * 8, 8 * 4 * 7, 65 * 8, 8 * 4 * 3]
-
-
-@pytest.mark.parametrize("labels", [1, 3])
-def test_a_shared_hidden_layer_learns_each_label(problem: Arrays, labels: int) -> None:
-    X, Y = problem
-    Y = Y[:, :labels]
-    head = small(trunk="shared", epochs=40, early_stopping=True).fit(X[:200], Y[:200])
-    own = average_precision(Y[200:], head.predict_proba(X[200:]))
-    assert (own > 1.3 * Y[200:].mean(0)).all()
-    assert np.ptp(head.epochs_) == 0  # one layer has one best epoch
-    again = MLPHead().restore(head.state())
-    assert again.predict_proba(X).tobytes() == head.predict_proba(X).tobytes()
-
-
 def test_batches_cover_every_row_once() -> None:
     for n, size in ((2, 256), (100, 32), (1000, 256)):
         parts = list(batches(n, size, np.random.default_rng(0)))
