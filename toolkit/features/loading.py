@@ -136,11 +136,16 @@ def _weights(built: Built, request: BackboneSpec) -> tuple[Path | None, str]:
 
 
 def _bundled(request: BackboneSpec) -> Built:
-    import timm
+    from toolkit.features.efficientnet_lite import EfficientNetLite, lite_preprocess
 
-    module = timm.create_model(f"tf_{request.name}", pretrained=False)
     published = partial(bundled_file, request.name)
-    return Built(module, _timm_preprocess(module), "classifier", published, "bundled")
+    return Built(
+        EfficientNetLite(request.name),
+        lite_preprocess(request.name),
+        "classifier",
+        published,
+        "bundled",
+    )
 
 
 def bundled_file(name: str) -> Path:
