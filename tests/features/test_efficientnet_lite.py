@@ -38,10 +38,12 @@ def test_a_random_start_is_drawn_as_its_authors_drew_it() -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d) and layer.weight.numel() > 5_000:
             fan = math.prod(layer.kernel_size) * layer.out_channels // layer.groups
-            assert float(layer.weight.detach().std()) * math.sqrt(fan / 2) == pytest.approx(1, abs=0.05)
+            deviation = float(layer.weight.detach().std())
+            assert deviation * math.sqrt(fan / 2) == pytest.approx(1, abs=0.05)
     classifier = network.classifier
     assert isinstance(classifier, nn.Linear)
-    assert float(classifier.weight.detach().abs().max()) == pytest.approx(1 / math.sqrt(1000), rel=0.01)
+    largest = float(classifier.weight.detach().abs().max())
+    assert largest == pytest.approx(1 / math.sqrt(1000), rel=0.01)
     assert not classifier.bias.any()
 
 
