@@ -1,161 +1,183 @@
-"""Time and peak memory of heads, ensemble and prediction, against images and against labels.
+"""CPU seconds and peak memory of each step against labels and rows, each in a process of its own.
 
-    uv run python -m bench.scale --out docs/results/scale.json
+    python -m bench.many_labels --labels 14 80 600 --rows 5000 20000 --out many-labels.json
 
-Runs the command line, a process a stage, on small pictures of their own and on fake embeddings of
-1,280 numbers that are appended to the embedding store under the pictures' content digests, so every
-stage reads what it would read after ``toolkit embed``. Labels follow from the embeddings by random
-directions, noise and prevalences from 1 to 40 %.
+Planted features of 1,280 numbers; one thread, so that seconds are those of the processor and not of
+who else is on it. A measurement that would take more than ``--limit`` seconds of CPU is cut off and
+says so.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import math
 import os
+import platform
+import resource
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.memory import bitmap
-from toolkit.features.backbones import BackboneSpec
-from toolkit.features.cache import EmbeddingCache
-from toolkit.features.key import CacheKey, store_folder
-from toolkit.features.resolve import resolve
-from toolkit.storage.files import digest_bytes
-
-BACKBONE = "efficientnet_lite0"
-FEATURES = ("--features", BACKBONE, "--weights", "none", "--precision", "fp32")
-BLOCK = 4096
-LIMIT_GIB = 6.0
+WIDTH = 1280
 ROOT = Path(__file__).parents[1]
 
 
-def write_images(folder: Path, count: int) -> list[bytes]:
-    """Write small pictures, each of other content; return their digests."""
-    folder.mkdir(parents=True)
-    digests = []
-    for number in range(count):
-        data = bitmap(number)
-        (folder / f"im{number}.bmp").write_bytes(data)
-        digests.append(digest_bytes(data))
-    return digests
-
-
-def fill_store(artifacts: Path, digests: list[bytes], labels: int) -> np.ndarray:
-    """Append fake embeddings to the store of the images; return labels ``bool (n, L)``."""
-    known, _ = resolve(BackboneSpec(BACKBONE, "none"), artifacts)
-    key = CacheKey(known, ("original",), "fp32")
-    cache = EmbeddingCache(store_folder(artifacts, key), key)
+def planted(n: int, labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return features ``float32 (n, 1280)`` as after a ReLU, and labels of 1 to 20 %."""
     random = np.random.default_rng(0)
-    directions = random.normal(size=(key.backbone.dim, labels)) / math.sqrt(key.backbone.dim)
-    share = np.geomspace(0.01, 0.4, labels)
-    cut = 1.1 * np.log((1 - share) / share)
-    Y = np.zeros((len(digests), labels), bool)
-    with cache.lock():
-        for start in range(0, len(digests), BLOCK):
-            part = digests[start : start + BLOCK]
-            rows = random.normal(size=(len(part), key.backbone.dim)).astype(np.float32)
-            noise = random.logistic(scale=0.4, size=(len(part), labels))
-            Y[start : start + BLOCK] = 1.7 * (rows @ directions) + noise > cut
-            cache.append(part, rows)
-    return Y
-
-
-def stage(artifacts: Path, *argv: object) -> dict[str, float]:
-    """Run one command; return its seconds and peak memory."""
-    environment = os.environ | {"TOOLKIT_ARTIFACTS": str(artifacts)}
-    command = [sys.executable, "-m", "toolkit", *map(str, argv), "--quiet"]
-    started = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"toolkit {' '.join(map(str, argv))} failed")
-    seconds = time.perf_counter() - started
-    return {"seconds": round(seconds, 1), "peak_gib": round(used.ru_maxrss / (1 << 20), 2)}
-
-
-def measure(count: int, labels: int) -> dict[str, Any]:
-    """Return what each stage takes for a number of images and labels."""
-    with tempfile.TemporaryDirectory(prefix="bench-scale-") as name:
-        work, artifacts = Path(name), Path(name) / "artifacts"
-        digests = write_images(work / "set" / "images", count)
-        Y = fill_store(artifacts, digests, labels)
-        table = work / "set" / "labels.csv"
-        with table.open("w", encoding="utf-8", newline="") as file:
-            lines = csv.writer(file)
-            lines.writerow(["image", *(f"label{j}" for j in range(labels))])
-            lines.writerows(
-                [f"images/im{i}.bmp", *row] for i, row in enumerate(Y.astype(int).tolist())
-            )
-        stages = {
-            "import": ("data", "import", table, "--name", "scale"),
-            "ovr linear": ("ovr", *FEATURES, "--name", "plain"),
-            "ovr linear, balanced": (
-                *("ovr", *FEATURES, "--class-weight", "balanced"),
-                *("--name", "balanced"),
-            ),
-            "ensemble": (
-                *("ensemble", "--members", "plain,balanced", "--method", "stack"),
-                *("--resamples", 100, "--name", "both"),
-            ),
-            "predict": (
-                *("predict", work / "set" / "images", "--model", "both"),
-                *("--out", work / "scores.parquet"),
-            ),
-        }
-        return {
-            "images": count,
-            "labels": labels,
-            "stages": {what: stage(artifacts, *argv) for what, argv in stages.items()},
-        }
-
-
-def exponents(runs: list[dict[str, Any]], by: str) -> dict[str, float]:
-    """Return each stage's slope of log seconds over log size: 1 is linear."""
-    runs = sorted(runs, key=lambda run: int(run[by]))
-    if len({run[by] for run in runs}) < 2:
-        return {}
-    sizes = np.log([run[by] for run in runs])
-    return {
-        what: round(
-            float(np.polyfit(sizes, np.log([r["stages"][what]["seconds"] for r in runs]), 1)[0]), 2
+    factors = random.normal(size=(n, 64)).astype(np.float32)
+    X = factors @ random.normal(size=(64, WIDTH)).astype(np.float32) / 8
+    X += 0.6 * random.standard_normal((n, WIDTH), np.float32)
+    Y = np.empty((n, labels), np.uint8)
+    for j, share in enumerate(np.geomspace(0.01, 0.2, labels)):
+        z = (
+            2 * factors @ random.normal(size=64).astype(np.float32) / 8
+            + random.logistic(size=n) / 2
         )
-        for what in runs[0]["stages"]
-    }
+        Y[:, j] = z > np.quantile(z, 1 - share)
+    return np.maximum(X, 0), Y
+
+
+def scores_of(Y: np.ndarray) -> np.ndarray:
+    """Return scores that go with labels."""
+    scores: np.ndarray = np.random.default_rng(1).standard_normal(Y.shape, np.float32) + 2 * Y - 2
+    return scores
+
+
+def mlp(n: int, labels: int, trunk: str) -> Callable[[], Any]:
+    """One epoch on all rows."""
+    from toolkit.heads.mlp import MLPHead
+
+    X, Y = planted(n, labels)
+    return lambda: MLPHead(epochs=1, trunk=trunk).fit(X, Y)
+
+
+def linear(n: int, labels: int) -> Callable[[], Any]:
+    """One strength, five folds."""
+    from toolkit.heads.linear import LinearHead
+
+    X, Y = planted(n, labels)
+    return lambda: LinearHead(Cs=1e-3).fit_folds(X, Y, np.arange(n) % 5)
+
+
+def swaps(n: int, labels: int) -> Callable[[], Any]:
+    """Look for a run in which two columns are swapped."""
+    from toolkit.auditing.column_blocks import contradicting_run
+
+    _, Y = planted(n, labels)
+    return lambda: contradicting_run(scores_of(Y), Y)
+
+
+def stack(n: int, labels: int) -> Callable[[], Any]:
+    """Two members and the other labels, the strength given."""
+    from toolkit.ensembles.stack import Stack
+
+    _, Y = planted(n, labels)
+    Z = np.stack([scores_of(Y), scores_of(Y[::-1])[::-1]], axis=1)
+    return lambda: Stack(cross_label=True, strengths=[0.1]).cross_fit(Z, Y, np.arange(n) % 5)
+
+
+def hashes(n: int, most: int) -> Callable[[], Any]:
+    """Pairs of near hashes of unrelated images."""
+    from toolkit.images.near_hashes import near_hashes
+
+    both = np.random.default_rng(0).integers(2**64, size=(2, n), dtype=np.uint64)
+    return lambda: near_hashes(both[0], both[1], most)
+
+
+STEPS: dict[str, Callable[[int, int], Callable[[], Any]]] = {
+    "mlp, a layer a label, one epoch": partial(mlp, trunk="each"),
+    "mlp, default, one epoch": partial(mlp, trunk="auto"),
+    "linear, one C, five folds": linear,
+    "column swaps": swaps,
+    "stack across labels": stack,
+    "near hashes, 8 bits": lambda n, _: hashes(n, 8),
+    "near hashes, 30 bits": lambda n, _: hashes(n, 30),
+}
+
+
+def measure(step: str, n: int, labels: int, limit: int) -> dict[str, Any]:
+    """Run one step in a process of its own; return its seconds and peak memory."""
+    command = [sys.executable, "-m", "bench.many_labels", "--one", step, str(n), str(labels)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+
+    done = subprocess.run(
+        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, check=False, preexec_fn=limited
+    )
+    found: dict[str, Any] = {"step": step, "rows": n, "labels": labels}
+    if done.returncode < 0:
+        return found | {"cut_off_after_cpu_seconds": limit}
+    done.check_returncode()
+    found |= json.loads(done.stdout)
+    return found
+
+
+def one(step: str, n: int, labels: int) -> dict[str, float]:
+    """Run one step here."""
+    call = STEPS[step](n, labels)
+    started = time.process_time()
+    call()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
+    return {"cpu_seconds": round(time.process_time() - started, 2), "peak_gib": round(peak, 2)}
+
+
+def exponents(runs: list[dict[str, Any]], by: str, other: str) -> dict[str, float]:
+    """Return each step's slope of log seconds over log size, at the other size's smallest value."""
+    least = min(run[other] for run in runs)
+    out = {}
+    for step in dict.fromkeys(run["step"] for run in runs):
+        own = [r for r in runs if r["step"] == step and r[other] == least and "cpu_seconds" in r]
+        sizes = np.log([run[by] for run in own])
+        if len(set(sizes)) > 1:
+            seconds = np.log([max(run["cpu_seconds"], 0.01) for run in own])
+            out[step] = round(float(np.polyfit(sizes, seconds, 1)[0]), 2)
+    return out
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
 
 
 def main() -> None:
     """Measure, and write the JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--images", type=int, nargs="+", default=[50_000, 100_000, 200_000])
-    parser.add_argument("--labels", type=int, nargs="+", default=[7, 14, 28])
+    parser.add_argument("--labels", type=int, nargs="+", default=[14, 80, 600, 5000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[5000, 20_000, 100_000])
+    parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=list(STEPS))
+    parser.add_argument("--limit", type=int, default=600, help="CPU seconds a measurement")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help="also write the JSON here")
     options = parser.parse_args()
-    middle = sorted(options.labels)[len(options.labels) // 2]
-    by_images = [measure(count, middle) for count in options.images]
-    least = min(options.images)
-    known = {(run["images"], run["labels"]): run for run in by_images}
-    by_labels = [known.get((least, labels)) or measure(least, labels) for labels in options.labels]
-    peak = max(s["peak_gib"] for run in by_images + by_labels for s in run["stages"].values())
+    if options.one:
+        step, n, labels = options.one
+        print(json.dumps(one(step, int(n), int(labels))))
+        return
+    least_n, least_l = min(options.rows), min(options.labels)
+    sizes = [(least_n, labels) for labels in options.labels]
+    sizes += [(n, least_l) for n in options.rows if n != least_n]
+    runs = [measure(step, *size, options.limit) for step in options.steps for size in sizes]
     found = {
-        "dim": 1280,
-        "by_images": by_images,
-        "by_labels": by_labels,
-        "exponent_in_images": exponents(by_images, "images"),
-        "exponent_in_labels": exponents(by_labels, "labels"),
-        "peak_gib": peak,
-        "within_6_gib": peak < LIMIT_GIB,
-        "processors": os.cpu_count(),
-        "python": sys.version.split()[0],
+        "width": WIDTH,
+        "processor": processor(),
+        "threads": 1,
+        "runs": runs,
+        "exponent_in_labels": exponents(runs, "labels", "rows"),
+        "exponent_in_rows": exponents(runs, "rows", "labels"),
     }
     text = json.dumps(found, indent=1)
     print(text)
