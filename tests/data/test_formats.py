@@ -330,7 +330,7 @@ BROKEN: list[tuple[Callable[[Path], Path], Callable[[Path], None], str]] = [
     (voc_xml, _edit("Annotations/im1.xml", "<anno", '<!DOCTYPE a [<!ENTITY b "">]><anno'), "ent"),
     (voc_xml, _gone("JPEGImages/im2.jpg"), "names 1 images that are not there"),
     (yolo, _edit("data.yaml", "names:", "nomes:"), "expected a list of names"),
-    (yolo, _edit("data.yaml", "train: train", "train: trian"), "the folder 'trian/images'"),
+    (yolo, _edit("data.yaml", "train: train", "train: trian"), "the folder or list 'trian/images'"),
     (yolo, _edit("data.yaml", "names:", "names: ["), "cannot be read as YAML"),
     (yolo, _edit("train/labels/im1.txt", "0 0.5", "7 0.5"), "line 1: expected a class from 0"),
     (yolo, _edit("train/labels/im1.txt", "0 0.5", "cat 0.5"), "line 1: expected a class"),

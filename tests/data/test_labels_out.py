@@ -170,7 +170,7 @@ def test_a_split_of_ones_choice_goes_along_and_paths_start_where_one_says(
     save_dataset(before, kept)
     done = tk.export_data(before, out=tmp_path / "a.csv", root=painted.parent, artifacts=kept)
     lines = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
-    assert lines[:2] == ['"image","split","cat"', "images/a.png,train,1"]
+    assert lines[:2] == ['"image","toolkit_id","split","cat"', "images/a.png,a,train,1"]
     assert done.parts == {"train": 2, "validation": 1, "test": 2}
     tk.export_data("x", out=tmp_path / "b.csv", split="none", artifacts=kept)
     assert (tmp_path / "b.csv").read_text(encoding="utf-8").startswith('"image","cat"\na.png,1')

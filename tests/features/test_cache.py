@@ -155,6 +155,7 @@ ENTERS: dict[str, CacheKey] = {
     "width": replace(KEY, backbone=replace(BACKBONE, dim=7)),
     "views": replace(KEY, views=("original", "hflip")),
     "precision": replace(KEY, precision="bf16"),
+    "a GPU's precision": replace(KEY, precision="fp16"),
     "store": replace(KEY, dtype="fp32"),
     **{
         f"preprocessing {name}": replace(

@@ -103,7 +103,7 @@ def test_two_views_are_the_mean_of_the_image_and_its_mirror_image() -> None:
     assert not np.allclose(mirrored, plainly(batch), atol=1e-3)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_torch_gives_a_row_whatever_its_place_and_company(precision: str) -> None:
     batch = pixels(8)
     engine = torch_engine(precision=precision)
@@ -119,16 +119,16 @@ def test_torch_gives_a_row_whatever_its_place_and_company(precision: str) -> Non
 class Greedy(nn.Module):
     """Needs more memory than there is for more than a few images at once."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, told: str | None = None) -> None:
         super().__init__()
         self.network = Network()
-        self.most = most
+        self.most, self.told = most, told
         self.sizes: list[int] = []
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.sizes.append(len(x))
         if len(x) > self.most:
-            raise torch.OutOfMemoryError("out of memory")
+            raise torch.OutOfMemoryError("none") if self.told is None else RuntimeError(self.told)
         features: torch.Tensor = self.network(x)
         return features
 
@@ -152,6 +152,19 @@ def test_out_of_memory_halves_the_batch_once_and_for_all(
 def test_out_of_memory_for_a_single_image_is_an_error() -> None:
     with pytest.raises(torch.OutOfMemoryError):
         run(torch_engine(Greedy(most=0)), pixels(3))
+
+
+@pytest.mark.parametrize(
+    "library", ["cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "CUDA out of memory"]
+)
+def test_a_library_s_own_words_for_too_little_memory_count(library: str) -> None:
+    greedy = Greedy(most=3, told=library)
+    assert np.allclose(run(torch_engine(greedy, batch=6), pixels(6)), plainly(pixels(6)), atol=1e-5)
+    assert greedy.sizes == [6, 3, 3]
+    other = Greedy(most=3, told="expected all tensors on one device")
+    with pytest.raises(RuntimeError, match="on one device"):
+        run(torch_engine(other, batch=6), pixels(6))
+    assert other.sizes == [6]
 
 
 def test_torch_runs_several_batches_at_once_and_puts_each_row_in_its_place(
@@ -286,6 +299,9 @@ def test_a_network_that_does_not_convert_well_falls_back_to_torch(
     assert np.allclose(run(engine, pixels(3)), plainly(pixels(3)), atol=1e-5)
 
 
+HALF = ("fp16", "fp32")
+
+
 def make(folder: Path, network: nn.Module | None = None, **options: str) -> Engine:
     given = {"engine": "auto", "device": "cpu", "precision": "fp32"} | options
     load = cast(Any, lambda: (TINY, network or Network()))
@@ -295,6 +311,9 @@ def make(folder: Path, network: nn.Module | None = None, **options: str) -> Engi
 def test_the_engine_is_chosen_by_device_and_request(converted: Path) -> None:
     assert make(converted).name == "openvino"
     assert make(converted, engine="torch").name == "torch"
+    for engine in ("auto", "torch"):  # a member's features that a GPU computed in fp16
+        rows, exact = (run(make(converted, engine=engine, precision=p), pixels(3)) for p in HALF)
+        np.testing.assert_array_equal(rows, exact)
     with pytest.raises(UsageError, match="engine: expected auto, torch or openvino, found 'onnx'"):
         make(converted, engine="onnx")
     with pytest.raises(UsageError, match="engine: openvino runs on the processor"):

@@ -229,3 +229,25 @@ def test_positive_features_are_rooted_and_brought_to_length_one() -> None:
     fold = (np.arange(300) % 3).astype(np.intp)
     apart = LinearHead(Cs=[0.1]).fit_folds(X, Y, fold)
     assert [each.normalised_ for each in apart] == [False, True, False]
+
+
+def test_of_many_labels_those_with_one_class_in_a_fold_leave_the_others_as_they_are() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(150, 6)).astype(np.float32)
+    Y = (X @ rng.normal(size=(6, 70)) + rng.normal(size=(150, 70)) > 0).astype(np.uint8)
+    fold = np.arange(150) % 3
+    alone = LinearHead(Cs=[1e-2, 1.0]).fit_folds(X, Y, fold)
+    rare = np.zeros((150, 1), np.uint8)
+    rare[np.flatnonzero(fold == 0)[:2]] = 1  # all positives lie in fold 0
+    with pytest.warns(OneClassWarning, match="label '3'"):
+        models = LinearHead(Cs=[1e-2, 1.0]).fit_folds(X, np.insert(Y, [3], rare, axis=1), fold)
+    for model, other in zip(models, alone, strict=True):
+        found = np.delete(model.predict_proba(X), 3, axis=1)
+        np.testing.assert_allclose(found, other.predict_proba(X), atol=1e-5)
+    assert (models[0].predict_proba(X)[:, 3] == 0).all()
+    assert len(models[0].coef_) == len(models[0].C_) == 70
+    for model in models[1:]:
+        scores = model.predict_proba(X)[:, 3]
+        assert scores[rare[:, 0] == 1].mean() > scores[rare[:, 0] == 0].mean()
+        assert model.C_[3] in (1e-2, 1.0)
+        assert len(model.coef_) == 71

@@ -137,7 +137,7 @@ def suggest(
         layer: ``last``, ``last4``, or names of layers joined by ``+``.
         crop: ``center``, ``full``, or both side by side.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: ``auto``, ``bf16`` or ``fp32``.
+        precision: ``auto``, ``fp16``, ``bf16`` or ``fp32``.
         seed: of random weights.
         artifacts: where everything is kept.
         progress: where progress is shown.

@@ -32,7 +32,7 @@ DATA: Group = {
 SEED: Group = {"seed": option(int, 0, min=0, help="Seed of all that is random.")}
 DEVICE: Group = {"device": option(str, "auto", help="auto, cpu, cuda (cuda:1 of several) or mps.")}
 MACHINE: Group = DEVICE | {
-    "precision": option(str, "auto", help="auto, bf16 or fp32; auto is bf16 where it is native.")
+    "precision": option(str, "auto", help="auto, bf16, fp32, or fp16 to embed on a GPU.")
 }
 ON: Group = {
     "on": option(

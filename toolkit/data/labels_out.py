@@ -11,11 +11,15 @@ from typing import Any
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.open import open_dataset
+from toolkit.data.readers.base import ID_KEY
+from toolkit.data.readers.course import is_image_name
+from toolkit.data.readers.join import place_ids
 from toolkit.data.split import TEST, TRAIN, VALIDATION
 from toolkit.data.split_store import get_split
 from toolkit.data.writers.base import Content
 from toolkit.data.writers.registry import WRITERS
 from toolkit.errors import DataError, UsageError, check_choice, counted, listed
+from toolkit.images.places import in_container, is_address
 from toolkit.pages.tables import facts_table
 from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import choose_progress
@@ -80,8 +84,8 @@ def export_data(
     """Write a data set's labels, with unknown ones, its split and its images' paths, to a file.
 
     What is written is read again by :meth:`~toolkit.data.dataset.Dataset.read`, with the same ids,
-    labels and cells, where the file lies in ``root`` or ``root`` is given there too; of ``hf``, the
-    paths must lie below the file's folder, or the images come along as bytes.
+    labels and cells, where the file lies in ``root`` or ``root`` is given there too. Ids go along
+    where paths do not give them: as ``toolkit_id``.
 
     Args:
         data: a data set, or the name of one; None is as in
@@ -101,7 +105,7 @@ def export_data(
     Raises:
         UsageError: an option is not among its choices, or a file is in the way.
         DataError: an image lies outside ``root`` or changed since it was imported, or the format
-            cannot hold a label's name.
+            cannot hold a label's name, or the place of an image.
     """
     check_choice("format", format, WRITERS)
     check_choice("images", images, IMAGES)
@@ -122,9 +126,13 @@ def export_data(
         dataset.require_unchanged()
     base = dataset.root if root is None else Path(root).absolute()
     parts = _parts(dataset, split, folder)
+    if ID_KEY in dataset.labels:
+        raise DataError(f"label {ID_KEY!r} is the name of a column of ids: rename it")
+    files = _relative(dataset, base)
     content = Content(
         ids=dataset.ids,
-        files=_relative(dataset, base),
+        own_ids=_own_ids(dataset, files),
+        files=files,
         paths=dataset.paths,
         shapes=dataset.shapes,
         labels=dataset.labels,
@@ -157,10 +165,30 @@ def _parts(dataset: Dataset, split: str | None, artifacts: Path) -> Sequence[str
 def _relative(dataset: Dataset, base: Path) -> list[str]:
     if base == dataset.root:
         return list(dataset.files)
-    outside = [path for path in dataset.paths if not Path(path).is_relative_to(base)]
+    outside = [
+        path
+        for path in dataset.paths
+        if not is_address(path) and not Path(path).is_relative_to(base)
+    ]
     if outside:
         raise DataError(
             f"root: expected a folder above all images, found {len(outside)} images outside {base} "
             f"({listed(outside, 2)})"
         )
-    return [Path(path).relative_to(base).as_posix() for path in dataset.paths]
+    return [
+        path if is_address(path) else Path(path).relative_to(base).as_posix()
+        for path in dataset.paths
+    ]
+
+
+def _own_ids(dataset: Dataset, files: Sequence[str]) -> Sequence[str]:
+    """Return the ids where a reader would not make them from the images' places."""
+    try:
+        same = list(dataset.ids) == place_ids(files) and all(map(_found_again, files))
+    except DataError:  # two places would give one id
+        same = False
+    return () if same else dataset.ids
+
+
+def _found_again(file: str) -> bool:
+    return is_address(file) or in_container(file) or is_image_name(file)

@@ -135,7 +135,8 @@ def embed(
         crop: ``center`` (the backbone's own transform), or ``full``: cut nothing off square images.
         engine: ``auto``, ``openvino`` or ``torch``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: ``auto``, ``bf16`` or ``fp32``; auto is bf16 where it is native.
+        precision: ``auto``, ``fp16``, ``bf16`` or ``fp32``; auto is fp16 on a GPU, elsewhere bf16
+            where it is native.
         dtype: ``fp16`` or ``fp32``, of the rows on disk.
         verify: embed a sample of the images again and compare it with what is cached.
         sample: how many images to verify, at most.

@@ -44,7 +44,7 @@ class ImageEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         crop: ``center`` or ``full``.
         engine: ``auto``, ``openvino`` or ``torch``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: ``auto``, ``bf16`` or ``fp32``.
+        precision: ``auto``, ``fp16``, ``bf16`` or ``fp32``.
         dtype: ``fp16`` or ``fp32``, of the rows kept.
         random_state: of random weights.
         artifacts: where rows are kept; None for a temporary folder.

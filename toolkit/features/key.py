@@ -29,9 +29,9 @@ class CacheKey:
     Attributes:
         backbone: name, weights digest, preprocessing and pooling.
         views: views averaged, in the order of ``VIEWS``.
-        precision: ``bf16`` or ``fp32``, of the arithmetic; with bf16 the version of the rounding
-            of weights enters, which stands for its code and its pictures. So does, always, that of
-            decoding.
+        precision: ``fp16``, ``bf16`` or ``fp32``, of the arithmetic; with bf16 the version of the
+            rounding of weights enters, which stands for its code and its pictures. So does, always,
+            that of decoding.
         dtype: ``fp16`` or ``fp32``, of the rows on disk. Half precision keeps 11 significant bits
             (IEEE 754 binary16, rounded to nearest): a relative error of at most 2**-11 for features
             of a size from 2**-14 to 65504, an absolute one of at most 2**-25 for smaller ones.
@@ -49,7 +49,7 @@ class CacheKey:
             UsageError: a fact is not one of its choices.
         """
         check_choice("dtype", self.dtype, tuple(DTYPES))
-        check_choice("precision", self.precision, ("bf16", "fp32"))
+        check_choice("precision", self.precision, ("fp16", "bf16", "fp32"))
         check_choice("views", ",".join(self.views), (VIEWS[0], ",".join(VIEWS)))
         facts = {
             "format": FORMAT,

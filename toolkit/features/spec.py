@@ -19,7 +19,7 @@ from toolkit.features.matrix import FeatureMatrix, gather
 from toolkit.features.resolve import Loaded, resolve
 from toolkit.images.preprocess import CROPS
 from toolkit.images.sources import Images
-from toolkit.runtime.device import choose_precision
+from toolkit.runtime.device import embedding_precision
 from toolkit.runtime.progress import Progress
 from toolkit.storage.files import folder_name
 from toolkit.storage.names import names_of
@@ -38,7 +38,7 @@ class FeatureSpec:
         pooling: one of ``POOLINGS``.
         crops: in the order of ``CROPS``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: ``auto``, ``bf16`` or ``fp32``, of the arithmetic.
+        precision: ``auto``, ``fp16``, ``bf16`` or ``fp32``, of the arithmetic.
         dtype: ``fp16`` or ``fp32``, of the rows on disk.
         engine: ``auto``, ``openvino`` or ``torch``.
         seed: of random weights.
@@ -140,7 +140,9 @@ class FeatureSpec:
             UsageError: an option is not among its choices, or a backbone is unknown.
             WeightsError: weights cannot be had or do not fit.
         """
-        precision = choose_precision(self.precision, device_at(self.device, self.on), self.engine)
+        precision = embedding_precision(
+            self.precision, device_at(self.device, self.on), self.engine
+        )
         found = []
         for backbone in self.backbones:
             for crop in self.crops:

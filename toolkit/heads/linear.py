@@ -21,6 +21,8 @@ from toolkit.statistics.metrics import average_precision
 from toolkit.statistics.shrunk_choice import shrunk_choice
 
 _BLOCK = 2048
+# of more labels than this, those with one class in some fold do not keep the others from sharing
+_FEW = 64
 STRENGTHS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
 
 
@@ -102,16 +104,41 @@ class LinearHead(NormalisedHead):
             model._find_constant(y[fold != f], weight[fold != f])
             model._choose_normalising(non_negative[fold != f], x.shape[1])
         warn_one_class(models)
-        constant = any((~np.isnan(model.constant_)).any() for model in models)
-        if constant or len({model.normalised_ for model in models}) > 1:
+        varied = np.isnan([model.constant_ for model in models])
+        shared = varied.all(0)
+        alike = len({model.normalised_ for model in models}) == 1
+        enough = shared.all() or (len(shared) > _FEW and shared.any())
+        if not (alike and enough):
             # a label with one class in some fold cannot share the passes: fit fold by fold
             for f, model in enumerate(models):
-                varied = np.isnan(model.constant_)
                 rows = fold != f
-                model._fit(x[rows], y[rows][:, varied], weight[rows][:, varied])
+                model._fit(x[rows], y[rows][:, varied[f]], weight[rows][:, varied[f]])
             return models
         weight = label_weights(y, weight, self.class_weight)
+        common = self._fit_together(models, x, y, weight, fold, shared, on_progress)
+        for f, (model, C) in enumerate(zip(models, common, strict=True)):
+            self._fit_apart(model, x, y, weight, fold != f, varied[f] & ~shared, shared, C)
+        return models
+
+    def _fit_together(
+        self,
+        models: list[Self],
+        x: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+        fold: np.ndarray,
+        shared: np.ndarray,
+        on_progress: Progress | None,
+    ) -> list[float]:
+        """Fit the labels ``shared``, bool ``(L,)``, that have both classes in every fold.
+
+        Returns:
+            The strength that is best for all of them together, of each fold's model.
+        """
+        if not shared.all():
+            y, weight = y[:, shared], weight[:, shared]
         rows = [fold != f for f in range(len(models))]
+        grid, common = np.asarray(self._grid()), []
         coefs, intercepts, costs = [], [], []
         for block, found in solve_blocks(
             models[0]._rows(x), y, weight, fold, self._grid(), tol=self.tol, device=self.device,
@@ -123,7 +150,8 @@ class LinearHead(NormalisedHead):
             costs.append([strength_costs(*of, each, self.criterion) for each in rows])
         for f, model in enumerate(models):
             cost = np.concatenate([each[f] for each in costs], axis=1)
-            at = shrunk_choice(cost, y[rows[f]].sum(0), 0, self.shrinkage)
+            positives = y[rows[f]].sum(0)
+            at = shrunk_choice(cost, positives, 0, self.shrinkage)
             edges = np.cumsum([coef.shape[2] for coef in coefs])[:-1]
             chosen = np.split(at, edges)
             model.coef_, model.intercept_ = (
@@ -135,8 +163,36 @@ class LinearHead(NormalisedHead):
                 )
                 for parts in (coefs, intercepts)
             )
-            model.C_ = np.asarray(self._grid())[at]
-        return models
+            model.C_ = grid[at]
+            common.append(float(grid[shrunk_choice(cost, 0 * positives, 0)[0]]))
+        return common
+
+    def _fit_apart(
+        self,
+        model: Self,
+        x: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+        rows: np.ndarray,
+        rare: np.ndarray,
+        shared: np.ndarray,
+        strength: float,
+    ) -> None:
+        """Add the labels of one fold's model that have one class in another fold.
+
+        No fold is left to choose a strength of their own by; they take the one best for all.
+        """
+        if not rare.any():
+            return
+        C = np.full(int(rare.sum()), strength)
+        coef, intercept = solve_once(
+            model._rows(x[rows]), y[rows][:, rare], weight[rows][:, rare], C,
+            tol=self.tol, device=self.device,
+        )  # fmt: skip
+        order = np.argsort(np.r_[np.flatnonzero(shared), np.flatnonzero(rare)])
+        model.coef_ = np.concatenate([model.coef_, coef])[order]
+        model.intercept_ = np.concatenate([model.intercept_, intercept])[order]
+        model.C_ = np.r_[model.C_, C][order]
 
     def _fit(self, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> None:
         grid = self._grid()

@@ -88,7 +88,8 @@ def ovr(
             member of another data set has that name.
         overwrite: replace a member of that name.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: ``auto``, ``bf16`` or ``fp32``; auto is bf16 where it is native.
+        precision: of the features: ``auto``, ``fp16``, ``bf16`` or ``fp32``; auto is fp16 on a GPU,
+            elsewhere bf16 where it is native.
         seed: of all that is random.
         on: where the work runs: ``here``, ``ray``, or ``ray://host:port`` for a cluster that is up.
         artifacts: where everything is kept.

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 _FLYING = 4
+_matmul = torch.backends.cuda.matmul
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -69,18 +70,45 @@ def random_devices(device: torch.device) -> list[int]:
 
 @contextmanager
 def exact_products(device: torch.device, precision: str) -> Iterator[None]:
-    """Let fp32 be fp32 on a GPU: neither convolutions nor matrix products in TF32.
+    """Let a GPU's products be as exact as the precision says.
 
-    cuDNN takes TF32, of ten bits, for fp32 convolutions unless it is told not to; matrix products
-    do so where the process has asked for it.
+    In fp32 neither convolutions nor matrix products are taken in TF32, of ten bits, which cuDNN
+    does unless it is told not to. In fp16 sums are kept in fp32, also where a product is cut into
+    parts. What else the process has set for cuDNN (its deterministic algorithms, say) stays.
     """
-    if device.type != "cuda" or precision != "fp32":
+    if device.type != "cuda" or precision == "bf16":
         yield
-        return
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.backends.cudnn.flags(torch.backends.cudnn.enabled, allow_tf32=False):
+    elif precision == "fp16":
+        before = _matmul.allow_fp16_reduced_precision_reduction
+        _matmul.allow_fp16_reduced_precision_reduction = False
+        try:
             yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+        finally:
+            _matmul.allow_fp16_reduced_precision_reduction = before
+    else:
+        kept, cudnn = torch.get_float32_matmul_precision(), torch.backends.cudnn
+        torch.set_float32_matmul_precision("highest")
+        try:
+            with cudnn.flags(
+                cudnn.enabled,
+                cudnn.benchmark,
+                cudnn.benchmark_limit,
+                cudnn.deterministic,
+                allow_tf32=False,
+                fp32_precision="ieee",
+            ):
+                yield
+        finally:
+            torch.set_float32_matmul_precision(kept)
+
+
+def memory_ran_out(error: RuntimeError) -> bool:
+    """Tell whether a GPU's operation failed for want of memory.
+
+    Its libraries say so in words of their own; cuDNN, which tries one algorithm after another,
+    only that none of them could be run.
+    """
+    told = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in told for words in ("_ALLOC_FAILED", "out of memory", "unable to find an engine")
+    )

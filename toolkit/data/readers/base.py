@@ -13,6 +13,7 @@ from toolkit.errors import UsageError, check_choice
 
 ABSENT = ("no", "unknown")
 MISSING = ("error", "skip")
+ID_KEY = "toolkit_id"  # column or key of ids in our own exports, where paths do not give them
 PARTS = {
     "train": "train",
     "training": "train",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from toolkit.data.readers.base import PARTS, Options
+from toolkit.data.readers.base import ID_KEY, PARTS, Options
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import matrix
 from toolkit.data.readers.label_lists import labels_in, refuse_vectors, separator_of, value_of
@@ -40,7 +40,18 @@ class Rows:
 
 @dataclass(frozen=True)
 class Table:
-    """What a table says: image names, labels, ``int8 (n, L)``, parts of a split, and remarks."""
+    """What a table says.
+
+    Attributes:
+        names: n image names.
+        labels: L labels, sorted.
+        Y: ``int8 (n, L)``.
+        parts: of each image in a split, or empty.
+        places: where each name stands, or empty.
+        kind: how labels are written, in words.
+        remarks: what a person should know.
+        ids: of the images, or empty: what our own export carries where paths do not give them.
+    """
 
     names: list[str]
     labels: tuple[str, ...]
@@ -49,6 +60,7 @@ class Table:
     places: list[str]
     kind: str
     remarks: list[str]
+    ids: list[str] = field(default_factory=list)
 
 
 def interpret(rows: Rows, options: Options) -> Table:
@@ -76,12 +88,16 @@ def interpret(rows: Rows, options: Options) -> Table:
                 "images in a column are read from a Parquet file by format='huggingface'"
             )
     names = [str(line[image]).strip() for line in rows.cells]
+    own = columns.pop(ID_KEY, None)
+    ids = [] if own is None else ["" if cell is None else str(cell) for cell in own]
     split = _split_column(columns)
     parts = [] if split is None else [_part(cell, split, rows) for cell in columns.pop(split)]
     chosen = _label_columns(rows, columns, options)
     remarks: list[str] = []
     if isinstance(chosen, str):
-        return _from_lists(rows, names, chosen, columns, parts, options, remarks)
+        table = _from_lists(rows, names, chosen, columns, parts, options, remarks)
+        id_of = dict(zip(names, ids, strict=True)) if ids else {}
+        return replace(table, ids=[id_of[name] for name in table.names] if ids else [])
     if len(set(names)) < len(names):
         name = next(name for name, count in Counter(names).items() if count > 1)
         place = rows.places[len(names) - 1 - names[::-1].index(name)]
@@ -109,7 +125,7 @@ def interpret(rows: Rows, options: Options) -> Table:
     Y[Y == -2] = 0 if options.absent == "no" else -1
     left = [name for name in columns if name not in chosen and name.strip()]
     remarks += [f"columns left out, not labels: {listed(left)}"] if left else []
-    return Table(names, labels, Y, parts, rows.places, "columns of labels", remarks)
+    return Table(names, labels, Y, parts, rows.places, "columns of labels", remarks, ids)
 
 
 def _image_column(rows: Rows, options: Options) -> int:
@@ -248,7 +264,7 @@ def list_column(rows: Rows, options: Options) -> str | None:
     columns = {
         name: [line[at] for line in rows.cells]
         for at, name in enumerate(rows.header)
-        if at != image
+        if at != image and name != ID_KEY
     }
     columns.pop(_split_column(columns) or "", None)
     found = _label_columns(rows, columns, options)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.data.readers.base import PARTS, Format, Labelled, Options, part_named
+from toolkit.data.readers.base import ID_KEY, PARTS, Format, Labelled, Options, part_named
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import HEAD, json_head, read_json
@@ -35,6 +35,7 @@ def read(path: Path, options: Options) -> Labelled:
     documents = [_document(file) for file in files]
     categories = _categories(documents, files)
     names, parts, yes, no = list[str](), list[str](), list[set[str]](), list[set[str]]()
+    ids = list[str]()
     annotations, boxes = 0, 0
     federated = any(
         "neg_category_ids" in each for document in documents for each in _images(document)
@@ -50,6 +51,7 @@ def read(path: Path, options: Options) -> Labelled:
                 raise DataError(f"{file}: image id {each['id']!r} stands twice")
             given[each["id"]] = set()
             names.append(str(each["file_name"]))
+            ids.append(str(each.get(ID_KEY, "")))
             parts.append(PARTS.get(str(each.get("split")).lower()) or part_named(file.stem))
             no.append(_looked_for(each, categories, file))
         for each in document["annotations"]:
@@ -88,6 +90,7 @@ def read(path: Path, options: Options) -> Labelled:
         found=f"COCO: {len(labels):,} categor{'y' if len(labels) == 1 else 'ies'}, "
         f"{counted(len(names), 'image')}, {annotations:,} {what} → "
         f"{int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
+        own_ids=ids if any(ids) else (),
     )
 
 

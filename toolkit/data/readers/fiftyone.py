@@ -33,13 +33,18 @@ _CLASSES = ("Classification", "Detection", "Polyline", "Keypoint")
 
 @dataclass
 class _Images:
-    """Images as files name them: names, labels or None of one not labelled, unknown ones, parts."""
+    """Images as files name them: names, labels or None of one not labelled, unknown ones, parts.
+
+    ``ids`` and ``placed``, whether names are whole places, are of our own exports.
+    """
 
     names: list[str] = field(default_factory=list)
     given: list[set[str] | None] = field(default_factory=list)
     unknown: list[set[str]] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
+    ids: list[str] = field(default_factory=list)
+    placed: bool = True
 
 
 def read(path: Path, options: Options) -> Labelled:
@@ -91,7 +96,7 @@ def read(path: Path, options: Options) -> Labelled:
     return joined(
         str(path),
         root,
-        [_place(name, places) for name in found.names],
+        found.names if found.placed else [_place(name, places) for name in found.names],
         Y,
         labels,
         options,
@@ -100,7 +105,8 @@ def read(path: Path, options: Options) -> Labelled:
         found=f"FiftyOne: {counted(len(labels), 'label')}, {counted(len(found.names), 'image')}, "
         f"{int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
         remarks=remarks,
-        addresses=False,
+        addresses=found.placed,
+        own_ids=found.ids if any(found.ids) else (),
     )
 
 
@@ -117,6 +123,7 @@ def _from_labels(document: dict[str, Any], file: Path, part: str, found: _Images
     names = None if classes is None else [str(each) for each in classes]
     more = document.get(EXTRA) or {}
     found.classes |= set(names or ())
+    found.placed &= more.get("places") is True
     for image, target in document["labels"].items():
         targets = target if isinstance(target, list) else [target]
         given = None if target is None else {_label(each, names, image, file) for each in targets}
@@ -126,6 +133,7 @@ def _from_labels(document: dict[str, Any], file: Path, part: str, found: _Images
         found.names.append(image)
         found.given.append(given)
         found.unknown.append(unknown)
+        found.ids.append(str((more.get("ids") or {}).get(image, "")))
         found.parts.append(PARTS.get(str((more.get("parts") or {}).get(image)).lower(), part))
 
 
@@ -148,6 +156,7 @@ def _from_samples(samples: list[Any], file: Path, wanted: tuple[str, ...], found
         if not isinstance(each, dict) or not isinstance(each.get("filepath"), str):
             raise DataError(f"{file}: expected samples with a filepath, found {each!r:.60}")
     name = _field(samples, file, wanted)
+    found.placed = False
     found.classes |= _classes(file.with_name("metadata.json"), name)
     for each in samples:
         words = {str(tag).lower() for tag in each.get("tags") or ()}
@@ -157,6 +166,7 @@ def _from_samples(samples: list[Any], file: Path, wanted: tuple[str, ...], found
         found.names.append(each["filepath"])
         found.given.append(_labels_of(each.get(name), each["filepath"], file))
         found.unknown.append(set())
+        found.ids.append("")
         found.parts.append(next(iter(tags), ""))
 
 

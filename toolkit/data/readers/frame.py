@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from toolkit.data.readers.base import Labelled, Options
 from toolkit.data.readers.cells import Rows, interpret
 from toolkit.data.readers.course import require_one_spelling
-from toolkit.data.readers.join import place_ids
+from toolkit.data.readers.join import check_ids, place_ids
 from toolkit.errors import DataError, UsageError, listed
 from toolkit.images.places import is_address, is_there
 from toolkit.storage.files import natural_key
@@ -61,7 +61,8 @@ def read_frame(
         for name in table.names
     ]
     own = [os.path.dirname(path) for path in paths if not is_address(path)]
-    folder = Path(os.path.commonpath(own or [os.path.abspath(root)]))
+    above = Path(os.path.commonpath(own or [os.path.abspath(root)]))
+    folder = _folder(above)
     files = [p if is_address(p) else Path(p).relative_to(folder).as_posix() for p in paths]
     absent_files = [f for f, path in zip(files, paths, strict=True) if not is_there(path)]
     if absent_files:
@@ -72,7 +73,13 @@ def read_frame(
     if len(set(paths)) < len(paths):
         twice = sorted({file for file in files if files.count(file) > 1})
         raise DataError(f"expected each image once, found {listed(twice, 3)} in several rows")
-    ids = place_ids(files)
+    if table.ids:
+        ids = table.ids
+        check_ids(ids, "the table")
+    else:  # of images in one container by their names in it, as of those in one folder
+        ids = place_ids(
+            [p if is_address(p) else Path(p).relative_to(above).as_posix() for p in paths]
+        )
     order = sorted(range(len(ids)), key=lambda row: natural_key(ids[row]))
     return Labelled(
         folder,
@@ -82,6 +89,13 @@ def read_frame(
         parts=tuple(table.parts[at] for at in order) if table.parts else (),
         ids=[ids[at] for at in order],
     )
+
+
+def _folder(above: Path) -> Path:
+    """Return the folder that a path leads into: of a place in a container, the container's own."""
+    files = [each for each in above.parents if each.is_file()]
+    container = above if above.is_file() else next(iter(files), None)
+    return above if container is None else container.parent
 
 
 def require_frame(name: str, value: object) -> None:

@@ -23,6 +23,7 @@ from toolkit.data.readers.course import image_id
 from toolkit.data.readers.samples import Samples, container, first_twice, labelled
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.containers import Columns, holds_bytes
+from toolkit.images.places import is_address, is_local
 from toolkit.storage.files import natural_key
 
 _UNKNOWN = "unknown"  # a list of classes that nobody looked at, as data export writes it
@@ -39,10 +40,12 @@ def read(path: Path, options: Options) -> Labelled:
             class has no name; or see :func:`~toolkit.data.readers.samples.labelled`.
     """
     options.only(
-        "columns of images", "image_column", "labels", "label_prefix", "separator", "absent"
+        "columns of images",
+        *("image_column", "labels", "label_prefix", "separator", "absent", "root"),
     )
     shards = _shards(path)
-    root = path if path.is_dir() else path.parent
+    own_root = path if path.is_dir() else path.parent
+    root = Path(os.path.commonpath([own_root, options.root or own_root]))
     files = [(split, file, _columns(file)) for split, file in shards]
     features = [_features(file, columns) for _, file, columns in files]
     image = _image_column(files[0], features[0], options)
@@ -64,7 +67,7 @@ def read(path: Path, options: Options) -> Labelled:
         empty = set(_empty(file, columns, image))
         at = file.relative_to(root).as_posix()
         places += [
-            _file(root, own) if n in empty else f"{at}/{image}/{n}"
+            _file(options.root or own_root, own, root) if n in empty else f"{at}/{image}/{n}"
             for n, own in enumerate(own_paths)
         ]
         cells += rows
@@ -325,12 +328,14 @@ def _own_ids(cells: Sequence[Sequence[Any]], header: Sequence[str], first: Colum
     return found if all(found) and first_twice(found) is None else []
 
 
-def _file(root: Path, path: Any) -> str | None:
-    """Return a file below the folder that stands instead of bytes, relative to it."""
+def _file(folder: Path, path: Any, root: Path) -> str | None:
+    """Return what stands instead of bytes: a file below the folder, or an address."""
     if not isinstance(path, str) or not path:
         return None
-    whole = Path(os.path.normpath(root / path))
-    inside = whole.is_relative_to(root) and whole.is_file()
+    if is_address(path):
+        return None if is_local(path) else path
+    whole = Path(os.path.normpath(folder / path))
+    inside = whole.is_relative_to(folder) and whole.is_file()
     return whole.relative_to(root).as_posix() if inside else None
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
-from toolkit.data.readers.base import Labelled, Options
+from toolkit.data.readers.base import ID_KEY, Labelled, Options
 from toolkit.data.readers.course import (
     AMBIGUOUS,
     aliases,
@@ -71,6 +72,7 @@ def joined(
     found: str,
     remarks: Iterable[str] = (),
     addresses: bool = True,
+    own_ids: Sequence[str] = (),
 ) -> Labelled:
     """Join rows of labels to the files that they name.
 
@@ -91,9 +93,12 @@ def joined(
         found: what was found, in a sentence.
         remarks: what a person should know.
         addresses: whether a name may be an address that is read, or is where an image lay before.
+        own_ids: of each image, as our own export carries them; a name is then the image's place,
+            whatever its ending. Else ids are made from places.
 
     Raises:
-        DataError: an image is not there, is named twice, or in a way that fits several.
+        DataError: an image is not there, is named twice, or in a way that fits several; or ids
+            repeat or are blank.
     """
     there = images_under(root)
     ids = [image_id(file) for file in there]
@@ -108,7 +113,8 @@ def joined(
     kept, files, missing, ambiguous = list[int](), list[str](), list[str](), list[str]()
     for row, name in enumerate(names):
         inside = _inside(name, root)
-        file = known.get(name) or known.get(inside) or _whole(inside, root)
+        whole = bool(own_ids)
+        file = known.get(name) or known.get(inside) or _whole(inside, root, whole)
         if not file and (addresses or not is_address(name)):
             file = _elsewhere(name, inside, root)
         at = f" ({places[row]})" if places else ""
@@ -140,7 +146,9 @@ def joined(
     if len(set(files)) < len(files):
         twice = sorted({file for file in files if files.count(file) > 1}, key=natural_key)
         raise DataError(f"{source} names images in several rows ({listed(twice, 3)}): once each")
-    ids = place_ids(files)
+    ids = [own_ids[row] for row in kept] if own_ids else place_ids(files)
+    if own_ids:
+        check_ids(ids, source)
     order = sorted(range(len(files)), key=lambda at: natural_key(ids[at]))
     rows = [kept[at] for at in order]
     return Labelled(
@@ -190,9 +198,19 @@ def place_ids(files: Sequence[str]) -> list[str]:
     return image_ids([file.split("/", shared)[-1] for file in bare])
 
 
-def _whole(inside: str, root: Path) -> str:
+def check_ids(ids: Sequence[str], source: str) -> None:
+    """Raise DataError where carried ids repeat or are blank."""
+    if not all(ids):
+        raise DataError(f"{source}: expected an id of each image in {ID_KEY}, found blanks")
+    twice = [one for one, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise DataError(f"{source}: ids in {ID_KEY} stand twice ({listed(twice, 3)}): once each")
+
+
+def _whole(inside: str, root: Path, any_ending: bool) -> str:
     """Return the path of an image file below the folder, or nothing."""
-    there = inside and is_image_name(inside) and (root / inside).is_file()
+    named = inside and (any_ending or is_image_name(inside))
+    there = named and (root / inside).is_file()
     return inside if there else ""
 
 
@@ -200,8 +218,11 @@ def _elsewhere(name: str, inside: str, root: Path) -> str:
     """Return an address, or a place in a container below ``root``, or nothing."""
     if is_address(name):
         return "" if is_local(name) else name
-    there = bool(inside) and in_container(inside) and is_there(str(root / inside))
-    return inside if there else ""
+    return inside if inside and _held(inside, root) else ""
+
+
+def _held(inside: str, root: Path) -> bool:
+    return in_container(inside) and is_there(str(root / inside))
 
 
 def unknown_cells(Y: np.ndarray) -> str:
@@ -219,4 +240,6 @@ def _inside(name: str, root: Path) -> str:
         return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
     plain = os.path.normpath(name).replace(os.sep, "/")
     first, _, rest = plain.partition("/")
-    return rest if first == root.name else plain
+    if first != root.name or (root / plain).exists() or _held(plain, root):
+        return plain
+    return rest

@@ -50,6 +50,7 @@ def read(path: Path, options: Options) -> Labelled:
         facts={"layout": "csv", "annotations": None},
         found=found,
         remarks=table.remarks,
+        own_ids=table.ids,
     )
 
 

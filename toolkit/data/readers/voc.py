@@ -2,38 +2,63 @@
 
 Format: Everingham et al. 2010, development kit. A list ``ImageSets/Main/<label>_<part>.txt`` has a
 line per image with 1 (yes), -1 (no) or 0 (difficult objects only, here unknown). Of XML files, an
-object that is difficult makes its label unknown unless another is there; other labels are no.
+object that is difficult makes its label unknown unless another is there; other labels are no; of an
+image without such a file all labels are unknown. Lists ``ImageSets/Main/<part>.txt`` split those.
+XML files may also lie in ``annotations`` beside ``images``, or beside each image, in folders
+``train``, ``valid`` and ``test`` or not, as labelling tools write them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from toolkit.data.readers.base import PARTS, Format, Labelled, Options
-from toolkit.data.readers.course import check_labels
-from toolkit.data.readers.join import joined, matrix
-from toolkit.data.readers.xml_file import read_xml
-from toolkit.errors import DataError, counted
+import numpy as np
 
-_LIST = re.compile(r"(.+)_(train|val|test)\.txt")
+from toolkit.data.readers.base import PARTS, Format, Labelled, Options
+from toolkit.data.readers.course import check_labels, image_id
+from toolkit.data.readers.join import images_under, joined, matrix, unknown_cells
+from toolkit.data.readers.xml_file import read_xml
+from toolkit.errors import DataError, counted, listed
+
+_LIST = re.compile(r"(?:(.+)_)?(train|val|trainval|test)\.txt")
 _VALUES = {"1": 1, "-1": 0, "0": -1}
+_HEAD = re.compile(rb"<annotation[\s>]")
+_LISTS = ("ImageSets", "Main")
+Cells = dict[str, dict[str, int]]  # by image and label: 1, 0 or -1
 
 
 def read(path: Path, options: Options) -> Labelled:
-    """Read ``JPEGImages`` with ``ImageSets/Main`` or ``Annotations``.
+    """Read ``JPEGImages`` with ``ImageSets/Main`` or ``Annotations``, or XML files beside images.
 
     Raises:
         DataError: a line or a file is none of VOC's, or see
             :func:`~toolkit.data.readers.join.joined`.
     """
-    options.only("Pascal VOC", "absent")
-    lists = sorted((path / "ImageSets" / "Main").glob("*_*.txt"))
-    cells, part_of = _from_lists(lists) if lists else _from_xml(path / "Annotations")
+    options.only("Pascal VOC", "absent", "root")
+    kit = path / "JPEGImages"
+    root = options.root or (kit if kit.is_dir() else path)
+    there = [image_id(file) for file in images_under(root)]
+    known = _list_files(path.joinpath(*_LISTS))
+    of_labels = {key: file for key, file in known.items() if key[0]}
+    part_of: dict[str, str]
+    bare: list[str] = []
+    if of_labels:
+        cells, part_of = _from_lists(of_labels)
+    else:
+        cells = _from_xml(_xml_files(path), path, there)
+        part_of = _parts(known)
+        bare = sorted((set(part_of) or set(there)) - set(cells))
+        if part_of:
+            cells = {name: cells.get(name, {}) for name in part_of}
+        else:
+            cells |= {name: {} for name in bare}
+            folders = {name: PARTS.get(name.partition("/")[0].lower(), "") for name in cells}
+            part_of = folders if all(folders.values()) and len(set(folders.values())) > 1 else {}
     names = list(cells)
     labels = check_labels({label for given in cells.values() for label in given})
-    absent = options.absent or ("unknown" if lists else "no")
+    absent = options.absent or ("unknown" if of_labels else "no")
     chosen = [
         [[label for label, value in cells[name].items() if value == wanted] for name in names]
         for wanted in (1, 0, -1)
@@ -42,32 +67,75 @@ def read(path: Path, options: Options) -> Labelled:
     place = {label: at for at, label in enumerate(labels)}
     for row, difficult in enumerate(chosen[2]):
         Y[row, [place[label] for label in difficult]] = -1
+    remarks = []
+    if bare:
+        if options.absent is None:
+            Y[np.isin(names, bare)] = -1
+        then = f"all labels {options.absent or 'unknown'}"
+        remarks.append(f"{counted(len(bare), 'image')} without XML ({listed(bare, 3)}): {then}")
+    left = sorted(set(there) - set(names)) if kit.is_dir() and len(part_of) else []
+    if left:
+        where = "/".join(_LISTS)
+        remarks.append(f"{counted(len(left), 'image')} in no list of {where}, left out")
     return joined(
         str(path),
-        path / "JPEGImages",
+        root,
         names,
         Y,
         labels,
         options,
-        parts=[part_of[name] for name in names] if part_of else (),
+        parts=[part_of[name] for name in names] if all(part_of.values()) and part_of else (),
         facts={"layout": "voc", "annotations": None},
         found=f"Pascal VOC: {counted(len(labels), 'label')}, {counted(len(names), 'image')}, "
-        f"{int((Y == 1).sum()):,} image labels, {int((Y < 0).sum()):,} unknown",
+        f"{int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
+        remarks=remarks,
     )
 
 
-def _from_lists(lists: Iterable[Path]) -> tuple[dict[str, dict[str, int]], dict[str, str]]:
-    cells: dict[str, dict[str, int]] = {}
+def _list_files(folder: Path) -> dict[tuple[str, str], Path]:
+    """Return lists by label, or nothing for those of all images, and part of the split.
+
+    ``trainval`` says again what ``train`` and ``val`` say; without these, it is ``train`` where
+    there is ``test`` too, else no part.
+    """
+    named = [(_LIST.fullmatch(file.name), file) for file in sorted(folder.glob("*.txt"))]
+    found = {(name[1] or "", name[2]): file for name, file in named if name is not None}
+    parts = {part for _, part in found}
+    if parts & {"train", "val"}:
+        return {key: file for key, file in found.items() if key[1] != "trainval"}
+    instead = "train" if "test" in parts else ""
+    return {
+        (label, instead if part == "trainval" else part): file
+        for (label, part), file in found.items()
+    }
+
+
+def _lines(file: Path) -> Iterable[tuple[int, list[str], str]]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} is not UTF-8 text (byte {error.start})") from error
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            yield number, line.split(), line
+
+
+def _parts(lists: dict[tuple[str, str], Path]) -> dict[str, str]:
+    """Return the part of each image that lists of a split name; nothing without such lists."""
+    found: dict[str, str] = {}
+    for (_, part), file in lists.items():
+        for number, words, _ in _lines(file) if part else ():
+            if found.setdefault(words[0], PARTS[part]) != PARTS[part]:
+                raise DataError(f"{file}, line {number}: {words[0]!r} is in two parts of the split")
+    return found
+
+
+def _from_lists(lists: dict[tuple[str, str], Path]) -> tuple[Cells, dict[str, str]]:
+    cells: Cells = {}
     part_of: dict[str, str] = {}
-    for file in lists:
-        named = _LIST.fullmatch(file.name)
-        if named is None:
-            continue  # <label>_trainval.txt says it all again
-        label, part = named[1], PARTS[named[2]]
-        for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
-            words = line.split()
-            if not words:
-                continue
+    for (label, named), file in lists.items():
+        part = PARTS.get(named, "")
+        for number, words, line in _lines(file):
             if len(words) != 2 or words[1] not in _VALUES:
                 raise DataError(
                     f"{file}, line {number}: expected an image and 1, 0 or -1, found {line[:60]!r}"
@@ -78,21 +146,47 @@ def _from_lists(lists: Iterable[Path]) -> tuple[dict[str, dict[str, int]], dict[
             if part_of.setdefault(image, part) != part:
                 raise DataError(f"{file}, line {number}: {image!r} is in two parts of the split")
     if not cells:
-        raise DataError("ImageSets/Main: expected lists <label>_train.txt and the like, found none")
+        raise DataError(
+            f"{'/'.join(_LISTS)}: expected lists <label>_train.txt and the like, found none"
+        )
     return cells, part_of
 
 
-def _from_xml(folder: Path) -> tuple[dict[str, dict[str, int]], dict[str, str]]:
-    files = sorted(folder.glob("*.xml"))
-    if not files:
-        raise DataError(f"{folder}: expected an XML file per image, found none")
-    cells: dict[str, dict[str, int]] = {}
+def _xml_files(path: Path) -> list[Path]:
+    for name in ("Annotations", "annotations"):
+        if (path / name).is_dir():
+            found = sorted((path / name).glob("*.xml"))
+            break
+    else:
+        found = sorted(path.rglob("*.xml"))
+        found = [each for each in found if not _hidden(each.relative_to(path))]
+    if not found:
+        raise DataError(f"{path / 'Annotations'}: expected an XML file per image, found none")
+    return found
+
+
+def _hidden(place: Path) -> bool:
+    return any(step[0] == "." for step in place.parts)
+
+
+def _from_xml(files: Sequence[Path], path: Path, there: Sequence[str]) -> Cells:
+    """Return what each image's file says; a file goes by its path, or by its name alone."""
+    known = set(there)
+    by_stem: dict[str, list[str]] = {}
+    for image in there:
+        by_stem.setdefault(image.rpartition("/")[2], []).append(image)
+    cells: Cells = {}
     for file in files:
         given: dict[str, int] = {}
         for label, difficult in _objects(file):
             given[label] = max(given.get(label, -1), -1 if difficult else 1)
-        cells[file.stem] = given
-    return cells, {}
+        whole = file.relative_to(path).with_suffix("").as_posix()
+        ends = by_stem.get(file.stem, [])
+        name = whole if whole in known else ends[0] if len(ends) == 1 else file.stem
+        if name in cells:
+            raise DataError(f"{path}: two XML files are of image {name!r}: once each")
+        cells[name] = given
+    return cells
 
 
 def _objects(file: Path) -> list[tuple[str, bool]]:
@@ -101,6 +195,8 @@ def _objects(file: Path) -> list[tuple[str, bool]]:
     now = {"name": "", "difficult": "0"}
 
     def start(path: list[str], _: object) -> None:
+        if path[0] != "annotation":
+            raise DataError(f"{file}: expected an annotation of VOC, found an element {path[0]!r}")
         if path[1:] == ["object"]:
             now.update(name="", difficult="0")
 
@@ -108,6 +204,8 @@ def _objects(file: Path) -> list[tuple[str, bool]]:
         if path[1:2] == ["object"] and path[2:] in (["name"], ["difficult"]):
             now[path[2]] = text
         elif path[1:] == ["object"]:
+            if not now["name"]:
+                raise DataError(f"{file}: an object has no name")
             found.append((now["name"], now["difficult"] == "1"))
 
     read_xml(file, start, end)
@@ -115,9 +213,17 @@ def _objects(file: Path) -> list[tuple[str, bool]]:
 
 
 def _recognises(path: Path) -> bool:
-    if not (path / "JPEGImages").is_dir():
+    if not path.is_dir():
         return False
-    return (path / "ImageSets" / "Main").is_dir() or (path / "Annotations").is_dir()
+    if (path / "JPEGImages").is_dir():
+        return path.joinpath(*_LISTS).is_dir() or (path / "Annotations").is_dir()
+    folders = [path, path / "annotations", path / "Annotations", *(path / name for name in PARTS)]
+    return any(_is_annotation(file) for each in folders for file in sorted(each.glob("*.xml"))[:1])
+
+
+def _is_annotation(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return _HEAD.search(opened.read(4096)) is not None
 
 
 VOC = Format(_recognises, read)

@@ -1,58 +1,71 @@
 """Labels from YOLO's boxes: ``data.yaml`` with names, and a text file of boxes per image.
 
+Format: Ultralytics' documentation of detection data sets. ``train``, ``val`` and ``test`` are a
+folder, a text file of paths, or a list of these, relative to ``path`` or to the file's own folder.
 An image's boxes lie where its path has ``labels`` for ``images`` and ``.txt`` for its ending, a
 line per box that begins with the number of its class. Every class was looked for, so an image
-without boxes, or without such a file, has none.
+without boxes, or without such a file, has none. Words of YAML such as ``no`` are names as written.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import images_under, joined, matrix
-from toolkit.errors import DataError, counted
+from toolkit.errors import DataError, counted, listed
 
 _FILES = ("data.yaml", "data.yml", "dataset.yaml")
+_NOTHING = ("", "null", "~")
 
 
 def read(path: Path, options: Options) -> Labelled:
     """Read the data set that a ``data.yaml`` describes.
 
     Raises:
-        DataError: it does not name classes and folders, or a line is no box.
+        DataError: it does not name classes and folders, a line is no box, no image has a file of
+            boxes, or an image is in two parts of the split.
     """
-    options.only("YOLO", "absent")
-    file = path if path.is_file() else next(path / n for n in _FILES if (path / n).is_file())
+    options.only("YOLO", "absent", "root")
+    file = path if path.is_file() else _file(path)
     document = _document(file)
-    root = file.parent
+    root = options.root or file.parent
     names = _names(document, file)
-    images, parts, yes = list[str](), list[str](), list[set[str]]()
-    boxes = 0
+    parts, whole = dict[str, str](), dict[str, str]()
+    twice = list[str]()
     for part in ("train", "val", "test"):
-        for folder in _places(document.get(part)):
-            there = next(
-                (
-                    base
-                    for base in (root / folder, root / folder.removeprefix("../"))
-                    if base.is_dir()
-                ),
-                None,
-            )
-            if there is None:
-                raise DataError(f"{file}: expected the folder {folder!r} ({part}), found none")
-            for image in images_under(there):
-                whole = (there / image).relative_to(root).as_posix()
-                classes = _classes(root / _labels_of(whole), names)
-                boxes += len(classes)
-                images.append(whole)
-                parts.append(PARTS[part])
-                yes.append({names[each] for each in classes})
+        for place in _places(document.get(part), file):
+            for image in _images(place, part, file, root, str(document.get("path") or "")):
+                if whole.setdefault(image, part) != part:
+                    twice.append(image)
+                parts[image] = PARTS[whole[image]]
+    images = list(parts)
     if not images:
         raise DataError(f"{file}: expected images in the folders of train, val or test, found none")
+    same = _same(document)
+    if twice and not same:
+        raise DataError(
+            f"{file}: {counted(len(set(twice)), 'image')} in two parts of the split "
+            f"({listed(twice, 3)}): each in one"
+        )
+    boxes = [_classes(root / _labels_of(image), names) for image in images]
+    bare = [image for image, own in zip(images, boxes, strict=True) if own is None]
+    if len(bare) == len(images):
+        raise DataError(
+            f"{file}: none of {counted(len(images), 'image')} has a file of boxes; of "
+            f"{images[0]!r} it would be {_labels_of(images[0])!r}"
+        )
+    remarks = [f"{' and '.join(same)} are one folder: no split between them"] if same else []
+    if bare:
+        remarks.append(
+            f"{counted(len(bare), 'image')} without a file of boxes ({listed(bare, 3)}): no labels"
+        )
     labels = check_labels(names)
+    yes = [{names[each] for each in own or ()} for own in boxes]
     Y = matrix(yes, labels, options.absent or "no", [()] * len(yes))
     return joined(
         str(file),
@@ -61,18 +74,27 @@ def read(path: Path, options: Options) -> Labelled:
         Y,
         labels,
         options,
-        parts=parts if len(set(parts)) > 1 else (),
+        parts=list(parts.values()) if len(set(parts.values())) > 1 else (),
         facts={"layout": "yolo", "annotations": None},
         found=f"YOLO: {counted(len(labels), 'label')}, {counted(len(images), 'image')}, "
-        f"{boxes:,} boxes, {int((Y == 1).sum()):,} image labels",
+        f"{sum(len(own or ()) for own in boxes):,} boxes, "
+        f"{int((Y == 1).sum()):,} image labels",
+        remarks=remarks,
     )
+
+
+def _file(folder: Path) -> Path:
+    found = next((folder / name for name in _FILES if (folder / name).is_file()), None)
+    if found is None:
+        raise DataError(f"{folder}: expected {' or '.join(_FILES)}, found none")
+    return found
 
 
 def _document(file: Path) -> dict[str, Any]:
     import yaml  # type: ignore[import-untyped]
 
-    try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+    try:  # all as texts: YAML 1.1 takes no and off for false, and 08 for no number
+        document = yaml.load(file.read_text(encoding="utf-8-sig"), yaml.BaseLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{file} cannot be read as YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(document, dict):
@@ -82,17 +104,66 @@ def _document(file: Path) -> dict[str, Any]:
 
 def _names(document: dict[str, Any], file: Path) -> list[str]:
     names = document.get("names")
-    if isinstance(names, dict) and set(names) == set(range(len(names))):
-        names = [names[at] for at in range(len(names))]
-    if not isinstance(names, list) or not names:
+    if isinstance(names, dict) and set(names) == set(map(str, range(len(names)))):
+        names = [names[str(at)] for at in range(len(names))]
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
         raise DataError(f"{file}: expected a list of names, found {names!r:.60}")
+    count = document.get("nc")
+    if count not in (None, *_NOTHING) and count != str(len(names)):
+        raise DataError(f"{file}: nc is {count!r:.20}, and names are {len(names)}: correct one")
     return [str(name) for name in names]
 
 
-def _places(value: Any) -> list[str]:
-    if value is None:
-        return []
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+def _places(value: Any, file: Path) -> list[str]:
+    found = value if isinstance(value, list) else [value]
+    strange = [each for each in found if each is not None and not isinstance(each, str)]
+    if strange:
+        raise DataError(f"{file}: expected folders of images, found {strange[0]!r:.60}")
+    return [each for each in found if each is not None and each not in _NOTHING]
+
+
+def _same(document: dict[str, Any]) -> list[str]:
+    """Return the parts that are one folder, as where there are too few images for a split."""
+    given = {part: document.get(part) for part in ("train", "val", "test") if document.get(part)}
+    return [part for part in given if list(given.values()).count(given[part]) > 1]
+
+
+def _images(place: str, part: str, file: Path, root: Path, base: str) -> Iterator[str]:
+    """Yield the images of a folder or of a list of paths, relative to ``root``."""
+    tried = [root / base / place, root / place, root / place.removeprefix("../")]
+    for each in tried:
+        there = Path(os.path.normpath(each))
+        if not there.is_relative_to(root):
+            continue
+        if there.is_dir():
+            for image in images_under(there):
+                yield (there / image).relative_to(root).as_posix()
+            return
+        if there.is_file():
+            yield from _listed(there, root, root / base)
+            return
+    outside = next((each for each in tried if each.exists()), None)
+    if outside is not None:
+        raise DataError(
+            f"{file}: {part} is {place!r}, outside {root}: name a folder above both by root "
+            "(--root)"
+        )
+    raise DataError(
+        f"{file}: expected the folder or list {place!r} ({part}), found none below {root}; another "
+        "folder that it starts from is named by root (--root)"
+    )
+
+
+def _listed(file: Path, root: Path, base: Path) -> Iterator[str]:
+    """Yield what a list names; where nothing is there, the name as it stands, to be reported."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read as a list of paths: {error}") from error
+    for line in filter(None, map(str.strip, lines)):
+        tried = (Path(os.path.normpath(each / line)) for each in (file.parent, base, root))
+        there = next((e for e in tried if e.is_relative_to(root) and e.is_file()), None)
+        yield line if there is None else there.relative_to(root).as_posix()
 
 
 def _labels_of(image: str) -> str:
@@ -103,11 +174,16 @@ def _labels_of(image: str) -> str:
     return str(Path(*folders).with_suffix(".txt"))
 
 
-def _classes(file: Path, names: list[str]) -> list[int]:
+def _classes(file: Path, names: list[str]) -> list[int] | None:
+    """Return the classes of the boxes in a file; None without one."""
     if not file.is_file():
-        return []
+        return None
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} is not UTF-8 text (byte {error.start})") from error
     found = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         words = line.split()
         if not words:
             continue

@@ -21,6 +21,7 @@ class Content:
         labels: L names.
         Y: ``int8 (n, L)``: 1 yes, 0 no, -1 unknown.
         parts: ``train``, ``validation`` or ``test`` of each image; empty without a split.
+        own_ids: ``ids`` where reading would not make them from ``files``, else empty.
         images: ``path``, or ``bytes`` for the images' content, where the format can hold it.
     """
 
@@ -31,6 +32,7 @@ class Content:
     labels: Sequence[str]
     Y: np.ndarray
     parts: Sequence[str] = ()
+    own_ids: Sequence[str] = ()
     images: str = "path"
 
     def named(self, row: int, value: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 Where cells are unknown, images list ``neg_category_ids``, what they do not have, as those of LVIS
 do (Gupta, Dollár & Girshick 2019): what is in neither list is unknown. A split is ``split`` of the
-images (Karpathy & Fei-Fei 2015).
+images (Karpathy & Fei-Fei 2015). Ids that paths do not give are ``toolkit_id`` of the images.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.data.readers.base import ID_KEY
 from toolkit.data.writers.base import Content, Writer
 
 
@@ -24,6 +25,7 @@ def write(content: Content, path: Path) -> None:
         image: dict[str, Any] = {"id": row + 1, "file_name": name}
         width, height = content.shapes[row].tolist()
         image |= {"width": width, "height": height} if width else {}
+        image |= {ID_KEY: content.own_ids[row]} if content.own_ids else {}
         image |= {"split": content.parts[row]} if content.parts else {}
         if open_cells:
             image["neg_category_ids"] = (np.flatnonzero(content.Y[row] == 0) + 1).tolist()

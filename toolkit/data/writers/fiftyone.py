@@ -1,9 +1,10 @@
 """Labels as FiftyOne's ``labels.json``: by image, the numbers of its classes.
 
 Format: FiftyOneImageClassificationDataset of FiftyOne's documentation, with lists of targets.
-Images go by their path without the ending. FiftyOne knows no unknown labels and no split there:
-both stand under a key of our own that it passes over, and in FiftyOne an unknown label looks like
-no. An image of which every label is unknown has no target, which FiftyOne takes for not labelled.
+Images go by their path without the ending. FiftyOne knows no unknown labels and no split there, no
+images in containers or at addresses, and no ids besides: these stand under a key of our own that it
+passes over, and in FiftyOne an unknown label looks like no. An image of which every label is
+unknown has no target, which FiftyOne takes for not labelled.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.data.readers.course import image_id
+from toolkit.data.readers.course import image_id, is_image_name
 from toolkit.data.readers.fiftyone import EXTRA
 from toolkit.data.writers.base import Content, Writer
+from toolkit.images.places import in_container, is_address
 
 
 def write(content: Content, path: Path) -> None:
     """Write one JSON file."""
-    keys = [image_id(file) for file in content.files]
+    bare = [image_id(file) for file in content.files]
+    plain = not any(in_container(file) or is_address(file) for file in content.files)
+    plain = plain and all(is_image_name(file) for file in content.files)
+    plain = plain and len(set(bare)) == len(bare)
+    keys = bare if plain else list(content.files)
     unsaid = content.Y < 0
     blank = np.asarray(unsaid.all(axis=1))
     targets = {
@@ -34,6 +40,8 @@ def write(content: Content, path: Path) -> None:
         if not blank[row] and unsaid[row].any()
     }
     more: dict[str, Any] = {"unknown": unknown} if unknown else {}
+    more |= {} if plain else {"places": True}
+    more |= {"ids": dict(zip(keys, content.own_ids, strict=True))} if content.own_ids else {}
     more |= {"parts": dict(zip(keys, content.parts, strict=True))} if content.parts else {}
     document: dict[str, Any] = {"classes": list(content.labels), "labels": targets}
     document |= {EXTRA: more} if more else {}

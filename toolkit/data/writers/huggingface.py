@@ -8,14 +8,15 @@ is no. The features stand in the schema's metadata under ``huggingface``, as ``d
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from toolkit.data.writers.base import Content, Writer
-from toolkit.errors import DataError
-from toolkit.images.places import read_place
+from toolkit.errors import DataError, counted, listed
+from toolkit.images.places import in_container, read_place
 
 BLOCK = 500  # images in memory at a time
 
@@ -24,8 +25,15 @@ def write(content: Content, path: Path) -> None:
     """Write Parquet in blocks of rows.
 
     Raises:
-        DataError: an image cannot be read.
+        DataError: an image cannot be read, or lies where ``datasets`` does not reach by a path.
     """
+    held = [path for path in content.paths if in_container(path) and not os.path.isfile(path)]
+    if content.images == "path" and held:
+        raise DataError(
+            f"{counted(len(held), 'image')} in tars, Parquet or Arrow files have no path that "
+            f"datasets could open ({listed(held, 2)}): images='bytes' (--images bytes) takes them "
+            "along"
+        )
     import pyarrow as pa
     import pyarrow.parquet as pq
 

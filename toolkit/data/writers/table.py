@@ -1,7 +1,7 @@
 """Labels as a table, CSV or Parquet: a row per image, a column of 1 and 0 per label.
 
-The columns are ``image`` (a path), the split where there is one, and the labels. An unknown cell is
-blank in CSV and null in Parquet.
+The columns are ``image`` (a path), ``toolkit_id`` where paths do not give the ids, the split where
+there is one, and the labels. An unknown cell is blank in CSV and null in Parquet.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from toolkit.data.readers.base import ID_KEY
 from toolkit.data.readers.cells import SPLIT_NAMES
 from toolkit.data.writers.base import Content, Writer
 from toolkit.errors import DataError, listed
@@ -31,24 +32,25 @@ def write_csv(content: Content, path: Path) -> None:
     """Write CSV in UTF-8.
 
     Raises:
-        DataError: a label begins or ends with a blank, which readers of CSV take off.
+        DataError: a label or an id begins or ends with a blank, which readers of CSV take off.
     """
-    odd = [label for label in content.labels if label != label.strip()]
+    odd = [name for name in (*content.labels, *content.own_ids) if name != name.strip()]
     if odd:
         raise DataError(
-            f"labels begin or end with blanks ({listed(map(repr, odd), 3)}), which CSV does not "
-            "keep: export as parquet"
+            f"labels or ids begin or end with blanks ({listed(map(repr, odd), 3)}), which CSV does "
+            "not keep: export as parquet"
         )
     split = [split_column(tuple(content.labels))] if content.parts else []
     # a semicolon in a name is quoted, or it would count as what separates columns
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(
-            [IMAGE, *split, *content.labels]
+            [IMAGE, *([ID_KEY] if content.own_ids else []), *split, *content.labels]
         )
         rows = csv.writer(file, lineterminator="\n")
         for row, (name, values) in enumerate(zip(content.files, content.Y.tolist(), strict=True)):
+            own = [content.own_ids[row]] if content.own_ids else []
             part = [content.parts[row]] if content.parts else []
-            rows.writerow([name, *part, *(_CELLS[value] for value in values)])
+            rows.writerow([name, *own, *part, *(_CELLS[value] for value in values)])
 
 
 def write_parquet(content: Content, path: Path) -> None:
@@ -57,6 +59,8 @@ def write_parquet(content: Content, path: Path) -> None:
     import pyarrow.parquet as pq
 
     columns = {IMAGE: pa.array(list(content.files), pa.string())}
+    if content.own_ids:
+        columns[ID_KEY] = pa.array(list(content.own_ids), pa.string())
     if content.parts:
         columns[split_column(tuple(content.labels))] = pa.array(list(content.parts), pa.string())
     for label, column in zip(content.labels, content.Y.T, strict=True):

@@ -37,16 +37,19 @@ class Captured:
         started = time.perf_counter()
         self._given = torch.empty_like(pixels)
         self._given.copy_(pixels)
-        aside: Any = torch.cuda.Stream(pixels.device)  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream(pixels.device))
-        with torch.cuda.stream(aside):  # libraries set themselves up, which cannot be captured
-            for _ in range(_WARM_UPS):
-                forward(self._given)
-        torch.cuda.current_stream(pixels.device).wait_stream(aside)
-        self._graph = torch.cuda.CUDAGraph()
-        # threads beside this one may use the GPU meanwhile
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
-            self._rows = forward(self._given)
+        # torch captures on a stream of the GPU that was current when it first did so: another GPU's
+        # work would not be in the graph
+        with torch.cuda.device(pixels.device):
+            aside: Any = torch.cuda.Stream(pixels.device)  # type: ignore[no-untyped-call]
+            aside.wait_stream(torch.cuda.current_stream(pixels.device))
+            with torch.cuda.stream(aside):  # libraries set themselves up, which cannot be captured
+                for _ in range(_WARM_UPS):
+                    forward(self._given)
+            torch.cuda.current_stream(pixels.device).wait_stream(aside)
+            self._graph = torch.cuda.CUDAGraph()
+            # threads beside this one may use the GPU meanwhile
+            with torch.cuda.graph(self._graph, stream=aside, capture_error_mode="thread_local"):
+                self._rows = forward(self._given)
         self.seconds = time.perf_counter() - started
         logger.debug("captured a forward pass of %d in %.2f s", len(pixels), self.seconds)
 

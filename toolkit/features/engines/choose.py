@@ -35,13 +35,16 @@ def make_engine(
         views: ``("original",)``, or with ``"hflip"`` to average both.
         engine: ``openvino``, ``torch``, or ``auto``: OpenVINO on a processor, torch on a GPU.
         device: ``cpu``, ``cuda`` or ``mps``.
-        precision: ``bf16`` or ``fp32``.
+        precision: ``fp16``, ``bf16`` or ``fp32``. A processor, which embeds for a member that was
+            made on a GPU, computes fp32 in place of fp16: nothing of it is nearer.
         folder: where converted networks are kept.
 
     Raises:
         UsageError: the engine is unknown or cannot serve the device.
     """
     check_choice("engine", engine, ENGINES)
+    if device == "cpu" and precision == "fp16":
+        precision = "fp32"
     if engine == "openvino" and device != "cpu":
         raise UsageError("engine: openvino runs on the processor; with it, device must be cpu")
     installed = importlib.util.find_spec("openvino") is not None

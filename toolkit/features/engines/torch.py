@@ -14,7 +14,7 @@ from torch import nn
 from toolkit.features.engines.captured import Captured
 from toolkit.features.engines.double_buffer import Cuda, DoubleBuffer
 from toolkit.runtime.processor import cores
-from toolkit.runtime.transfers import exact_products
+from toolkit.runtime.transfers import exact_products, memory_ran_out
 
 _CPU_BATCH = 8
 _CPU_WORKERS = 8
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class TorchEngine:
-    """Runs a network channels-last under bf16 autocast or in fp32.
+    """Runs a network channels-last under autocast in half precision, or in fp32.
 
     On a processor several batches run at once, each in a thread of its own: on small networks that
     takes less time than to share out every operation. On a GPU batches are copied from pinned
@@ -40,7 +40,7 @@ class TorchEngine:
     Args:
         module: from ``uint8 (b, size, size, 3)`` to ``float32 (b, dim)``.
         device: ``cpu``, ``cuda`` (or ``cuda:1`` and so on) or ``mps``.
-        precision: ``bf16`` or ``fp32``.
+        precision: ``fp16``, ``bf16`` or ``fp32``.
         batch: rows of a full batch; if None, chosen by device, and by a GPU's free memory.
         size: side of the pictures in pixels, by which a GPU's memory is asked; None to ask nothing.
         graph: capture the forward pass: from the first batch on, never, or None as said above.
@@ -62,7 +62,7 @@ class TorchEngine:
         self._module: nn.Module = module.eval().to(  # type: ignore[call-overload]
             self._device, memory_format=torch.channels_last
         )
-        self._bf16 = precision == "bf16"
+        self._half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
         self._precision = precision
         cuda = self._device.type == "cuda"
         self.batch = batch or (_GPU_BATCH if cuda else _CPU_BATCH)
@@ -124,8 +124,8 @@ class TorchEngine:
             try:
                 parts = [self._forward(part) for part in torch.split(pixels, self.slice)]
                 return torch.cat(parts) if len(parts) > 1 else parts[0]
-            except torch.OutOfMemoryError:
-                if self.slice <= 1:
+            except RuntimeError as error:
+                if self.slice <= 1 or not memory_ran_out(error):
                     raise
             # outside the handler, whose traceback would keep the failed pass's tensors alive
             self.slice = (self.slice + 1) // 2
@@ -138,7 +138,7 @@ class TorchEngine:
         with (
             # what autocast keeps of one pass must not be read by a captured one
             torch.autocast(
-                self._device.type, torch.bfloat16, enabled=self._bf16, cache_enabled=False
+                self._device.type, self._half, enabled=self._half is not None, cache_enabled=False
             ),
             exact_products(self._device, self._precision),
         ):
