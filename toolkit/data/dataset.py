@@ -58,6 +58,7 @@ class Dataset:
         provenance: where the labels came from: layout, pairing, source path.
         parts: ``train``, ``validation`` or ``test`` of each image, where a split came with the
             labels: the split ``file``; else empty.
+        metadata: by name, what else the labels' table says of each image, as text, for slices.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Dataset:
     modes: tuple[str, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
+    metadata: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the invariants that every later stage relies on."""
@@ -82,6 +84,8 @@ class Dataset:
         found = tuple(np.shape(array) for array in (self.Y, self.digests, self.stats, self.shapes))
         if (*found, (len(self.files),), (len(self.modes),)) != wanted:
             raise DataError(f"data set {self.name}: images, labels and digests differ in number")
+        if any(len(cells) != n for cells in self.metadata.values()):
+            raise DataError(f"data set {self.name}: images and metadata differ in number")
         if list(self.labels) != sorted(set(self.labels)) or not (
             self.Y.max() <= 1 and self.Y.min() >= -1
         ):
@@ -210,6 +214,7 @@ class Dataset:
         provenance = {"layout": "frame", "annotations": None, "pairing": "by-id", "source": name}
         columns |= {"labels": found.labels, "Y": found.Y, "provenance": provenance}
         columns |= {"parts": tuple(found.parts)}
+        columns["metadata"] = {key: tuple(cells) for key, cells in found.metadata.items()}
         return cls(name=safe_name(name, "data set name"), root=found.root, **columns)
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.data.dataset import Dataset
+from toolkit.data.readers.base import METADATA
 from toolkit.errors import ArtifactError, DataError, UsageError, listed
 from toolkit.storage.files import digest_of, natural_key, read_json, safe_name, write_json
 from toolkit.storage.tables import read_table, write_table
@@ -35,6 +36,7 @@ def save_dataset(dataset: Dataset, artifacts: Path) -> Path:
         "mode": dataset.modes,
     }
     columns |= {"part": dataset.parts} if dataset.parts else {}
+    columns |= {f"{METADATA}{name}": cells for name, cells in dataset.metadata.items()}
     columns |= {f"{_LABEL}{label}": dataset.Y[:, j] for j, label in enumerate(dataset.labels)}
     meta = {
         "format": FORMAT,
@@ -82,6 +84,11 @@ def load_dataset(artifacts: Path, name: str) -> Dataset:
             modes=columns["mode"],
             provenance=meta["provenance"],
             parts=tuple(columns.get("part", ())),
+            metadata={
+                name.removeprefix(METADATA): tuple(cells)
+                for name, cells in columns.items()
+                if name.startswith(METADATA)
+            },
         )
     except (KeyError, DataError) as error:  # a whole table, but another one
         raise ArtifactError(

@@ -38,7 +38,8 @@ class Imported(NamedTuple):
     Attributes:
         root: folder that the files are relative to.
         columns: ``ids``, ``files``, ``labels``, ``Y``, ``digests``, ``stats``, ``shapes``,
-            ``modes`` and ``provenance`` of :class:`~toolkit.data.dataset.Dataset`.
+            ``modes``, ``provenance``, ``parts`` and ``metadata`` of
+            :class:`~toolkit.data.dataset.Dataset`.
         passed_over: names of files that are no images.
         remarks: what was found, and what a person should know.
     """
@@ -87,6 +88,10 @@ def read_labelled(
         Y = np.delete(Y, gone, axis=0)
         parts = [part for row, part in enumerate(parts) if row not in set(gone)]
     columns |= {"labels": found.labels, "Y": Y, "provenance": provenance, "parts": tuple(parts)}
+    there = np.delete(np.arange(len(found.files)), gone).tolist()
+    columns["metadata"] = {
+        name: tuple(cells[row] for row in there) for name, cells in found.metadata.items()
+    }
     remarks = [found.found, *found.remarks] if found.found else list(found.remarks)
     missing = [*found.missing, *(found.files[row] for row in gone)]
     if missing:

@@ -23,8 +23,8 @@ def describe(dataset: Dataset, splits: dict[str, Split]) -> dict[str, Any]:
         ``name``, ``root``, ``digest``, ``provenance``, ``images``, ``labels`` (positives,
         prevalence and pos_weight = negatives/positives each; pos_weight is None without
         positives), ``mean_prevalence``, ``labels_per_image``, ``unlabelled``, ``single_channel``,
-        ``unreadable`` (images), ``sizes`` (the ten commonest first), ``other_sizes`` (how many
-        more) and ``splits`` (images and positives of each part).
+        ``unreadable`` (images), ``metadata`` (names), ``sizes`` (the ten commonest first),
+        ``other_sizes`` (how many more) and ``splits`` (images and positives of each part).
     """
     n = len(dataset)
     positive = dataset.Y == 1
@@ -54,6 +54,7 @@ def describe(dataset: Dataset, splits: dict[str, Split]) -> dict[str, Any]:
         "unlabelled": int((~positive.any(axis=1)).sum()),
         "single_channel": sum(mode in ("L", "1", "LA", "I", "I;16", "F") for mode in dataset.modes),
         "unreadable": sum(mode == "" for mode in dataset.modes),
+        "metadata": list(dataset.metadata),
         "sizes": dict(sizes.most_common(10)),
         "other_sizes": max(0, len(sizes) - 10),
         "splits": {

@@ -11,7 +11,7 @@ from typing import Any
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.open import open_dataset
-from toolkit.data.readers.base import ID_KEY
+from toolkit.data.readers.base import ID_KEY, METADATA
 from toolkit.data.readers.course import is_image_name
 from toolkit.data.readers.join import place_ids
 from toolkit.data.split import TEST, TRAIN, VALIDATION
@@ -128,6 +128,9 @@ def export_data(
     parts = _parts(dataset, split, folder)
     if ID_KEY in dataset.labels:
         raise DataError(f"label {ID_KEY!r} is the name of a column of ids: rename it")
+    odd = [label for label in dataset.labels if label.startswith(METADATA)]
+    if odd:
+        raise DataError(f"label {odd[0]!r} begins as columns of metadata do: rename it")
     files = _relative(dataset, base)
     content = Content(
         ids=dataset.ids,
@@ -139,6 +142,7 @@ def export_data(
         Y=dataset.Y,
         parts=parts,
         images=images,
+        metadata=dataset.metadata,
     )
     with atomic_path(place) as temporary:
         writer.write(content, temporary)

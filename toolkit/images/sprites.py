@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from PIL import Image, ImageOps
 
 from toolkit.images.decode import UndecodableError, decode_pillow
+from toolkit.images.places import read_place
 
 SIDE, ACROSS = 72, 10
 _QUALITY = 60
@@ -17,14 +18,14 @@ _NOTHING = (128, 128, 128)
 
 
 def sprite_sheets(
-    paths: Sequence[str | Path],
+    paths: Sequence[str | os.PathLike[str]],
     budget: int,
     on_progress: Callable[[int], None] = lambda images: None,
 ) -> list[str]:
     """Return data addresses of sheets of ``ACROSS`` by ``ACROSS`` squares, in the images' order.
 
     Args:
-        paths: of the images; one that cannot be decoded is a grey square.
+        paths: places of the images; one that cannot be decoded is a grey square.
         budget: of characters; sheets that would exceed it are left out from the end.
         on_progress: told of images done.
     """
@@ -36,7 +37,7 @@ def sprite_sheets(
         sheet = Image.new("RGB", (SIDE * ACROSS, SIDE * lines), _NOTHING)
         for at, path in enumerate(part):
             try:
-                picture = decode_pillow(Path(path).read_bytes(), SIDE)
+                picture = decode_pillow(read_place(os.fspath(path)), SIDE)
             except (OSError, UndecodableError):
                 continue
             square = ImageOps.fit(picture.convert("RGB"), (SIDE, SIDE))

@@ -6,7 +6,8 @@ to leave out its true value, so a single odd slice proves little.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from toolkit.statistics.metrics import binarize
 
 _LEAST = 10  # images of a slice
 _SIDES = (480, 1024)  # pixels of the longer side
+_COLUMNS, _VALUES = 10, 8  # of metadata, and of one of them
 _GREY = ("1", "L", "LA", "I", "I;16", "F")
 
 
@@ -54,7 +56,7 @@ def slices(
     """Return each slice of ten images or more, all images first.
 
     Args:
-        dataset: tells sizes and colour.
+        dataset: tells sizes, colour and metadata.
         scored: images with scores.
         thresholds: ``(L,)``.
         resamples: of a slice's images, for its interval; 0 for none.
@@ -108,6 +110,35 @@ def _parts(dataset: Dataset, scored: Scored) -> Iterator[tuple[str, str, np.ndar
     # copies of one file in the data set, in whatever part
     _, place, times = np.unique(dataset.digests, axis=0, return_inverse=True, return_counts=True)
     yield "copies", "there more than once", times[place.ravel()[rows]] > 1
+    for name, cells in list(dataset.metadata.items())[:_COLUMNS]:
+        yield from _by_metadata(name, [cells[row] for row in rows])
+
+
+def _by_metadata(name: str, cells: Sequence[str]) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Cut images by a column of metadata: numbers in thirds, else its commonest values."""
+    texts = np.array(cells, dtype=object)
+    given = texts != ""
+    values = _numbers(texts[given])
+    if values is not None and len(np.unique(values)) > _VALUES:
+        numbers = np.full(len(texts), np.nan)
+        numbers[given] = values
+        # cut at values that are there
+        low, high = np.quantile(values, [1 / 3, 2 / 3], method="inverted_cdf").tolist()
+        yield name, f"below {low:g}", numbers < low
+        yield name, f"{low:g} to {high:g}", (numbers >= low) & (numbers <= high)
+        yield name, f"above {high:g}", numbers > high
+    else:
+        for value, _ in Counter(texts[given].tolist()).most_common(_VALUES):
+            yield name, value, texts == value
+    yield name, "not given", ~given
+
+
+def _numbers(texts: np.ndarray) -> np.ndarray | None:
+    try:
+        values = texts.astype(np.float64)
+    except ValueError:
+        return None
+    return values if np.isfinite(values).all() else None
 
 
 @dataclass(frozen=True)

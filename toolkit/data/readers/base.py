@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from toolkit.errors import UsageError, check_choice
 ABSENT = ("no", "unknown")
 MISSING = ("error", "skip")
 ID_KEY = "toolkit_id"  # column or key of ids in our own exports, where paths do not give them
+METADATA = "metadata."  # what names of columns of metadata begin with there
 PARTS = {
     "train": "train",
     "training": "train",
@@ -91,6 +92,7 @@ class Labelled:
         ids: of the images, in natural order; empty where they are the files' names without ending.
         remarks: what a person should know.
         missing: listed images that are not there and were left out.
+        metadata: by name, further facts of each image, as text.
     """
 
     root: Path
@@ -104,6 +106,7 @@ class Labelled:
     ids: Sequence[str] = ()
     remarks: Sequence[str] = ()
     missing: Sequence[str] = ()
+    metadata: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def absence(absent: str) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from toolkit.data.readers.base import ID_KEY, PARTS, Options
+from toolkit.data.readers.base import ID_KEY, METADATA, PARTS, Options
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import matrix
 from toolkit.data.readers.label_lists import labels_in, refuse_vectors, separator_of, value_of
@@ -18,6 +19,8 @@ from toolkit.errors import DataError, listed
 IMAGE_NAMES = ("image", "file", "filename", "file_name", "filepath", "path", "img", "imageid")
 IMAGE_NAMES = (*IMAGE_NAMES, "image_id", "image_path", "id")  # type: ignore[assignment]
 SPLIT_NAMES = ("split", "subset", "set", "partition", "part")
+_LONGEST = 100  # letters of a cell of metadata: what is longer is prose
+_PLAIN = (str, bool, int, float, np.generic, datetime.date, datetime.time)
 LIST_NAMES = ("labels", "tags", "label", "classes", "categories", "class", "category", "labelname")
 
 
@@ -51,6 +54,7 @@ class Table:
         kind: how labels are written, in words.
         remarks: what a person should know.
         ids: of the images, or empty: what our own export carries where paths do not give them.
+        metadata: by name, what further columns say of each image.
     """
 
     names: list[str]
@@ -61,6 +65,7 @@ class Table:
     kind: str
     remarks: list[str]
     ids: list[str] = field(default_factory=list)
+    metadata: dict[str, list[str]] = field(default_factory=dict)
 
 
 def interpret(rows: Rows, options: Options) -> Table:
@@ -92,12 +97,16 @@ def interpret(rows: Rows, options: Options) -> Table:
     ids = [] if own is None else ["" if cell is None else str(cell) for cell in own]
     split = _split_column(columns)
     parts = [] if split is None else [_part(cell, split, rows) for cell in columns.pop(split)]
+    kept = {name: columns.pop(name) for name in list(columns) if name.startswith(METADATA)}
     chosen = _label_columns(rows, columns, options)
     remarks: list[str] = []
     if isinstance(chosen, str):
         table = _from_lists(rows, names, chosen, columns, parts, options, remarks)
         id_of = dict(zip(names, ids, strict=True)) if ids else {}
-        return replace(table, ids=[id_of[name] for name in table.names] if ids else [])
+        columns = {name: columns[name] for name in columns if not _of_lists(name, chosen)}
+        metadata = metadata_of(names, kept | columns, remarks)
+        own_ids = [id_of[name] for name in table.names] if ids else []
+        return replace(table, ids=own_ids, metadata=metadata)
     if len(set(names)) < len(names):
         name = next(name for name, count in Counter(names).items() if count > 1)
         place = rows.places[len(names) - 1 - names[::-1].index(name)]
@@ -123,9 +132,47 @@ def interpret(rows: Rows, options: Options) -> Table:
     if options.absent == "no" and not (Y == 0).any():
         Y[Y == -1] = 0
     Y[Y == -2] = 0 if options.absent == "no" else -1
-    left = [name for name in columns if name not in chosen and name.strip()]
-    remarks += [f"columns left out, not labels: {listed(left)}"] if left else []
-    return Table(names, labels, Y, parts, rows.places, "columns of labels", remarks, ids)
+    further = {name: cells for name, cells in columns.items() if name not in chosen}
+    metadata = metadata_of(names, kept | further, remarks)
+    kind = "columns of labels"
+    return Table(names, labels, Y, parts, rows.places, kind, remarks, ids, metadata)
+
+
+def metadata_of(
+    names: Sequence[str], columns: Mapping[str, Sequence[Any]], remarks: list[str]
+) -> dict[str, list[str]]:
+    """Return what further columns say of images, as text, in the order of their first rows.
+
+    Args:
+        names: image of each row.
+        columns: cells of each.
+        remarks: is told which columns are kept, and which not: those with lists, with long texts,
+            or that differ between rows of one image.
+    """
+    first = {name: row for row, name in reversed(list(enumerate(names)))}
+    order = list(dict.fromkeys(names))
+    found: dict[str, list[str]] = {}
+    left: list[str] = []
+    for column, cells in columns.items():
+        name = column.removeprefix(METADATA).strip()
+        if not name:
+            continue
+        plain = all(cell is None or isinstance(cell, _PLAIN) for cell in cells)
+        texts = ["" if cell is None or cell != cell else str(cell) for cell in cells if plain]
+        same = plain and all(texts[first[one]] == texts[row] for row, one in enumerate(names))
+        if same and name not in found and max(map(len, texts)) <= _LONGEST and any(texts):
+            found[name] = [texts[first[one]] for one in order]
+        else:
+            left.append(column)
+    if found:
+        remarks.append(f"columns kept as metadata, not labels: {listed(found)}")
+    if left:
+        remarks.append(f"columns left out, neither labels nor metadata: {listed(left)}")
+    return found
+
+
+def _of_lists(name: str, chosen: str) -> bool:
+    return name == chosen or name.strip().casefold() == "confidence"
 
 
 def _image_column(rows: Rows, options: Options) -> int:

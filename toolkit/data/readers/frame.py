@@ -88,6 +88,8 @@ def read_frame(
         table.Y[order],
         parts=tuple(table.parts[at] for at in order) if table.parts else (),
         ids=[ids[at] for at in order],
+        metadata={name: [cells[at] for at in order] for name, cells in table.metadata.items()},
+        remarks=table.remarks,
     )
 
 

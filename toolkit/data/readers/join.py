@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 
@@ -73,6 +73,7 @@ def joined(
     remarks: Iterable[str] = (),
     addresses: bool = True,
     own_ids: Sequence[str] = (),
+    metadata: Mapping[str, Sequence[str]] | None = None,
 ) -> Labelled:
     """Join rows of labels to the files that they name.
 
@@ -95,6 +96,7 @@ def joined(
         addresses: whether a name may be an address that is read, or is where an image lay before.
         own_ids: of each image, as our own export carries them; a name is then the image's place,
             whatever its ending. Else ids are made from places.
+        metadata: by name, further facts of each image.
 
     Raises:
         DataError: an image is not there, is named twice, or in a way that fits several; or ids
@@ -162,6 +164,7 @@ def joined(
         ids=[ids[at] for at in order],
         remarks=list(remarks),
         missing=missing,
+        metadata={name: [cells[row] for row in rows] for name, cells in (metadata or {}).items()},
     )
 
 

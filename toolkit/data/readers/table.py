@@ -51,6 +51,7 @@ def read(path: Path, options: Options) -> Labelled:
         found=found,
         remarks=table.remarks,
         own_ids=table.ids,
+        metadata=table.metadata,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ class Content:
         Y: ``int8 (n, L)``: 1 yes, 0 no, -1 unknown.
         parts: ``train``, ``validation`` or ``test`` of each image; empty without a split.
         own_ids: ``ids`` where reading would not make them from ``files``, else empty.
+        metadata: by name, further facts of each image, as text.
         images: ``path``, or ``bytes`` for the images' content, where the format can hold it.
     """
 
@@ -34,6 +35,7 @@ class Content:
     parts: Sequence[str] = ()
     own_ids: Sequence[str] = ()
     images: str = "path"
+    metadata: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def named(self, row: int, value: int) -> list[str]:
         """Return the labels that have a value in a row."""

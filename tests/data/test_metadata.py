@@ -1,0 +1,100 @@
+"""Metadata: further columns stay with their images, whatever becomes of the table's order."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from toolkit.data.collection import import_data
+from toolkit.data.dataset import Dataset
+from toolkit.data.dataset_store import load_dataset
+from toolkit.data.labels_out import export_data
+from toolkit.errors import DataError
+
+NAMES = ("im10", "im2", "im1", "im3")  # not in the natural order of ids
+CAMERA = dict(zip(NAMES, ("phone", "", "slr", "phone"), strict=True))
+YEAR = dict(zip(NAMES, (2009, 2010, 2011, 2008), strict=True))
+
+
+def photographs(folder: Path) -> pd.DataFrame:
+    for at, name in enumerate(NAMES):
+        Image.new("RGB", (8, 8), (at * 60, 0, 0)).save(folder / f"{name}.png")
+    return pd.DataFrame(
+        {
+            "file": [f"{name}.png" for name in NAMES],
+            "camera": [CAMERA[name] or None for name in NAMES],
+            "year": [YEAR[name] for name in NAMES],
+            "cat": [1, 0, 1, 0],
+            "flash": [1, 0, 0, 1],
+            "note": ["a long story " * 20] * 4,
+        }
+    )
+
+
+def told(dataset: Dataset) -> dict[str, dict[str, str]]:
+    return {
+        name: dict(zip(dataset.ids, cells, strict=True)) for name, cells in dataset.metadata.items()
+    }
+
+
+def wanted() -> dict[str, dict[str, str]]:
+    return {
+        "camera": CAMERA,
+        "year": {name: str(year) for name, year in YEAR.items()},
+        "flash": {"im10": "1", "im2": "0", "im1": "0", "im3": "1"},
+    }
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_further_columns_go_by_id_through_import_store_and_export(
+    tmp_path: Path, ending: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = photographs(tmp_path)
+    file = tmp_path / f"labels.{ending}"
+    if ending == "csv":
+        frame.to_csv(file, index=False)
+    elif ending == "parquet":
+        frame.to_parquet(file)
+    else:
+        frame.to_json(file, orient="records", lines=True)
+    art = tmp_path / "art"
+    with caplog.at_level("INFO"):
+        dataset = import_data(file, "photos", labels="cat", artifacts=art, progress=False)
+    assert told(dataset) == wanted()
+    assert "columns kept as metadata, not labels: camera, year, flash" in caplog.text
+    assert "neither labels nor metadata: note" in caplog.text
+    assert told(load_dataset(art, "photos")) == wanted()
+    for back in ("back.csv", "back.parquet"):
+        out = export_data(dataset, out=tmp_path / back, format=back[5:], artifacts=art)
+        again = Dataset.read(out.path, progress=False)
+        # a column that looks like labels is none where it went out as metadata
+        assert (again.labels, told(again)) == (("cat",), wanted())
+        assert np.array_equal(again.Y, dataset.Y)
+
+
+def test_a_frame_keeps_them_and_images_left_out_take_theirs_along(tmp_path: Path) -> None:
+    frame = photographs(tmp_path)
+    dataset = Dataset.from_frame(frame, "file", ["cat"], root=tmp_path)
+    assert told(dataset) == wanted()
+    (tmp_path / "im2.png").unlink()
+    frame.to_csv(tmp_path / "labels.csv", index=False)
+    fewer = Dataset.read(tmp_path / "labels.csv", labels="cat", missing="skip", progress=False)
+    left = {name: {k: v for k, v in each.items() if k != "im2"} for name, each in wanted().items()}
+    assert told(fewer) == left
+
+
+def test_of_one_label_a_row_only_what_all_rows_of_an_image_say_is_kept(tmp_path: Path) -> None:
+    photographs(tmp_path)
+    (tmp_path / "long.csv").write_text(
+        "image,label,annotator,site\nim1,cat,ann,north\nim1,dog,bob,north\nim2,cat,ann,south\n"
+    )
+    dataset = Dataset.read(tmp_path / "long.csv", progress=False)
+    assert told(dataset) == {"site": {"im1": "north", "im2": "south"}}
+
+
+def test_metadata_of_another_length_is_refused(tmp_path: Path) -> None:
+    dataset = Dataset.from_frame(photographs(tmp_path), "file", ["cat"], root=tmp_path)
+    with pytest.raises(DataError, match="images and metadata differ in number"):
+        Dataset(**(vars(dataset) | {"metadata": {"camera": ("slr",)}}))
