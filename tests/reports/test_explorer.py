@@ -14,12 +14,18 @@ from PIL import Image
 from tests.reports.test_odd_data import HOSTILE, scored_set
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import paper_split
+from toolkit.features.backbones import Backbone
+from toolkit.features.cache import EmbeddingCache
+from toolkit.features.key import CacheKey, store_folder
+from toolkit.images.preprocess import Preprocess
 from toolkit.images.sprites import ACROSS, SIDE, sprite_sheets
 from toolkit.members.held_out import Scored, held_out
 from toolkit.members.member import Member
+from toolkit.reports.embedding_map import EmbeddingMap, embedding_map, map_document
 from toolkit.reports.explorer import explorer_document
 from toolkit.reports.report import report
 from toolkit.runtime.progress import Progress
+from toolkit.storage.files import write_json
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -86,13 +92,86 @@ def test_only_images_that_all_members_scored_are_there(tmp_path: Path) -> None:
     assert np.array_equal(one, other)
 
 
-def test_in_a_browser_it_counts_filters_and_takes_the_keyboard(tmp_path: Path) -> None:
+def clustered(folder: Path) -> tuple[Dataset, Member, CacheKey, np.ndarray]:
+    """Make a data set whose embeddings are stored and lie in four clusters, and its member."""
+    dataset, member = scored_set(folder, ("a", "b"), 400, 0.3)
+    backbone = Backbone(
+        "fake", "none", "0" * 64, Preprocess(8, 8, "bilinear", (0.5,) * 3, (0.5,) * 3), "default", 8
+    )
+    key = CacheKey(backbone, ("original",), "fp32")
+    X = np.eye(4, 8)[np.arange(400) % 4] + 0.05 * np.random.default_rng(1).random((400, 8))
+    X = X.astype(np.float32)
+    cache = EmbeddingCache(store_folder(folder, key), key)
+    cache.append([digest.tobytes() for digest in dataset.digests], X)
+    write_json(member.folder / "model" / "notes.json", {"keys": [key.facts()]})
+    return dataset, member, key, X
+
+
+def test_the_map_sets_test_images_beside_the_training_images_most_like_them(
+    tmp_path: Path,
+) -> None:
+    dataset, member, _, X = clustered(tmp_path)
+    split = paper_split(dataset.ids)
+    shown = np.sort(split.test)[3:]
+    found = embedding_map(dataset, split.development, shown, members=[member], artifacts=tmp_path)
+    assert found is not None
+    assert np.array_equal(found.rows, shown)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    cosines = unit[shown] @ unit[split.development].T
+    best = split.development[np.argsort(-cosines, axis=1)[:, :3]]
+    assert np.array_equal(found.near, best)
+    assert np.allclose(found.cosines, -np.sort(-cosines, axis=1)[:, :3], atol=1e-6)
+    # clusters stay together: a place is nearest to one of its own cluster
+    far = np.linalg.norm(found.places[:, None] - found.places[None], axis=2)
+    np.fill_diagonal(far, np.inf)
+    assert (shown[far.argmin(axis=1)] % 4 == shown % 4).mean() > 0.9
+    page = map_document(found, dataset, np.sort(split.test))
+    number = np.frombuffer(base64.b64decode(page["number"]), "<u2")
+    assert np.array_equal(np.sort(split.test)[number], shown)
+    near = np.frombuffer(base64.b64decode(page["near"]), "<i4").reshape(-1, page["each"])
+    named = np.array(page["training"])[near]
+    assert np.array_equal(named, np.array(dataset.ids)[best])
+
+
+def test_the_plane_is_fitted_on_training_images_alone(tmp_path: Path) -> None:
+    dataset, member, _, _ = clustered(tmp_path)
+    split = paper_split(dataset.ids)
+    test = np.sort(split.test)
+    how: Any = {"members": [member], "artifacts": tmp_path}
+    whole = embedding_map(dataset, split.development, test, **how)
+    half = embedding_map(dataset, split.development, test[: len(test) // 2], **how)
+    assert whole is not None
+    assert half is not None
+    assert (whole.explained, whole.searched) == (half.explained, half.searched)
+    assert set(whole.near.ravel()) <= set(split.development.tolist())
+
+
+def test_without_stored_embeddings_there_is_no_map(tmp_path: Path) -> None:
+    dataset, member, key, _ = clustered(tmp_path)
+    shutil.rmtree(store_folder(tmp_path, key))
+    split = paper_split(dataset.ids)
+    assert not embedding_map(
+        dataset, split.development, split.test, members=[member], artifacts=tmp_path
+    )
+
+
+def scattered(dataset: Dataset, development: np.ndarray, rows: np.ndarray, **_: Any) -> Any:
+    rng = np.random.default_rng(0)
+    near = rng.choice(development, (len(rows), 3))
+    places = rng.random((len(rows), 2))
+    return EmbeddingMap(rows, places, near, np.full(near.shape, 0.5), 0.5, "<b>x</b>", 9)
+
+
+def test_in_a_browser_it_counts_filters_and_takes_the_keyboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     browser = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         pytest.skip("no Chromium is installed")
     labels = (*HOSTILE, "cat")
     dataset, member = pictured(tmp_path, labels, 300)
+    monkeypatch.setattr("toolkit.reports.page.embedding_map", scattered)
     page = tmp_path / "r.html"
     report(dataset, page, members=member, resamples=0, artifacts=tmp_path, progress=False)
     scored = held_out(dataset, paper_split(dataset.ids), member)
@@ -139,6 +218,13 @@ def test_in_a_browser_it_counts_filters_and_takes_the_keyboard(tmp_path: Path) -
         seen.wait_for_function(
             "before => Number(document.querySelector('[data-part=value]').textContent) > before",
             arg=before,
+        )
+        part("map").focus()
+        for button in ("ArrowRight", "ArrowLeft", "ArrowUp"):
+            seen.keyboard.press(button)
+        seen.wait_for_function(
+            "document.querySelectorAll('[data-part=chosen] li').length === 3"
+            " && document.querySelector('[data-part=chosen] figcaption') !== null"
         )
         plain: Any = opened.new_context(java_script_enabled=False).new_page()
         plain.goto(page.as_uri())

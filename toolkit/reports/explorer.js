@@ -42,11 +42,11 @@
     };
   };
   const ratio = (a, b) => b ? (a / b).toFixed(3) : "–";
+  const nameOf = (yes, says) => yes < 0 ? "unknown" : yes ? says ? "found" : "missed" : says ? "false alarm" : "rightly no";
   const picture = (row, now) => {
     const cell = document.createElement("figure"), tile = document.createElement("div");
     const text = document.createElement("figcaption"), score = now.scores[row] / data.scale;
-    const yes = now.truth[row], says = score >= now.at - EPS;
-    const what = yes < 0 ? "unknown" : yes ? says ? "found" : "missed" : says ? "false alarm" : "rightly no";
+    const yes = now.truth[row], says = score >= now.at - EPS, what = nameOf(yes, says);
     const each = data.across * data.across, place = row % each, side = data.side;
     const drawn = Math.min(each, n - each * Math.floor(row / each));
     tile.className = "tile";
@@ -66,15 +66,103 @@
     cell.append(tile, text);
     return cell;
   };
+  const map = data.map ? (() => {
+    const canvas = part("map"), chosen = part("chosen"), each = data.map.each;
+    const [number, x, y, cosines] = ["number", "x", "y", "cosines"].map(name => new Uint16Array(bytes(data.map[name]).buffer));
+    const near = new Int32Array(bytes(data.map.near).buffer);
+    const COLOURS = {found: "--passed", missed: "--note", "false alarm": "--critical", "rightly no": "--bar", unknown: "--soft"};
+    const EDGE = 10;
+    let kinds = [], filled = new Set(), picked = -1;
+    part("legend").replaceChildren(...Object.entries(COLOURS).flatMap(([name, colour]) => {
+      const dot = document.createElement("i");
+      dot.style.background = `var(${colour})`;
+      return [dot, name];
+    }));
+    const place = at => {
+      const wide = (canvas.clientWidth - 2 * EDGE) / data.scale, high = (canvas.clientHeight - 2 * EDGE) / data.scale;
+      return [EDGE + x[at] * wide, canvas.clientHeight - EDGE - y[at] * high];
+    };
+    const paint = () => {
+      const scale = window.devicePixelRatio || 1, style = getComputedStyle(document.documentElement);
+      canvas.width = canvas.clientWidth * scale;
+      canvas.height = canvas.clientHeight * scale;
+      const pen = canvas.getContext("2d");
+      pen.scale(scale, scale);
+      const colours = Object.fromEntries(Object.entries(COLOURS).map(([kind, name]) => [kind, style.getPropertyValue(name)]));
+      const order = [...number.keys()].sort((a, b) => filled.has(number[a]) - filled.has(number[b]));
+      for (const at of order) {
+        const [left, top] = place(at), full = filled.has(number[at]);
+        pen.beginPath();
+        pen.arc(left, top, full ? 4 : 2.5, 0, 7);
+        pen.globalAlpha = full ? 0.9 : 0.45;
+        pen.fillStyle = pen.strokeStyle = colours[kinds[number[at]]];
+        if (full) pen.fill(); else pen.stroke();
+      }
+      pen.globalAlpha = 1;
+      if (picked >= 0) {
+        const [left, top] = place(picked);
+        pen.beginPath();
+        pen.arc(left, top, 8, 0, 7);
+        pen.lineWidth = 2;
+        pen.strokeStyle = style.getPropertyValue("--ink");
+        pen.stroke();
+      }
+    };
+    const pick = at => {
+      if (at < 0) return;
+      picked = at;
+      const list = document.createElement("ol"), what = document.createElement("p");
+      what.className = "soft";
+      what.textContent = `Nearest of ${data.map.searched.toLocaleString("en")} training images, with their labels:`;
+      for (let k = 0; k < each; k++) {
+        const item = document.createElement("li"), one = near[at * each + k];
+        item.textContent = `${data.map.training[one]}: ${data.map.labels[one]} (cosine ${(cosines[at * each + k] / data.scale).toFixed(2)})`;
+        list.append(item);
+      }
+      chosen.replaceChildren(picture(number[at], state()), what, list);
+      paint();
+    };
+    const nearest = (left, top, fits = () => true) => {
+      let best = -1, least = Infinity;
+      for (let at = 0; at < number.length; at++) {
+        const [a, b] = place(at), far = (a - left) ** 2 + (b - top) ** 2;
+        if (far < least && fits(a - left, b - top, at)) { least = far; best = at; }
+      }
+      return best;
+    };
+    canvas.addEventListener("click", event => {
+      const box = canvas.getBoundingClientRect();
+      pick(nearest(event.clientX - box.left, event.clientY - box.top));
+    });
+    const WAYS = {
+      ArrowLeft: (a, b) => a < 0 && Math.abs(b) <= -a, ArrowRight: (a, b) => a > 0 && Math.abs(b) <= a,
+      ArrowUp: (a, b) => b < 0 && Math.abs(a) <= -b, ArrowDown: (a, b) => b > 0 && Math.abs(a) <= b,
+    };
+    canvas.addEventListener("keydown", event => {
+      const way = WAYS[event.key];
+      if (!way) return;
+      event.preventDefault();
+      if (picked < 0) pick(nearest(canvas.clientWidth / 2, canvas.clientHeight / 2));
+      else pick(nearest(...place(picked), (a, b, at) => at !== picked && way(a, b)));
+    });
+    new ResizeObserver(paint).observe(canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+    return (now, said) => {
+      kinds = said;
+      filled = now;
+      if (picked >= 0) pick(picked); else paint();
+    };
+  })() : () => {};
   const draw = () => {
     const now = state(), wanted = KINDS[kind.value];
-    const counts = {tp: 0, fp: 0, fn: 0, tn: 0}, rows = [];
+    const counts = {tp: 0, fp: 0, fn: 0, tn: 0}, rows = [], said = [];
     let changed = 0;
     for (let row = 0; row < n; row++) {
       const score = now.scores[row] / data.scale, yes = now.truth[row];
       const says = score >= now.at - EPS, was = score >= now.tuned - EPS;
       if (yes >= 0) counts[yes ? says ? "tp" : "fn" : says ? "fp" : "tn"]++;
       if (says !== was) changed++;
+      said.push(nameOf(yes, says));
       if (wanted(yes, says, was)) rows.push(row);
     }
     const {tp, fp, fn, tn} = counts;
@@ -91,6 +179,7 @@
     rows.sort((a, b) => by(a, b) || a - b);
     gallery.replaceChildren(...rows.slice(0, shown).map(row => picture(row, now)));
     more.hidden = rows.length <= shown;
+    map(new Set(rows), said);
     status.textContent = `${Math.min(shown, rows.length).toLocaleString("en")} of ${rows.length.toLocaleString("en")} images shown; `
       + `${changed.toLocaleString("en")} change side between the tuned threshold ${now.tuned.toFixed(3)} and ${now.at.toFixed(3)}`;
   };

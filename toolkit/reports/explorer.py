@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from toolkit.data.dataset import Dataset
 from toolkit.images.sprites import ACROSS, SIDE, sprite_sheets
 from toolkit.members.held_out import Scored
+from toolkit.reports.embedding_map import EmbeddingMap, map_document
 from toolkit.runtime.progress import Progress
 
 IMAGES, LABELS, CELLS = 5000, 200, 400_000
@@ -23,6 +24,7 @@ def explorer_document(
     scored: Mapping[str, Scored],
     thresholds: Mapping[str, np.ndarray],
     progress: Progress,
+    mapped: Callable[[np.ndarray], EmbeddingMap | None] = lambda rows: None,
 ) -> dict[str, Any]:
     """Return labels, scores and small pictures of the test images that all members scored.
 
@@ -33,6 +35,7 @@ def explorer_document(
         scored: by member.
         thresholds: by member ``(L,)``.
         progress: where progress is shown.
+        mapped: gives the map of rows of the data set, or None.
     """
     rows = np.sort(np.array(
         sorted(set.intersection(*(set(each.rows.tolist()) for each in scored.values()))), np.int64
@@ -47,6 +50,7 @@ def explorer_document(
         sheets = sprite_sheets([dataset.paths[row] for row in kept], _BUDGET, task.advance)
     kept = kept[: len(sheets) * ACROSS * ACROSS]
     labels = np.sort(labels)
+    plane = mapped(kept) if len(kept) else None
     left_out = []
     if len(kept) < len(rows):
         left_out.append(f"{len(kept):,} of {len(rows):,} test images, evenly spread, are here.")
@@ -72,6 +76,7 @@ def explorer_document(
         "side": SIDE,
         "across": ACROSS,
         "left_out": " ".join(left_out),
+        **({} if plane is None else {"map": map_document(plane, dataset, kept)}),
     }
 
 

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from toolkit.pages.page import page_environment
 from toolkit.reports import data_figures, score_figures
 from toolkit.reports.comparison import Row, document
 from toolkit.reports.drawing import Picture
+from toolkit.reports.embedding_map import embedding_map
 from toolkit.reports.explorer import explorer_document
 from toolkit.reports.headline import headline, ranked_members
 from toolkit.reports.label_details import COLUMNS as DETAILS
@@ -90,7 +92,10 @@ def report_page(
     scores = {row.name: held_out(dataset, split, by_name[row.name]) for row in shown}
     details = {row.name: label_details(row, scores[row.name], dataset.labels) for row in shown}
     thresholds = {row.name: tuned_or_half(row, dataset.labels) for row in shown}
-    explored = explorer_document(dataset, scores, thresholds, progress) if shown else None
+    mapped = partial(
+        embedding_map, dataset, split.development, members=best + list(members), artifacts=artifacts
+    )
+    explored = explorer_document(dataset, scores, thresholds, progress, mapped) if shown else None
     of_best: tuple[Any, ...] = ()
     if shown:
         of_best = dataset, scores[shown[0].name], thresholds[shown[0].name]
