@@ -90,7 +90,7 @@ def label_precision(rows: Sequence[Row], labels: Sequence[str], known: np.ndarra
 
 
 def precision_recall_curves(scored: Mapping[str, Scored], labels: Sequence[str]) -> Picture:
-    """Precision over recall of each label, the commonest labels first."""
+    """Precision over recall of all labels' cells together, then of each label, commonest first."""
     title, first = "Precision and recall", next(iter(scored.values()))
     support, rate = (first.truth == 1).sum(axis=0), shares(first.truth)
     chosen = most_frequent(support, _PANELS)[0]
@@ -98,17 +98,27 @@ def precision_recall_curves(scored: Mapping[str, Scored], labels: Sequence[str])
     rest = _left_out(len(chosen), labels, "the table of labels has the rest")
     if not len(chosen):
         return Picture(title, "Left out: no test image carries a label.")
-    with _panels(len(chosen), "recall", "precision") as (figure, panels):
-        for axes, at in zip(panels, chosen, strict=True):
+    cells = _known(first, slice(None))[0]
+    shown: list[tuple[Any, float, str]] = [
+        (at, rate[at], f"{brief(labels[at], 16)} ({support[at]:,})") for at in chosen
+    ]
+    if len(labels) > 1:
+        shown.insert(0, (slice(None), float(cells.mean()), f"micro average ({cells.sum():,})"))
+    with _panels(len(shown), "recall", "precision") as (figure, panels):
+        for axes, (at, chance, head) in zip(panels, shown, strict=True):
             for number, (name, found) in enumerate(scored.items()):
                 recall, precision = _curve(*_known(found, at))
                 axes.plot(recall, precision, **line_style(number), linewidth=1.3, label=brief(name))
-            axes.axhline(rate[at], label="chance", **_DOTTED)
-            axes.set_title(f"{brief(labels[at], 16)} ({support[at]:,})")
+            axes.axhline(chance, label="chance", **_DOTTED)
+            axes.set_title(head)
         alt = "Precision over recall, one panel per label, of " + ", ".join(scored)
         _legend(figure, panels[0])
         svg = markup(figure, "pr", alt)
-    return Picture(title, "On the test images; the dotted line is chance." + rest, svg)
+    caption = (
+        "On the test images; the dotted line is chance. The micro average ranks all labels' cells "
+        "together."
+    )
+    return Picture(title, caption + rest, svg)
 
 
 def threshold_sweep(dataset: Dataset, split: Split, member: Member) -> Picture:
