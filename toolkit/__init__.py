@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from toolkit.reports.compare import compare as compare
     from toolkit.reports.report import Report as Report
     from toolkit.reports.report import report as report
+    from toolkit.reports.track import Tracked as Tracked
+    from toolkit.reports.track import track as track
     from toolkit.reproduction.reproduce import reproduce as reproduce
     from toolkit.statistics.metrics import score as score
 
@@ -83,6 +85,7 @@ _PLACES = {
     "Report": "reports.report",
     "Scored": "inference.model",
     "Suggestions": "auditing.suggest",
+    "Tracked": "reports.track",
     "ablate_tasks": "members.multitask",
     "audit": "auditing.audit",
     "compare": "reports.compare",
@@ -113,6 +116,7 @@ _PLACES = {
     "score": "statistics.metrics",
     "suggest": "auditing.suggest",
     "synth_data": "data.collection",
+    "track": "reports.track",
     "verify_cache": "features.inventory",
 }
 __all__ = list(_PLACES)

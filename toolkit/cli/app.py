@@ -30,6 +30,7 @@ from toolkit.cli import (
     report,
     reproduce,
     suggest,
+    track,
 )
 from toolkit.errors import ToolkitError
 from toolkit.runtime.extensions import load_extensions
@@ -60,6 +61,7 @@ for module in (
     report,
     predict,
     export,
+    track,
     reproduce,
     cluster,
 ):

@@ -19,6 +19,7 @@ import numpy as np
 from toolkit.errors import ArtifactError, UsageError, listed
 from toolkit.members.predictions import Predictions, load_predictions, save_predictions
 from toolkit.pages.tables import html_table
+from toolkit.runtime.repository import commit_here
 from toolkit.storage.files import (
     locked,
     natural_key,
@@ -310,8 +311,8 @@ def load_state(folder: Path, name: str) -> dict[str, np.ndarray | str]:
 
 
 def provenance(seconds: float, **facts: Any) -> dict[str, Any]:
-    """Return where and how something was made: versions, machine, threads, seconds, and facts."""
-    versions = {}
+    """Return where and how something was made: versions, machine, commit, seconds, and facts."""
+    versions, commit = {}, commit_here()
     for name in _PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):  # OpenVINO is not needed on a GPU
             versions[name] = importlib.metadata.version(name)
@@ -323,6 +324,7 @@ def provenance(seconds: float, **facts: Any) -> dict[str, Any]:
         "machine": platform.machine(),
         "processors": os.cpu_count(),
         "versions": versions,
+        **({} if commit is None else {"repository": commit}),
         **facts,
     }
 

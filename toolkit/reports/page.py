@@ -15,7 +15,6 @@ from toolkit.auditing.findings import Finding
 from toolkit.auditing.html import TEMPLATES
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.finetuning.journal import read_journal
 from toolkit.images.thumbnails import Thumbnails
 from toolkit.members.held_out import developed, held_out
 from toolkit.members.member import Member
@@ -40,8 +39,8 @@ from toolkit.reports.table import (
     shown_columns,
     table_title,
 )
+from toolkit.reports.track import journals
 from toolkit.runtime.progress import Progress
-from toolkit.storage.files import natural_key
 from toolkit.storage.toml import dump_toml
 
 _SHOWN = 3
@@ -240,11 +239,7 @@ def _score_parts(
 def _journals(members: Sequence[Member], artifacts: Path) -> dict[str, list[dict[str, Any]]]:
     found = {}
     for member in members:
-        folder = artifacts / "reports" / "training" / member.name
-        files = sorted(folder.glob("*/metrics.jsonl"), key=lambda file: natural_key(str(file)))
-        for file in files:
-            lines = read_journal(file)
-            if lines:
-                name = member.name if len(files) == 1 else f"{member.name}, {file.parent.name}"
-                found[name] = lines
+        runs = journals(member, artifacts)
+        for run, lines in runs:
+            found[member.name if len(runs) == 1 else f"{member.name}, {run}"] = lines
     return found
