@@ -149,6 +149,7 @@ def test_tensorboard_has_the_curves(member: Member, tmp_path: Path) -> None:
     assert logged() == ()
 
 
+@pytest.mark.filterwarnings("ignore")  # of what it stands on
 def test_mlflow_itself_takes_it(
     member: Member, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
