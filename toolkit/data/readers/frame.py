@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.data.readers.base import Labelled, Options
-from toolkit.data.readers.cells import Rows, interpret
+from toolkit.data.readers.cells import interpret
+from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.course import require_one_spelling
 from toolkit.data.readers.join import check_ids, place_ids
 from toolkit.errors import DataError, UsageError, listed

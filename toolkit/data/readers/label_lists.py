@@ -98,7 +98,8 @@ def _of_object(given: Any, place: str) -> dict[str, int]:
     if isinstance(given, Mapping):
         return _of_values(given.items(), place)
     if not isinstance(given, Iterable):
-        return {str(given): 1}
+        whole = isinstance(given, float | np.floating) and float(given).is_integer()
+        return {str(int(given) if whole else given): 1}  # pandas makes 16.0 of 16 beside blanks
     each = list(given)
     if each and all(isinstance(pair, tuple) and len(pair) == 2 for pair in each):  # Arrow's map
         return _of_values(each, place)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.data.readers.base import Format, Labelled, Options
-from toolkit.data.readers.cells import Rows, interpret
+from toolkit.data.readers.cells import interpret
+from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.join import joined
 from toolkit.errors import DataError, counted
 
