@@ -150,9 +150,15 @@ def _looks(path: Path) -> bool:
 
 def _recognises(path: Path) -> bool:
     if path.is_file():
-        return path.suffix.lower() == ".json"
+        return _looks(path) or _resembles(path)
     places = (path / "annotations", path)
     return any(_looks(file) for place in places for file in place.glob("*.json"))
+
+
+def _resembles(path: Path) -> bool:
+    """Tell a file that is COCO's but for a list: one to be refused as such."""
+    head = json_head(path).lstrip()
+    return head[:1] == "{" and sum(f'"{key}"' in head for key in _KEYS) == 2
 
 
 COCO = Format(_recognises, read)

@@ -11,8 +11,11 @@ from pathlib import Path
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, is_image_name
 from toolkit.data.readers.join import images_under, matrix
+from toolkit.data.readers.table import tables_in
 from toolkit.errors import DataError, counted, listed
 from toolkit.storage.files import digest_file, natural_key
+
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".gz", ".zip")
 
 
 def read(path: Path, options: Options) -> Labelled:
@@ -75,6 +78,8 @@ def _parts(path: Path) -> bool:
 def _recognises(path: Path) -> bool:
     if not path.is_dir() or any(is_image_name(each.name) for each in path.iterdir()):
         return False
+    if len([each for each in tables_in(path) if each.suffix.lower() in _TABLES]) > 1:
+        return False  # of which one most likely holds the labels
     folders = _folders(path)
     known = {"images", "annotations", "labels", "jpegimages", "mirflickr"}
     if any(each.name.lower() in known for each in folders):
