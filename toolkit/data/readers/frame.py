@@ -89,13 +89,14 @@ def read_frame(
         table.Y[order],
         parts=tuple(table.parts[at] for at in order) if table.parts else (),
         ids=[ids[at] for at in order],
+        remarks=table.remarks,
     )
 
 
 def _folder(above: Path) -> Path:
     """Return the folder that a path leads into: of a place in a container, the container's own."""
-    files = [each for each in above.parents if each.is_file()]
-    container = above if above.is_file() else next(iter(files), None)
+    files = [each for each in above.parents if os.path.isfile(each)]
+    container = above if os.path.isfile(above) else next(iter(files), None)
     return above if container is None else container.parent
 
 

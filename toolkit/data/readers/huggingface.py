@@ -335,7 +335,7 @@ def _file(folder: Path, path: Any, root: Path) -> str | None:
     if is_address(path):
         return None if is_local(path) else path
     whole = Path(os.path.normpath(folder / path))
-    inside = whole.is_relative_to(folder) and whole.is_file()
+    inside = whole.is_relative_to(folder) and os.path.isfile(whole)
     return whole.relative_to(root).as_posix() if inside else None
 
 
