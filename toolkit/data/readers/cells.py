@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +12,13 @@ from toolkit.data.readers.base import ID_KEY, PARTS, Options
 from toolkit.data.readers.columns import Rows, folded, image_column, label_columns, split_column
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import matrix
-from toolkit.data.readers.label_lists import labels_in, refuse_vectors, separator_of, value_of
+from toolkit.data.readers.label_lists import (
+    ask_separator,
+    labels_in,
+    refuse_vectors,
+    separator_of,
+    value_of,
+)
 from toolkit.errors import DataError, counted, listed
 
 _NOTHING = {"findinglabels": "No Finding"}  # of the NIH's chest X-rays: a word for no label
@@ -75,7 +80,8 @@ def interpret(rows: Rows, options: Options) -> Table:
     parts = [] if split is None else [_part(cell, split, rows) for cell in columns.pop(split)]
     found = label_columns(rows, columns, options)
     if found.lists:
-        table = _from_lists(rows, names, found.names[0], columns, parts, options)
+        beside = {name: cells for name, cells in columns.items() if name not in found.hidden}
+        table = _from_lists(rows, names, found.names[0], beside, parts, options)
         id_of = dict(zip(names, ids, strict=True)) if ids else {}
         return replace(
             table,
@@ -138,7 +144,7 @@ def _from_lists(
     cells = columns[column]
     repeated = len(set(names)) < len(names)
     separator = options.separator or separator_of(cells)
-    remarks = [] if separator else _blanks(cells, rows.source, column)
+    remarks = [] if separator else ask_separator(cells, rows.source, column)
     sure = next((name for name in columns if folded(name) == "confidence"), None)
     verdicts = [1] * len(names) if sure is None else [value_of(cell) for cell in columns[sure]]
     if None in verdicts or -2 in verdicts:
@@ -182,25 +188,6 @@ def _from_lists(
     return Table(
         order, labels, Y, [part_of[name] for name in order] if parts else [], [], kind, remarks
     )
-
-
-def _blanks(cells: Sequence[Any], source: str, column: str) -> list[str]:
-    """Say where blanks may separate labels; where they most likely do, refuse to guess."""
-    texts = [cell.strip() for cell in cells if isinstance(cell, str)]
-    texts = [text for text in texts if text and text[0] not in "[{("]
-    several = list(dict.fromkeys(text for text in texts if len(text.split()) > 1))
-    if not several:
-        return []
-    words = {word for text in texts for word in text.split()}
-    samples = listed((repr(text[:40]) for text in several), 3)
-    if len(words) < len(set(texts)):
-        raise DataError(
-            f"{source}: column {column!r} holds {samples}: separator=' ' (--separator ' ') takes "
-            "each word for a label, separator='|' the whole text"
-        )
-    return [
-        f"labels hold blanks ({samples}); separator=' ' (--separator ' ') takes each word for one"
-    ]
 
 
 def list_column(rows: Rows, options: Options) -> str | None:

@@ -51,11 +51,13 @@ class Chosen:
         names: of the columns; of one that holds lists, that one.
         lists: whether it holds lists.
         remarks: what a person should know of the choice.
+        hidden: columns of yes and no beside that one, which ``remarks`` name.
     """
 
     names: list[str]
     lists: bool = False
     remarks: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
 
 
 def folded(name: str) -> str:
@@ -94,7 +96,7 @@ def image_column(rows: Rows, options: Options) -> int:
         )
     raise DataError(
         f"{rows.source} needs a column 'image' (or {', '.join(IMAGE_NAMES[1:])}; or name it by "
-        f"image_column); its header is {shown}"
+        f"image_column, --image-column); its header is {shown}"
     )
 
 
@@ -133,7 +135,7 @@ def label_columns(rows: Rows, columns: dict[str, list[Any]], options: Options) -
     for word in LIST_NAMES:
         for name, cells in columns.items():
             if folded(name) == word and not mostly_values(cells):
-                return Chosen([name], True, _hidden(name, values, columns))
+                return _lists(name, values, columns)
     if values:
         blank = [name for name in values if all(value_of(cell) == -2 for cell in columns[name])]
         said = f"blank in every row, and so labels that nobody knows of: {listed(blank)}; "
@@ -142,7 +144,7 @@ def label_columns(rows: Rows, columns: dict[str, list[Any]], options: Options) -
     samples = {name: [str(cell)[:20] for cell in cells[:3]] for name, cells in columns.items()}
     raise DataError(
         f"{rows.source}: no column is of labels; found {samples}: name columns of 0 and 1, or one "
-        "with lists of labels, by labels"
+        "with lists of labels, by labels (--labels)"
     )
 
 
@@ -153,16 +155,15 @@ def mostly_values(cells: Sequence[Any]) -> bool:
     return 2 * sum(value is not None for value in said) >= len(said)
 
 
-def _hidden(chosen: str, values: Sequence[str], columns: dict[str, list[Any]]) -> list[str]:
-    """Say which columns look like labels beside one of lists."""
-    known = [
+def _lists(chosen: str, values: Sequence[str], columns: dict[str, list[Any]]) -> Chosen:
+    """Choose a column of lists, and say which others look like labels."""
+    hidden = [
         name
         for name in values
         if folded(name) != "confidence" and any(value_of(cell) in (0, 1) for cell in columns[name])
     ]
-    if not known:
-        return []
-    return [
+    said = (
         f"labels are those of column {chosen!r}; columns of yes and no are left out "
-        f"({listed(known)}): labels (--labels) takes these instead"
-    ]
+        f"({listed(hidden)}): labels (--labels) takes these instead"
+    )
+    return Chosen([chosen], True, [said] if hidden else [], hidden)

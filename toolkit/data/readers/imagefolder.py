@@ -85,9 +85,12 @@ def _recognises(path: Path) -> bool:
     if any(each.name.lower() in known for each in folders):
         return False
     inner = [each for folder in folders for each in _folders(folder)] if _parts(path) else folders
-    return bool(inner) and any(
-        is_image_name(each.name) for folder in inner for each in folder.iterdir()
-    )
+    labels = {folder.name for folder in inner if any(map(_is_image, folder.iterdir()))}
+    return len(labels) > 1  # one folder of images beside a file of labels is no label
+
+
+def _is_image(path: Path) -> bool:
+    return is_image_name(path.name)
 
 
 IMAGEFOLDER = Format(_recognises, read)

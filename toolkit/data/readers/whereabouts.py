@@ -30,6 +30,15 @@ def hint(missing: Sequence[str], there: Sequence[str], root: Path) -> str:
     for folder in islice(_near(root), _FOLDERS):
         if names and all(_lies_in(folder, name) for name in names):
             return f"; they lie in {folder}: name it by root (--root)"
+    shared = Path(os.path.commonpath(names)).parts if len({*map(os.path.isabs, names)}) == 1 else ()
+    whole = set(there)
+    for cut in range(1, len(shared) + 1):
+        if {"/".join(Path(name).parts[cut:]) for name in names} <= whole:
+            first = "/".join(shared[:cut]).replace("//", "/")
+            return (
+                f"; without {first + '/'!r} they are there: take it off the names, or give the "
+                "folder that name"
+            )
     if not there:
         return f"; no images lie below {root}: root (--root) names the folder that holds them"
     begun = next(
