@@ -24,6 +24,7 @@ LIST_NAMES: tuple[str, ...] = (
     *("labelnames", "tag", "targets", "target", "attributes", "attributeids", "findinglabels"),
     *("findings", "genres", "genre", "keywords", "concepts"),
 )
+_SEVERAL = re.compile(r"[|;,\s]")
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def label_columns(rows: Rows, columns: dict[str, list[Any]], options: Options) -
                 f"{rows.source} has no column {listed(map(repr, lacking))}; its header is "
                 f"{[name[:40] for name in rows.header[:12]]}"
             )
-        single = len(options.labels) == 1 and not mostly_values(columns[options.labels[0]])
+        single = len(options.labels) == 1 and _holds_lists(columns[options.labels[0]])
         return Chosen(list(options.labels), single)
     if options.label_prefix is not None:
         found = [name for name in columns if name.startswith(options.label_prefix)]
@@ -134,7 +135,7 @@ def label_columns(rows: Rows, columns: dict[str, list[Any]], options: Options) -
     values = [name for name, cells in columns.items() if name.strip() and mostly_values(cells)]
     for word in LIST_NAMES:
         for name, cells in columns.items():
-            if folded(name) == word and not mostly_values(cells):
+            if folded(name) == word and _holds_lists(cells):
                 return _lists(name, values, columns)
     if values:
         blank = [name for name in values if all(value_of(cell) == -2 for cell in columns[name])]
@@ -155,12 +156,22 @@ def mostly_values(cells: Sequence[Any]) -> bool:
     return 2 * sum(value is not None for value in said) >= len(said)
 
 
+def _holds_lists(cells: Sequence[Any]) -> bool:
+    """Tell whether cells name labels: most say neither yes nor no, or one holds several names."""
+    return not mostly_values(cells) or any(
+        value_of(cell) is None and (not isinstance(cell, str) or _SEVERAL.search(cell.strip()))
+        for cell in cells
+    )
+
+
 def _lists(chosen: str, values: Sequence[str], columns: dict[str, list[Any]]) -> Chosen:
     """Choose a column of lists, and say which others look like labels."""
     hidden = [
         name
         for name in values
-        if folded(name) != "confidence" and any(value_of(cell) in (0, 1) for cell in columns[name])
+        if name != chosen
+        and folded(name) != "confidence"
+        and any(value_of(cell) in (0, 1) for cell in columns[name])
     ]
     said = (
         f"labels are those of column {chosen!r}; columns of yes and no are left out "

@@ -15,6 +15,7 @@ from toolkit.data.readers.cells import interpret
 from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.join import joined
 from toolkit.data.readers.json_rows import json_document, json_lines
+from toolkit.data.readers.open_images import with_names
 from toolkit.data.readers.table_text import SPREADSHEETS, table_ending, table_text
 from toolkit.errors import DataError, counted
 
@@ -34,7 +35,7 @@ def read(path: Path, options: Options) -> Labelled:
     if path.is_dir():
         path = _table_in(path)
     options.only("tables", "image_column", "labels", "label_prefix", "separator", "absent", "root")
-    table = interpret(read_rows(path), options)
+    table = with_names(interpret(read_rows(path), options), path.parent)
     unknown = int((table.Y < 0).sum())
     found = (
         f"table: {counted(len(table.names), 'image')}, {counted(len(table.labels), 'label')} "
