@@ -155,6 +155,14 @@ def test_it_says_what_was_found_and_what_is_missing(
             assert "25.0% of the cells unknown: cat 50.0%, dog 0.0%" in out
             assert out.endswith("nothing was written\n")
     assert not (tmp_path / "kept").exists()
+    for missing, code in (("error", 1), ("skip", 0)):  # as an import would end
+        argv = ["toolkit", "data", "import", str(path), "--dry-run", "--missing", missing]
+        monkeypatch.setattr(sys, "argv", argv)
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == code
+        stops = "an import would stop: 1 image not there" in capsys.readouterr().out
+        assert stops == bool(code)
     with pytest.raises(UsageError, match="missing: expected error or skip"):
         tk.preview_data(path, missing="x")
     with pytest.raises(DataError, match="root: expected a folder"):

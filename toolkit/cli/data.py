@@ -102,6 +102,8 @@ def import_(
             run.emit(found.facts())
         else:
             run.put(f"{found!r}\n")
+        if found.refused:
+            raise typer.Exit(1)
         return
     dataset = import_data(path, name, **how, pairing=pairing, split_file=split_file, **shared)
     _show(run, dataset, shared["artifacts"])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.data.dataset import Dataset
-from toolkit.data.readers.cells import IMAGE_NAMES, Rows
+from toolkit.data.readers.columns import IMAGE_NAMES, Rows, folded
 from toolkit.data.readers.course import AMBIGUOUS, aliases
 from toolkit.data.readers.frame import require_frame, rows_of
 from toolkit.data.readers.label_lists import value_of
@@ -160,12 +160,12 @@ def _rows(given: Path | Any) -> Rows:
 
 
 def _column(rows: Rows, names: Sequence[str]) -> int:
-    folded = [name.strip().casefold() for name in rows.header]
+    names_there = [folded(name) for name in rows.header]
     for name in names:
-        if folded.count(name) > 1:
+        if names_there.count(name) > 1:
             raise DataError(f"{rows.source} has two columns named {name!r}: rename one")
-        if name in folded:
-            return folded.index(name)
+        if name in names_there:
+            return names_there.index(name)
     shown = [name[:40] for name in rows.header[:8]]
     raise DataError(
         f"{rows.source}: expected columns image, label and value, found no {names[0]!r} in {shown}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +16,11 @@ from toolkit.data.readers.base import Options
 from toolkit.data.readers.course import image_ids
 from toolkit.data.readers.frame import read_frame
 from toolkit.data.synthetic import IMAGES, SYNTHETIC, painted_folder
-from toolkit.errors import DataError, listed
+from toolkit.errors import DataError, counted, listed
 from toolkit.images.places import is_address, place_under, read_place, reading_order, stamp
 from toolkit.pages.tables import html_table
 from toolkit.runtime.arguments import checked
-from toolkit.runtime.progress import choose_progress
+from toolkit.runtime.progress import Progress, choose_progress
 from toolkit.statistics.arrays import shares
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.files import (
@@ -119,9 +119,11 @@ class Dataset:
             path: a folder, or a file of labels: see docs/formats.md.
             name: of the data set; by default made from the path.
             format: ``csv`` (any table), ``coco``, ``voc``, ``yolo``, ``fiftyone``,
-                ``label-studio``, ``cvat``, ``imagefolder`` or ``folder`` (of label files), where
-                that cannot be seen from the path.
-            image_column: column of a table that names images, where it has no usual name.
+                ``label-studio``, ``cvat``, ``huggingface`` (columns of images), ``webdataset``
+                (tars), ``imagefolder`` or ``folder`` (of label files), where that cannot be seen
+                from the path.
+            image_column: column of a table that names images, where it has no usual name, or key
+                of COCO's images, such as ``coco_url``.
             labels: columns of a table that are labels, or the one that holds lists of them.
             label_prefix: what the names of label columns begin with; it is taken off.
             separator: between labels in a list, such as ``|``.
@@ -129,7 +131,7 @@ class Dataset:
                 default what the format says.
             missing: ``error``, or ``skip`` to leave out listed images that are not there.
             root: folder that holds the images, where they do not lie beside the labels; for tables,
-                COCO and the exports of annotation tools.
+                columns of paths, COCO, VOC, YOLO and the exports of annotation tools.
             annotations: ``relevant`` or ``potential``, for MIRFLICKR-25000's own files.
             pairing: ``by-id``, or ``published`` to repeat the paper's fault on purpose.
             progress: see :func:`~toolkit.runtime.progress.choose_progress`.
@@ -163,15 +165,21 @@ class Dataset:
                 pairing=pairing,
                 on_progress=task.advance,
             )
-        for remark in found.remarks:
-            progress.say(remark)
+        remarks = list(found.remarks)
         if found.passed_over:
-            progress.say(f"warning: not image files, left out: {listed(found.passed_over)}")
+            remarks.append(f"warning: not image files, left out: {listed(found.passed_over)}")
         dataset = cls(name=safe, root=found.root, **found.columns)
-        unreadable = [i for i, mode in zip(dataset.ids, dataset.modes, strict=True) if not mode]
-        if unreadable:
-            progress.say(f"warning: {len(unreadable)} images are unreadable ({listed(unreadable)})")
+        dataset._say(remarks, progress)
         return dataset
+
+    def _say(self, remarks: Iterable[str], progress: Progress) -> None:
+        """Say what was found, and which images cannot be read."""
+        for remark in remarks:
+            progress.say(remark)
+        unreadable = [i for i, mode in zip(self.ids, self.modes, strict=True) if not mode]
+        if unreadable:
+            many = counted(len(unreadable), "image")
+            progress.say(f"warning: {many} unreadable ({listed(unreadable)})")
 
     @classmethod
     @checked
@@ -208,14 +216,17 @@ class Dataset:
         """
         base = Path.cwd() if root is None else root
         found = read_frame(frame, image, labels, separator, absent, base)
-        with choose_progress(progress).task("reading images", len(found.files)) as task:
+        progress = choose_progress(progress)
+        with progress.task("reading images", len(found.files)) as task:
             ids = found.ids or image_ids(found.files)
             columns = read_files(found.root, ids, found.files, task.advance)
         provenance = {"layout": "frame", "annotations": None, "pairing": "by-id", "source": name}
         columns |= {"labels": found.labels, "Y": found.Y, "provenance": provenance}
         columns |= {"parts": tuple(found.parts)}
         columns["metadata"] = {key: tuple(cells) for key, cells in found.metadata.items()}
-        return cls(name=safe_name(name, "data set name"), root=found.root, **columns)
+        dataset = cls(name=safe_name(name, "data set name"), root=found.root, **columns)
+        dataset._say(found.remarks, progress)
+        return dataset
 
     @classmethod
     @checked

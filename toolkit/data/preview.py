@@ -35,6 +35,7 @@ class Preview:
         passed_over: files that are no images.
         spellings: label names that differ only in case, with their counts; an import refuses them.
         remarks: what a person should know.
+        refused: why an import would stop; empty where it would not.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Preview:
     passed_over: Sequence[str]
     spellings: Sequence[str]
     remarks: Sequence[str]
+    refused: Sequence[str] = ()
 
     def facts(self) -> dict[str, Any]:
         """Return the document of ``toolkit data import --dry-run --json``."""
@@ -63,7 +65,8 @@ class Preview:
             most = sorted(each, key=lambda label: -each[label])
             said = listed((f"{label} {each[label]:.1%}" for label in most), 6)
             lines.append(f"{self.unknown:.1%} of the cells unknown: {said}")
-        return "\n".join([*lines, "nothing was written"])
+        refused = ["an import would stop: " + "; ".join(self.refused)] if self.refused else []
+        return "\n".join([*lines, *refused, "nothing was written"])
 
     def _repr_html_(self) -> str:
         rows = [(name, each["positives"], each["unknown"]) for name, each in self.labels.items()]
@@ -120,13 +123,16 @@ def preview_data(
     image_ids(found.files)  # an id that two have is refused here too
     spelt = said_spellings(found.labels, found.Y)
     remarks = list(found.remarks)
+    refused = []
     if found.missing:
         then = "left out" if missing == "skip" else "refused; missing='skip' leaves them out"
         gone = counted(len(found.missing), "image")
         remarks.append(f"{gone} not there ({listed(found.missing, 3)}): {then}")
+        refused += [f"{gone} not there"] if missing == "error" else []
     if spelt:
         names = counted(len(spelt), "label")
         remarks.append(f"{names} spelt in several ways, refused: {listed(spelt, 3)}")
+        refused.append(f"{names} spelt in several ways")
     if found.passed_over:
         remarks.append(f"not image files, left out: {listed(found.passed_over)}")
     unknown = found.Y < 0
@@ -147,4 +153,5 @@ def preview_data(
         passed_over=list(found.passed_over),
         spellings=spelt,
         remarks=remarks,
+        refused=refused,
     )

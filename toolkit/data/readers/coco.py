@@ -19,17 +19,23 @@ from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import HEAD, json_head, read_json
 from toolkit.errors import DataError, counted
+from toolkit.images.places import is_address
 
+_NAME = "file_name"
+_URLS = ("coco_url", "flickr_url", "url")
 _KEYS = ("images", "annotations", "categories")
 
 
 def read(path: Path, options: Options) -> Labelled:
     """Read one file of instances, or a folder with such files in ``annotations/`` or beside it.
 
+    ``image_column`` of the options names the key of an image's place, such as ``coco_url``.
+
     Raises:
         DataError: a file is none of COCO's, or see :func:`~toolkit.data.readers.join.joined`.
     """
-    options.only("COCO", "absent", "root")
+    options.only("COCO", "absent", "root", "image_column")
+    key = options.image_column or _NAME
     files = [path] if path.is_file() else _files(path)
     root = options.root or (path if path.is_dir() else _root(path))
     documents = [_document(file) for file in files]
@@ -43,14 +49,12 @@ def read(path: Path, options: Options) -> Labelled:
     for file, document in zip(files, documents, strict=True):
         given: dict[Any, set[str]] = {}
         for each in document["images"]:
-            if not isinstance(each, dict) or "id" not in each or "file_name" not in each:
-                raise DataError(
-                    f"{file}: expected images with id and file_name, found {each!r:.60}"
-                )
+            if not isinstance(each, dict) or "id" not in each or key not in each:
+                raise DataError(f"{file}: expected images with id and {key}, found {each!r:.60}")
             if each["id"] in given:
                 raise DataError(f"{file}: image id {each['id']!r} stands twice")
             given[each["id"]] = set()
-            names.append(str(each["file_name"]))
+            names.append(str(each[key]))
             ids.append(str(each.get(ID_KEY, "")))
             parts.append(PARTS.get(str(each.get("split")).lower()) or part_named(file.stem))
             no.append(_looked_for(each, categories, file))
@@ -91,11 +95,22 @@ def read(path: Path, options: Options) -> Labelled:
         f"{counted(len(names), 'image')}, {annotations:,} {what} → "
         f"{int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
         own_ids=ids if any(ids) else (),
+        way_on=_addresses(documents) if key == _NAME else "",
     )
 
 
 def _images(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in document["images"] if isinstance(each, dict)]
+
+
+def _addresses(documents: Sequence[dict[str, Any]]) -> str:
+    """Say where images may be read from that are not on this machine."""
+    first = [_images(document)[0] for document in documents if _images(document)]
+    known = (key for key in _URLS if all(is_address(str(each.get(key))) for each in first))
+    key = next(known, "") if first else ""
+    if not key:
+        return ""
+    return f"; image_column={key!r} (--image-column {key}) reads images from their addresses"
 
 
 def _looked_for(image: dict[str, Any], categories: dict[Any, str], file: Path) -> set[str]:
@@ -150,9 +165,15 @@ def _looks(path: Path) -> bool:
 
 def _recognises(path: Path) -> bool:
     if path.is_file():
-        return path.suffix.lower() == ".json"
+        return _looks(path) or _resembles(path)
     places = (path / "annotations", path)
     return any(_looks(file) for place in places for file in place.glob("*.json"))
+
+
+def _resembles(path: Path) -> bool:
+    """Tell a file that is COCO's but for a list: one to be refused as such."""
+    head = json_head(path).lstrip()
+    return head[:1] == "{" and sum(f'"{key}"' in head for key in _KEYS) == 2
 
 
 COCO = Format(_recognises, read)

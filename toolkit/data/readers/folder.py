@@ -21,6 +21,7 @@ from toolkit.storage.files import natural_key
 
 _NOT_LABELS = frozenset({"readme", "license", "licence", "copyright"})
 _RELEVANT = "_r1"
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".csv.gz", ".csv.zip", ".xlsx", ".parquet")
 _RESOURCE_FORK = "._"  # macOS leaves such a file beside each one that it copies to other disks
 
 
@@ -121,7 +122,11 @@ def list_images(folder: Path) -> tuple[list[str], list[str]]:
         elif _is_dir(entry) and not name.startswith(".") and _holds_images(folder / name):
             passed_over.append(f"{name}/")
     if not files:
-        raise DataError(f"no images in {folder}: files ending in .jpg, .png and the like go there")
+        inside = [name for name in passed_over if name.endswith("/")]
+        held = f"; its folders hold some ({listed(inside, 3)}): give one of these" if inside else ""
+        raise DataError(
+            f"no images in {folder}: files ending in .jpg, .png and the like go there{held}"
+        )
     strange = [ascii(file) for file in files if not _is_text(file)]
     if strange:
         raise DataError(
@@ -182,9 +187,15 @@ def _label_folder(path: Path) -> tuple[Path, dict[str, Path]]:
         texts = _label_files(folder) if folder.is_dir() else {}
         if texts:
             return folder, texts
+    tables = [entry.name for entry in _entries(path) if entry.name.lower().endswith(_TABLES)]
+    if tables:
+        raise DataError(
+            f"{path}: tables are there ({listed(sorted(tables))}): give the path of the one that "
+            "holds the labels"
+        )
     raise DataError(
         f"no label files under {path}: put one <label>.txt per label into {tried[0]}, or import a "
-        "CSV file with a column 'image' and one 0/1 column a label"
+        f"CSV file with a column 'image' and one 0/1 column a label{_in_subfolders(path)}"
     )
 
 
@@ -212,7 +223,25 @@ def _image_folder(path: Path) -> Path:
     for folder in (path / "images", path / "mirflickr", path):
         if folder.is_dir() and any(is_image_name(entry.name) for entry in _entries(folder)):
             return folder
-    raise DataError(f"no images under {path}: put them into {path / 'images'}")
+    raise DataError(
+        f"no images under {path}: put them into {path / 'images'}{_in_subfolders(path)}"
+    )
+
+
+def _in_subfolders(path: Path) -> str:
+    """Say where images lie that this layout does not look for: in folders further down."""
+    found: list[str] = []
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        inside = os.path.relpath(folder, path)
+        if inside not in (".", "images", "mirflickr") and any(map(is_image_name, files)):
+            found.append(f"{inside}/")
+    if not found:
+        return ""
+    return (
+        f"; images lie in {listed(map(repr, found), 3)}: where such folders are labels, give the "
+        "folder that holds them (--format imagefolder), and a table names images by their paths"
+    )
 
 
 FOLDER = Format(os.path.isdir, read)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.data.readers.base import Labelled, Options
-from toolkit.data.readers.cells import Rows, interpret
-from toolkit.data.readers.course import require_one_spelling
+from toolkit.data.readers.cells import interpret
+from toolkit.data.readers.columns import Rows
+from toolkit.data.readers.course import image_id, is_image_name, require_one_spelling
 from toolkit.data.readers.join import check_ids, place_ids
 from toolkit.errors import DataError, UsageError, listed
 from toolkit.images.places import is_address, is_there
@@ -56,10 +57,10 @@ def read_frame(
     options = Options(image_column=image, labels=wanted, separator=separator, absent=absent)
     table = interpret(rows, options)
     require_one_spelling(table.labels, table.Y)
-    paths = [
+    paths = _with_endings(
         name if is_address(name) else os.path.abspath(os.path.join(root, name))
         for name in table.names
-    ]
+    )
     own = [os.path.dirname(path) for path in paths if not is_address(path)]
     above = Path(os.path.commonpath(own or [os.path.abspath(root)]))
     folder = _folder(above)
@@ -69,6 +70,7 @@ def read_frame(
         raise DataError(
             f"expected {len(files)} image files, found {len(absent_files)} not there "
             f"({listed(absent_files, 3)}; folder {folder}): check the column {image!r} and root"
+            + _further_down(absent_files, folder)
         )
     if len(set(paths)) < len(paths):
         twice = sorted({file for file in files if files.count(file) > 1})
@@ -93,10 +95,47 @@ def read_frame(
     )
 
 
+def _with_endings(paths: Iterable[str]) -> list[str]:
+    """Give names without an ending that of the one image of their name, where there is one."""
+    held: dict[str, dict[str, list[str]]] = {}
+    found = []
+    for path in paths:
+        folder, name = os.path.split(path)
+        if not is_address(path) and not is_image_name(name) and not is_there(path):
+            if folder not in held:
+                held[folder] = _images_by_stem(folder)
+            same = held[folder].get(name, [])
+            path = os.path.join(folder, same[0]) if len(same) == 1 else path
+        found.append(path)
+    return found
+
+
+def _images_by_stem(folder: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    try:
+        files = sorted(os.listdir(folder))
+    except OSError:
+        return found
+    for file in filter(is_image_name, files):
+        found.setdefault(image_id(file), []).append(file)
+    return found
+
+
+def _further_down(missing: Sequence[str], folder: Path) -> str:
+    """Say where images lie whose names lack folders."""
+    if not folder.is_dir():
+        return ""
+    wanted = {image_id(file) for file in missing[:3]}
+    for inner in sorted(each for each in folder.iterdir() if each.is_dir()):
+        if wanted <= set(_images_by_stem(str(inner))):
+            return f"; they lie in {inner}: name it by root"
+    return ""
+
+
 def _folder(above: Path) -> Path:
     """Return the folder that a path leads into: of a place in a container, the container's own."""
-    files = [each for each in above.parents if each.is_file()]
-    container = above if above.is_file() else next(iter(files), None)
+    files = [each for each in above.parents if os.path.isfile(each)]
+    container = above if os.path.isfile(above) else next(iter(files), None)
     return above if container is None else container.parent
 
 

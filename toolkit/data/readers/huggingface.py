@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options, part_named
-from toolkit.data.readers.cells import IMAGE_NAMES, LIST_NAMES, Rows
+from toolkit.data.readers.columns import IMAGE_NAMES, LIST_NAMES, Rows, folded
 from toolkit.data.readers.course import image_id
 from toolkit.data.readers.samples import Samples, container, first_twice, labelled
 from toolkit.errors import DataError, counted, listed
@@ -257,7 +257,7 @@ def _label_column(
         return options.labels
     lists = [name for name in header if _is_list(columns.schema.field(name).type)]
     for found in (list(names), lists):
-        usual = [name for word in LIST_NAMES for name in found if name.casefold() == word]
+        usual = [name for word in LIST_NAMES for name in found if folded(name) == word]
         if usual or len(found) == 1:
             return ((usual or found)[0],)
         if found:
@@ -335,7 +335,7 @@ def _file(folder: Path, path: Any, root: Path) -> str | None:
     if is_address(path):
         return None if is_local(path) else path
     whole = Path(os.path.normpath(folder / path))
-    inside = whole.is_relative_to(folder) and whole.is_file()
+    inside = whole.is_relative_to(folder) and os.path.isfile(whole)
     return whole.relative_to(root).as_posix() if inside else None
 
 
@@ -373,7 +373,7 @@ def _holds_images(file: Path) -> bool:
     except (OSError, pa.ArrowException):
         return False  # a table, which is then named as damaged
     kinds = {field.name: holds_bytes(field.type) for field in schema}
-    named = [name for name in kinds if name.strip().casefold() in IMAGE_NAMES]
+    named = [name for name in kinds if folded(name) in IMAGE_NAMES]
     return "struct" in kinds.values() or (
         "binary" in kinds.values() and (not named or any(kinds[name] for name in named))
     )

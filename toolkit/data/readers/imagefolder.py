@@ -11,8 +11,11 @@ from pathlib import Path
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, is_image_name
 from toolkit.data.readers.join import images_under, matrix
+from toolkit.data.readers.table import tables_in
 from toolkit.errors import DataError, counted, listed
 from toolkit.storage.files import digest_file, natural_key
+
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".gz", ".zip")
 
 
 def read(path: Path, options: Options) -> Labelled:
@@ -75,14 +78,19 @@ def _parts(path: Path) -> bool:
 def _recognises(path: Path) -> bool:
     if not path.is_dir() or any(is_image_name(each.name) for each in path.iterdir()):
         return False
+    if len([each for each in tables_in(path) if each.suffix.lower() in _TABLES]) > 1:
+        return False  # of which one most likely holds the labels
     folders = _folders(path)
     known = {"images", "annotations", "labels", "jpegimages", "mirflickr"}
     if any(each.name.lower() in known for each in folders):
         return False
     inner = [each for folder in folders for each in _folders(folder)] if _parts(path) else folders
-    return bool(inner) and any(
-        is_image_name(each.name) for folder in inner for each in folder.iterdir()
-    )
+    labels = {folder.name for folder in inner if any(map(_is_image, folder.iterdir()))}
+    return len(labels) > 1  # one folder of images beside a file of labels is no label
+
+
+def _is_image(path: Path) -> bool:
+    return is_image_name(path.name)
 
 
 IMAGEFOLDER = Format(_recognises, read)

@@ -19,6 +19,7 @@ from toolkit.data.readers.course import (
     is_image_name,
     register,
 )
+from toolkit.data.readers.whereabouts import hint
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.places import in_container, is_address, is_local, is_there
 from toolkit.storage.files import natural_key
@@ -74,6 +75,7 @@ def joined(
     addresses: bool = True,
     own_ids: Sequence[str] = (),
     metadata: Mapping[str, Sequence[str]] | None = None,
+    way_on: str = "",
 ) -> Labelled:
     """Join rows of labels to the files that they name.
 
@@ -97,6 +99,7 @@ def joined(
         own_ids: of each image, as our own export carries them; a name is then the image's place,
             whatever its ending. Else ids are made from places.
         metadata: by name, further facts of each image.
+        way_on: what else may be done where images are not there, to end the sentence.
 
     Raises:
         DataError: an image is not there, is named twice, or in a way that fits several; or ids
@@ -113,6 +116,7 @@ def joined(
                 register(tails, {path[cut + 1 :], image_id(path[cut + 1 :])}, path)
     known = tails | aliases(ids, there, there) | aliases(bare, there, there) | {f: f for f in there}
     kept, files, missing, ambiguous = list[int](), list[str](), list[str](), list[str]()
+    gone = list[str]()
     for row, name in enumerate(names):
         inside = _inside(name, root)
         whole = bool(own_ids)
@@ -126,6 +130,7 @@ def joined(
         elif known.get(name) == AMBIGUOUS:
             ambiguous.append(f"{name[:80]!r}{at}")
         else:
+            gone.append(name)
             missing.append(f"{name[:80]!r}{at}")
     if ambiguous:
         raise DataError(
@@ -143,7 +148,7 @@ def joined(
         raise DataError(
             f"{source} names {len(missing)} images that are not there ({listed(missing, 3)}): "
             f"paths are relative to {root} and stay inside it; missing='skip' leaves such images "
-            "out"
+            f"out{hint(gone, there, root)}{way_on}"
         )
     if len(set(files)) < len(files):
         twice = sorted({file for file in files if files.count(file) > 1}, key=natural_key)
@@ -213,7 +218,7 @@ def check_ids(ids: Sequence[str], source: str) -> None:
 def _whole(inside: str, root: Path, any_ending: bool) -> str:
     """Return the path of an image file below the folder, or nothing."""
     named = inside and (any_ending or is_image_name(inside))
-    there = named and (root / inside).is_file()
+    there = named and os.path.isfile(root / inside)
     return inside if there else ""
 
 
@@ -243,6 +248,6 @@ def _inside(name: str, root: Path) -> str:
         return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
     plain = os.path.normpath(name).replace(os.sep, "/")
     first, _, rest = plain.partition("/")
-    if first != root.name or (root / plain).exists() or _held(plain, root):
+    if first != root.name or os.path.exists(root / plain) or _held(plain, root):
         return plain
     return rest

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.errors import DataError
+from toolkit.errors import DataError, listed
 
 _SEPARATORS = ("|", ";", ",")
+_FURTHER = ("/", "+", "&", ":")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 YES = {"1", "1.0", "1,0", "true", "t", "yes", "y"}
 NO = {"0", "0.0", "0,0", "false", "f", "no", "n"}
@@ -41,6 +42,39 @@ def separator_of(cells: Sequence[Any]) -> str:
     counts = {each: sum(each in text for text in texts) for each in _SEPARATORS}
     best = max(counts, key=lambda each: counts[each])
     return best if counts[best] else ""
+
+
+def ask_separator(cells: Sequence[Any], source: str, column: str) -> list[str]:
+    """Say where texts without a usual separator may have another.
+
+    Returns:
+        A remark where blanks may separate labels.
+
+    Raises:
+        DataError: blanks most likely do (there are no more words than texts), or a sign does
+            between what are texts by themselves.
+    """
+    texts = [cell.strip() for cell in cells if isinstance(cell, str)]
+    known = {text for text in texts if text and text[0] not in "[{("}
+    for sign in _FURTHER:
+        parts = {text: [part.strip() for part in text.split(sign)] for text in known}
+        joined = [text for text, each in parts.items() if len(each) > 1 and known.issuperset(each)]
+        if joined:
+            raise DataError(_which(source, column, sorted(joined), sign))
+    several = sorted(text for text in known if len(text.split()) > 1)
+    if several and len({word for text in known for word in text.split()}) <= len(known):
+        raise DataError(_which(source, column, several, " "))
+    shown = listed((repr(text[:40]) for text in several), 3)
+    way = "separator=' ' (--separator ' ') takes each word for one"
+    return [f"labels hold blanks ({shown}); {way}"] if several else []
+
+
+def _which(source: str, column: str, samples: Sequence[str], sign: str) -> str:
+    shown = listed((repr(text[:40]) for text in samples), 3)
+    return (
+        f"{source}: column {column!r} holds {shown}: separator={sign!r} (--separator '{sign}') "
+        "takes them for several labels, separator='|' for one each"
+    )
 
 
 def labels_in(cell: Any, separator: str, place: str) -> dict[str, int]:
@@ -98,7 +132,8 @@ def _of_object(given: Any, place: str) -> dict[str, int]:
     if isinstance(given, Mapping):
         return _of_values(given.items(), place)
     if not isinstance(given, Iterable):
-        return {str(given): 1}
+        whole = isinstance(given, float | np.floating) and float(given).is_integer()
+        return {str(int(given) if whole else given): 1}  # pandas makes 16.0 of 16 beside blanks
     each = list(given)
     if each and all(isinstance(pair, tuple) and len(pair) == 2 for pair in each):  # Arrow's map
         return _of_values(each, place)

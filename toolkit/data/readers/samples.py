@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from toolkit.data.readers.base import Labelled, Options
-from toolkit.data.readers.cells import Rows, interpret, list_column
+from toolkit.data.readers.cells import interpret, list_column
+from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.course import check_labels
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.containers import Columns, Tar, opened

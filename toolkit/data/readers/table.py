@@ -1,22 +1,26 @@
-"""Labels in a table on disk: CSV with commas, semicolons or tabs, JSON lines, or Parquet."""
+"""Labels in a table on disk: CSV with commas, semicolons or tabs, JSON, or Parquet.
+
+Text may be in a gzip, or in a zip alone. CelebA's lists of attributes are read too.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 from toolkit.data.readers.base import Format, Labelled, Options
-from toolkit.data.readers.cells import Rows, interpret
+from toolkit.data.readers.cells import interpret
+from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.join import joined
+from toolkit.data.readers.json_rows import json_document, json_lines
+from toolkit.data.readers.open_images import with_names
+from toolkit.data.readers.table_text import SPREADSHEETS, table_ending, table_text
 from toolkit.errors import DataError, counted
 
-_TEXT = (".csv", ".tsv", ".txt")
 _LINES = (".jsonl", ".ndjson")
-ENDINGS = (*_TEXT, *_LINES, ".parquet")
+_TABLES = (".csv", ".tsv", *_LINES, ".parquet")
 
 
 def read(path: Path, options: Options) -> Labelled:
@@ -31,7 +35,7 @@ def read(path: Path, options: Options) -> Labelled:
     if path.is_dir():
         path = _table_in(path)
     options.only("tables", "image_column", "labels", "label_prefix", "separator", "absent", "root")
-    table = interpret(read_rows(path), options)
+    table = with_names(interpret(read_rows(path), options), path.parent)
     unknown = int((table.Y < 0).sum())
     found = (
         f"table: {counted(len(table.names), 'image')}, {counted(len(table.labels), 'label')} "
@@ -57,25 +61,13 @@ def read(path: Path, options: Options) -> Labelled:
 
 def read_rows(path: Path) -> Rows:
     """Read a table's header and rows, blank lines left out."""
-    ending = path.suffix.lower()
-    if ending == ".parquet":
+    ending = table_ending(path)
+    if path.suffix.lower() == ".parquet":
         return _parquet(path)
-    text = _text(path)
-    return _json_lines(path, text) if ending in _LINES else _separated(path, text)
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            if b"\0" in file.read(4096):  # before gigabytes of an archive are read
-                raise DataError(
-                    f"{path} is no text in UTF-8: give a folder or a CSV file, saved as UTF-8"
-                )
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start}): save it so") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read as a CSV file: {error}") from error
+    text = table_text(path)
+    if ending == ".json":
+        return json_document(path, text)
+    return json_lines(path, text) if ending in _LINES else _separated(path, text)
 
 
 def _separated(path: Path, text: str) -> Rows:
@@ -88,6 +80,8 @@ def _separated(path: Path, text: str) -> Rows:
         bare = re.sub(r'"[^"]*"', "", first)  # a separator in quotes is a name's
         counts = {each: bare.count(each) for each in ",;\t"}
         delimiter = max(counts, key=lambda each: counts[each])
+        if not counts[delimiter] and _is_celeba(text):
+            return _celeba(path, text)
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         records = [(reader.line_num + skipped, [cell.strip() for cell in row]) for row in reader]
@@ -104,20 +98,26 @@ def _separated(path: Path, text: str) -> Rows:
     return Rows(str(path), header, [cells for _, cells in records[1:]], places)
 
 
-def _json_lines(path: Path, text: str) -> Rows:
-    found: list[tuple[int, dict[str, Any]]] = []
-    for line, each in enumerate(text.splitlines(), 1):
-        if each.strip():
-            try:
-                row = json.loads(each)
-            except ValueError as error:
-                raise DataError(f"{path}, line {line}: no JSON ({error})") from error
-            if not isinstance(row, dict):
-                raise DataError(f"{path}, line {line}: expected an object, found {each[:40]!r}")
-            found.append((line, row))
-    header = list(dict.fromkeys(name for _, row in found for name in row))
-    cells = [[row.get(name) for name in header] for _, row in found]
-    return Rows(str(path), header, cells, [f"{path}, line {line}" for line, _ in found])
+def _is_celeba(text: str) -> bool:
+    """Tell CelebA's list: how many images, a line of names, then an image and a value for each."""
+    lines = text.lstrip("\ufeff").split("\n", 3)
+    names, first = (line.split() for line in lines[1:3]) if len(lines) > 2 else ([], [])
+    return lines[0].strip().isdecimal() and bool(names) and len(first) == len(names) + 1
+
+
+def _celeba(path: Path, text: str) -> Rows:
+    count, head, *lines = text.splitlines()
+    rows = [(number, line.split()) for number, line in enumerate(lines, 3) if line.strip()]
+    header = ["image", *head.split()]
+    for number, cells in rows:
+        if len(cells) != len(header):
+            raise DataError(
+                f"{path}, line {number}, has {len(cells)} cells where {len(header)} must be"
+            )
+    if int(count) != len(rows):
+        raise DataError(f"{path}: its first line says {count.strip()} images, found {len(rows)}")
+    places = [f"{path}, line {number}" for number, _ in rows]
+    return Rows(str(path), header, [cells for _, cells in rows], places)
 
 
 def _parquet(path: Path) -> Rows:
@@ -135,24 +135,33 @@ def _parquet(path: Path) -> Rows:
 
 
 def _table_in(folder: Path) -> Path:
-    found = sorted(each for each in folder.iterdir() if each.suffix.lower() in ENDINGS[:-1])
-    found = [each for each in found if each.suffix.lower() != ".txt"] or found
-    found += sorted(folder.glob("*.parquet"))
+    found = tables_in(folder)
     if len(found) != 1:
         names = ", ".join(each.name for each in found) or "none"
         raise DataError(f"{folder}: expected one table, found {names}: give the table's own path")
     return found[0]
 
 
+def tables_in(folder: Path) -> list[Path]:
+    """Return the tables directly in a folder; what may be another thing where there are no others.
+
+    These are, in turn, spreadsheets, JSON and texts.
+    """
+    files = sorted(each for each in folder.iterdir() if each.is_file() and each.name[0] != ".")
+    for endings in (_TABLES, SPREADSHEETS, (".json",), (".txt",)):
+        found = [each for each in files if table_ending(each) in endings]
+        if found:
+            return found
+    return []
+
+
 def _recognises(path: Path) -> bool:
     if path.is_file():
-        return path.suffix.lower() != ".json" and path.suffix.lower() not in (".yaml", ".yml")
-    return path.is_dir() and not (path / "annotations").is_dir() and _one_table(path)
-
-
-def _one_table(path: Path) -> bool:
-    endings = (".csv", ".tsv", ".jsonl", ".ndjson")
-    return sum(each.suffix.lower() in endings for each in path.iterdir()) == 1
+        return path.suffix.lower() not in (".yaml", ".yml", ".xml")
+    if not path.is_dir() or (path / "annotations").is_dir():
+        return False
+    found = tables_in(path)
+    return len(found) == 1 and table_ending(found[0]) in _TABLES
 
 
 TABLE = Format(_recognises, read)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from toolkit.data.readers.base import Format, Labelled, Options, part_named
-from toolkit.data.readers.cells import LIST_NAMES, Rows
+from toolkit.data.readers.columns import LIST_NAMES, Rows, folded
 from toolkit.data.readers.course import is_image_name
 from toolkit.data.readers.label_lists import separator_of
 from toolkit.data.readers.samples import Samples, container, labelled
@@ -142,7 +142,7 @@ def _labels(
         records = [_text_of(sample, "json", _record) for sample in samples]
         keys = list(dict.fromkeys(key for each in records for key in each or ()))
         telling = options.labels or options.label_prefix is not None
-        own = any(key.strip().casefold() in LIST_NAMES for key in keys)
+        own = any(folded(key) in LIST_NAMES for key in keys)
         if telling or own or not {"cls", "txt"} & endings:
             cells = [[(each or {}).get(key) for key in keys] for each in records]
             return "json", ("labels", "label_prefix", "separator", "absent"), keys, cells
@@ -183,7 +183,7 @@ def _record(text: str, place: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise DataError(f"{place}: expected an object, found {text[:40]!r}")
     for key, value in found.items():
-        if key.strip().casefold() in LIST_NAMES and isinstance(value, dict):
+        if folded(key) in LIST_NAMES and isinstance(value, dict):
             found = value
             break
     return {key: value for key, value in found.items() if key != KEY}

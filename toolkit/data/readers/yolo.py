@@ -135,14 +135,14 @@ def _images(place: str, part: str, file: Path, root: Path, base: str) -> Iterato
         there = Path(os.path.normpath(each))
         if not there.is_relative_to(root):
             continue
-        if there.is_dir():
+        if os.path.isdir(there):
             for image in images_under(there):
                 yield (there / image).relative_to(root).as_posix()
             return
-        if there.is_file():
+        if os.path.isfile(there):
             yield from _listed(there, root, root / base)
             return
-    outside = next((each for each in tried if each.exists()), None)
+    outside = next((each for each in tried if os.path.exists(each)), None)
     if outside is not None:
         raise DataError(
             f"{file}: {part} is {place!r}, outside {root}: name a folder above both by root "
@@ -162,7 +162,7 @@ def _listed(file: Path, root: Path, base: Path) -> Iterator[str]:
         raise DataError(f"{file} cannot be read as a list of paths: {error}") from error
     for line in filter(None, map(str.strip, lines)):
         tried = (Path(os.path.normpath(each / line)) for each in (file.parent, base, root))
-        there = next((e for e in tried if e.is_relative_to(root) and e.is_file()), None)
+        there = next((e for e in tried if e.is_relative_to(root) and os.path.isfile(e)), None)
         yield line if there is None else there.relative_to(root).as_posix()
 
 

@@ -11,7 +11,7 @@ import csv
 from pathlib import Path
 
 from toolkit.data.readers.base import ID_KEY, METADATA
-from toolkit.data.readers.cells import SPLIT_NAMES
+from toolkit.data.readers.columns import SPLIT_NAMES, folded
 from toolkit.data.writers.base import Content, Writer
 from toolkit.errors import DataError, listed
 
@@ -25,7 +25,7 @@ def split_column(labels: tuple[str, ...]) -> str:
     >>> split_column(("cat", "Split"))
     'subset'
     """
-    taken = {label.strip().casefold() for label in labels}
+    taken = {folded(label) for label in labels}
     return next(name for name in SPLIT_NAMES if name not in taken)
 
 

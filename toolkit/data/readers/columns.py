@@ -1,0 +1,180 @@
+"""Columns: which of a table's name images, a split and labels, by their names and their cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit.data.readers.base import PARTS, Options
+from toolkit.data.readers.course import is_image_name
+from toolkit.data.readers.label_lists import value_of
+from toolkit.errors import DataError, listed
+
+# as folded() writes them; the first that a table has counts
+IMAGE_NAMES: tuple[str, ...] = (
+    *("image", "file", "filename", "filepath", "path", "img", "imageid", "imagepath"),
+    *("imagename", "imageindex", "imagefile", "imagefilename", "imgname", "imgpath", "imgfile"),
+    *("imgid", "id"),
+)
+SPLIT_NAMES: tuple[str, ...] = ("split", "subset", "set", "partition", "part", "splitname")
+LIST_NAMES: tuple[str, ...] = (
+    *("labels", "tags", "label", "classes", "categories", "class", "category", "labelname"),
+    *("labelnames", "tag", "targets", "target", "attributes", "attributeids", "findinglabels"),
+    *("findings", "genres", "genre", "keywords", "concepts"),
+)
+_SEVERAL = re.compile(r"[|;,\s]")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table as it was read.
+
+    Attributes:
+        source: its name, for messages.
+        header: names of the columns.
+        cells: of each row, as many as columns.
+        places: where each row stands, such as "labels.csv, line 7".
+    """
+
+    source: str
+    header: list[str]
+    cells: list[list[Any]]
+    places: list[str]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Columns of labels.
+
+    Attributes:
+        names: of the columns; of one that holds lists, that one.
+        lists: whether it holds lists.
+        remarks: what a person should know of the choice.
+        hidden: columns of yes and no beside that one, which ``remarks`` name.
+    """
+
+    names: list[str]
+    lists: bool = False
+    remarks: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+
+
+def folded(name: str) -> str:
+    """Return a column's name without what people write differently.
+
+    >>> folded("Image Index"), folded(" file_name"), folded("ImageID")
+    ('imageindex', 'filename', 'imageid')
+    """
+    return re.sub(r"[\s_-]+", "", name).casefold()
+
+
+def image_column(rows: Rows, options: Options) -> int:
+    """Return which column names images.
+
+    Raises:
+        DataError: none does, or two have that name but for case.
+    """
+    exact = [name.strip().casefold() for name in rows.header]
+    names = exact
+    wanted: tuple[str, ...] = (str(options.image_column).casefold(),)
+    if options.image_column is None:
+        names, wanted = [folded(name) for name in rows.header], IMAGE_NAMES
+    for name in wanted:
+        if name in names:
+            at = names.index(name)
+            if exact.count(exact[at]) > 1:
+                raise DataError(
+                    f"{rows.source} has two columns named {exact[at]!r} but for case: rename one"
+                )
+            return at
+    shown = [name[:40] for name in rows.header[:8]]
+    if options.image_column is None and any(map(is_image_name, rows.header)):
+        raise DataError(
+            f"{rows.source} has no header, its first line is {shown}: put a line with names of "
+            "columns before it, such as image,labels"
+        )
+    raise DataError(
+        f"{rows.source} needs a column 'image' (or {', '.join(IMAGE_NAMES[1:])}; or name it by "
+        f"image_column, --image-column); its header is {shown}"
+    )
+
+
+def split_column(columns: dict[str, list[Any]]) -> str | None:
+    """Return the column of a split, or None."""
+    for name, cells in columns.items():
+        words = {str(cell).strip().casefold() for cell in cells}
+        if folded(name) in SPLIT_NAMES and words & set(PARTS):
+            return name
+    return None
+
+
+def label_columns(rows: Rows, columns: dict[str, list[Any]], options: Options) -> Chosen:
+    """Return the columns of labels, or the one that holds lists of them.
+
+    Raises:
+        DataError: a column that was named is not there, or none looks like labels.
+    """
+    if options.labels:
+        lacking = [name for name in options.labels if name not in columns]
+        if lacking:
+            raise DataError(
+                f"{rows.source} has no column {listed(map(repr, lacking))}; its header is "
+                f"{[name[:40] for name in rows.header[:12]]}"
+            )
+        single = len(options.labels) == 1 and _holds_lists(columns[options.labels[0]])
+        return Chosen(list(options.labels), single)
+    if options.label_prefix is not None:
+        found = [name for name in columns if name.startswith(options.label_prefix)]
+        if not found:
+            raise DataError(
+                f"{rows.source} has no column that begins with {options.label_prefix!r}"
+            )
+        return Chosen(found)
+    values = [name for name, cells in columns.items() if name.strip() and mostly_values(cells)]
+    for word in LIST_NAMES:
+        for name, cells in columns.items():
+            if folded(name) == word and _holds_lists(cells):
+                return _lists(name, values, columns)
+    if values:
+        blank = [name for name in values if all(value_of(cell) == -2 for cell in columns[name])]
+        said = f"blank in every row, and so labels that nobody knows of: {listed(blank)}; "
+        said += "labels (--labels) names the columns that count"
+        return Chosen(values, False, [said] if blank else [])
+    samples = {name: [str(cell)[:20] for cell in cells[:3]] for name, cells in columns.items()}
+    raise DataError(
+        f"{rows.source}: no column is of labels; found {samples}: name columns of 0 and 1, or one "
+        "with lists of labels, by labels (--labels)"
+    )
+
+
+def mostly_values(cells: Sequence[Any]) -> bool:
+    """Tell whether half the cells that are not blank, or more, say yes, no or unknown."""
+    values = [value_of(cell) for cell in cells]
+    said = [value for value in values if value != -2]
+    return 2 * sum(value is not None for value in said) >= len(said)
+
+
+def _holds_lists(cells: Sequence[Any]) -> bool:
+    """Tell whether cells name labels: most say neither yes nor no, or one holds several names."""
+    return not mostly_values(cells) or any(
+        value_of(cell) is None and (not isinstance(cell, str) or _SEVERAL.search(cell.strip()))
+        for cell in cells
+    )
+
+
+def _lists(chosen: str, values: Sequence[str], columns: dict[str, list[Any]]) -> Chosen:
+    """Choose a column of lists, and say which others look like labels."""
+    hidden = [
+        name
+        for name in values
+        if name != chosen
+        and folded(name) != "confidence"
+        and any(value_of(cell) in (0, 1) for cell in columns[name])
+    ]
+    said = (
+        f"labels are those of column {chosen!r}; columns of yes and no beside it are "
+        f"metadata ({listed(hidden)}): labels (--labels) takes these instead"
+    )
+    return Chosen([chosen], True, [said] if hidden else [], hidden)
