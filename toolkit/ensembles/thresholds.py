@@ -132,6 +132,11 @@ def fit_thresholds(
     return Thresholds(objective, per_label, overall, spread, nested)
 
 
+def label_thresholds(Y: np.ndarray, S: np.ndarray, objective: str) -> np.ndarray:
+    """Return what :func:`fit_thresholds` fits for each label, ``float64 (L,)``, and no more."""
+    return _fit(Y, S, parse_objective(objective), SHRINKAGE)[0]
+
+
 def tuned_thresholds(member: Member, dataset: Dataset, split: Split) -> Thresholds:
     """Return a member's own thresholds, or those that are best for F1 on its development scores.
 
@@ -194,7 +199,7 @@ def _best(y: np.ndarray, s: np.ndarray, goal: tuple[str, float], default: float)
     positives = int(y.sum())
     if not positives:
         return default
-    order = np.argsort(-s, kind="stable")
+    order = np.argsort(-s)  # counts are looked up behind equal scores, so their order is none
     ordered = s[order]
     hits = np.cumsum(y[order], dtype=np.float64)
     last = np.flatnonzero(np.r_[ordered[1:] != ordered[:-1], True])
