@@ -78,7 +78,8 @@ def fill_store(artifacts: Path, digests: list[bytes], labels: int) -> np.ndarray
             cache.append([digests[row] for row in kept], values)
     z = 2 * (factors @ directions) + random.logistic(scale=0.5, size=(n, labels))
     z = z[own]
-    Y = z > np.quantile(z, 1 - np.geomspace(0.001, 0.3, labels), axis=0).diagonal()
+    cuts = np.quantile(z, 1 - np.geomspace(0.001, 0.3, labels), axis=0).diagonal()
+    Y: np.ndarray = z > cuts
     for label in range(labels - RARE, labels):
         Y[:, label] = False
         Y[np.argsort(-z[:, label])[:3], label] = True

@@ -214,7 +214,7 @@ def duplicates(n: int, _: int) -> Call:
     from toolkit.auditing.duplicates import find_duplicates
     from toolkit.images.hashes import ImageHashes
 
-    X, _ = planted(n, 1)
+    X = planted(n, 1)[0]
     random = np.random.default_rng(0)
     digests = random.integers(256, size=(n, 16)).astype(np.uint8)
     both = random.integers(2**64, size=(2, n), dtype=np.uint64)
@@ -433,10 +433,10 @@ def _cell(
             limit = int(before + budget) + 1
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
             more = call()
-            found = {"cpu_seconds": round(used() - before, 3)}
+            took: dict[str, Any] = {"cpu_seconds": round(used() - before, 3)}
             if isinstance(more, Count):
-                found[more.what] = more.number
-            os.write(writer, json.dumps(found).encode())
+                took[more.what] = more.number
+            os.write(writer, json.dumps(took).encode())
             code = 0
         except BaseException as error:  # whatever it is belongs to this cell alone
             print(f"{step} {n} {labels}: {error!r}", file=sys.stderr, flush=True)
@@ -507,7 +507,7 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    fields = {}
+    fields: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")
         fields.setdefault(name.strip(), value.strip())

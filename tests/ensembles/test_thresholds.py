@@ -1,11 +1,15 @@
 """Thresholds: the best threshold, drawn in where a label is rare, and told how steady it is."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.ensembles.ensemble_fakes import changed, world
+from tests.ensembles.ensemble_fakes import changed, kept_members, world
+from toolkit.data.dataset import Dataset
+from toolkit.ensembles import thresholds
 from toolkit.ensembles.thresholds import (
     Thresholds,
     fit_thresholds,
@@ -13,6 +17,7 @@ from toolkit.ensembles.thresholds import (
     tuned_thresholds,
 )
 from toolkit.errors import MemberError, UsageError
+from toolkit.members.member import Member, load_member
 from toolkit.members.predictions import IN_SAMPLE
 from toolkit.statistics.metrics import binarize, micro_f1, precision_recall_f1
 
@@ -135,3 +140,36 @@ def test_thresholds_kept_with_a_member_are_used(tmp_path: Path) -> None:
     found = tuned_thresholds(member, made.dataset, made.split)
     assert found.objective == "f2"
     np.testing.assert_array_equal(found.per_label, kept.per_label)
+
+
+def test_a_member_keeps_its_thresholds_until_its_scores_or_the_labels_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = kept_members(tmp_path, {"one": 2.0})
+    member = load_member(tmp_path, "one")
+    fits: list[int] = []
+
+    def counted(*given: Any) -> Thresholds:
+        fits.append(1)
+        return fit_thresholds(*given)
+
+    monkeypatch.setattr(thresholds, "fit_thresholds", counted)
+
+    def tuned(of: Member = member, dataset: Dataset = made.dataset) -> np.ndarray:
+        return tuned_thresholds(of, dataset, made.split).per_label
+
+    first = tuned()
+    assert tuned().tobytes() == first.tobytes()
+    assert len(fits) == 1
+    load_member(tmp_path, "one")  # a member with it is whole
+    other = replace(made.dataset, Y=1 - made.dataset.Y)
+    assert not np.array_equal(tuned(dataset=other), first)
+    assert tuned(changed(member, scores=member.scored.scores**2)).tobytes() != first.tobytes()
+    place = member.folder / thresholds.KEPT
+    tuned()
+    before = len(fits)
+    place.write_text(place.read_text().replace('"overall": 0.', '"overall": 0.1'))
+    assert tuned().tobytes() == first.tobytes()
+    place.write_text("[]")
+    assert tuned().tobytes() == first.tobytes()
+    assert len(fits) == before + 2

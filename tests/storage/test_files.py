@@ -259,3 +259,11 @@ def test_json_is_written_for_people_in_the_order_given(tmp_path: Path) -> None:
     assert list(json.loads(text)) == ["b", "a"]
     assert "é" in text
     assert text.endswith("\n")
+
+
+@given(st.lists(st.binary(max_size=40), max_size=3), st.lists(st.text(max_size=5), max_size=3))
+def test_a_digest_of_bytes_is_that_of_their_text(parts: list[bytes], facts: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_CHUNK", 7)
+        found = store.digest_of_bytes(facts, [memoryview(part) for part in parts])
+    assert found == store.digest_of(*facts, [part.hex() for part in parts])

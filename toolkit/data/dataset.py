@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,7 @@ class Dataset:
             self.Y.max() <= 1 and self.Y.min() >= -1
         ):
             raise DataError(f"data set {self.name}: labels repeat, are unsorted or not 0 and 1")
-        if list(self.ids) != sorted(set(self.ids), key=natural_key):
+        if any(first >= second for first, second in pairwise(map(natural_key, self.ids))):
             raise DataError(f"data set {self.name}: ids repeat or are not in natural order")
         object.__setattr__(self, "Y", np.asarray(self.Y).astype(np.int8, copy=False))
 

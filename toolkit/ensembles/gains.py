@@ -11,7 +11,7 @@ import numpy as np
 from toolkit.ensembles.choice import draw_within, plausible_best
 from toolkit.ensembles.fit import Ensemble
 from toolkit.ensembles.join import Joined
-from toolkit.ensembles.thresholds import fit_thresholds
+from toolkit.ensembles.thresholds import label_thresholds
 from toolkit.statistics.intervals import (
     benjamini_hochberg,
     difference_to_best,
@@ -193,8 +193,7 @@ def decide_nested(joined: Joined, S: np.ndarray, objective: str) -> np.ndarray:
     out = np.empty(S.shape, np.uint8)
     for fold in np.unique(joined.fold):
         held = joined.fold == fold
-        fitted = fit_thresholds(joined.Y[~held], S[~held], joined.fold[~held], objective)
-        out[held] = binarize(S[held], fitted.per_label)
+        out[held] = binarize(S[held], label_thresholds(joined.Y[~held], S[~held], objective))
     return out
 
 

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from toolkit.ensembles.combiners import Combiner
 from toolkit.ensembles.nesting import Nesting
 from toolkit.ensembles.newton import Small, solve_small
+from toolkit.heads.label_blocks import label_blocks
 from toolkit.statistics.links import sigmoid
 from toolkit.statistics.shrunk_choice import shrunk_choice
 
@@ -19,6 +20,7 @@ _BLOCK = 8192
 # up to so many labels each sees all others; of more, those whose mean logits move most with its own
 _ALL_SEEN = 32
 _SEEN = 16
+_CORRELATED = 256
 
 
 class Stack(Combiner):
@@ -36,7 +38,7 @@ class Stack(Combiner):
         cross_label: let a label also see the mean logits of the other labels; of more than 32
             labels, only of the 16 whose mean logits correlate most with its own, up or down. They
             are chosen by the members' scores alone, so no label of any fold has a part in it, and
-            time is linear in the number of labels.
+            time is linear in the number of labels but for their correlations, one matrix product.
         cardinality: let it see the expected number of the other labels.
         nonnegative: let no member count against a label; other labels may.
         strengths: values of C to choose from.
@@ -115,10 +117,11 @@ class Stack(Combiner):
         scores = np.empty(Y.shape, np.float32)
         for left_out in nesting.folds:
             rows = nesting.rows(left_out)
-            part = _Shared(Z[rows])
+            own_rows = Z[rows]
+            part = _Shared(own_rows)
             for label, solved in enumerate(found):
                 problem = at[left_out][label] * sets + nesting.without(left_out)
-                X = self._features(Z[rows], label, part)
+                X = self._features(own_rows, label, part)
                 z = X @ solved.coef[problem] + solved.intercept[problem]
                 scores[rows, label] = sigmoid(z)
         final = at[None] * sets + nesting.without(None)
@@ -156,8 +159,7 @@ class Stack(Combiner):
         if self.cross_label:
             parts.append(shared.mean[:, self.others_[label]])
         if self.cardinality:
-            others = np.arange(Z.shape[2]) != label
-            parts.append(shared.probability[:, others].sum(axis=1, keepdims=True))
+            parts.append(shared.others(label))
         return np.hstack(parts)
 
     def _penalty(self, X: np.ndarray, members: int) -> dict[str, Any]:
@@ -184,10 +186,11 @@ def _most_alike(logits: np.ndarray) -> np.ndarray:
     centred = logits - logits.mean(axis=0)
     centred /= np.maximum(np.sqrt(np.square(centred).sum(axis=0)), 1e-12)
     out = np.empty((labels, _SEEN), np.int64)
-    for label in range(labels):
-        likeness = np.abs(centred.T @ centred[:, label])
-        likeness[label] = -1.0
-        out[label] = np.sort(np.argsort(-likeness, kind="stable")[:_SEEN])
+    for block in label_blocks(labels, -(-labels // _CORRELATED)):
+        likeness = np.abs(centred[:, block].T @ centred)
+        for label, own in zip(range(block.start, block.stop), likeness, strict=True):
+            own[label] = -1.0
+            out[label] = np.sort(np.argsort(-own, kind="stable")[:_SEEN])
     return out
 
 
@@ -197,6 +200,15 @@ class _Shared:
     def __init__(self, Z: np.ndarray) -> None:
         self.mean = Z.mean(axis=1, dtype=np.float64)
         self.probability = sigmoid(self.mean)
+        self._total = self.probability.sum(axis=1)
+
+    def others(self, label: int) -> np.ndarray:
+        """Return how many of the other labels are expected, ``(n, 1)``."""
+        labels = self.probability.shape[1]
+        if labels > _ALL_SEEN:  # not added up anew for each label
+            return (self._total - self.probability[:, label])[:, None]
+        found: np.ndarray = self.probability[:, np.arange(labels) != label].sum(1, keepdims=True)
+        return found
 
 
 class _Losses:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +12,15 @@ import numpy as np
 
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.errors import MemberError, UsageError
+from toolkit.errors import ArtifactError, MemberError, ToolkitError, UsageError
 from toolkit.members.held_out import developed
 from toolkit.members.member import Member
 from toolkit.statistics.links import logits, sigmoid
 from toolkit.statistics.metrics import binarize, decision_counts, metrics_from_counts, rows_known
+from toolkit.storage.files import digest_bytes, digest_of, read_json, write_json
 
 SHRINKAGE = 20.0
+KEPT = "thresholds.json"
 _FORMS = "f1, f2, f0.5 (any F-beta), precision=0.9 or recall=0.8"
 
 
@@ -128,8 +132,16 @@ def fit_thresholds(
     return Thresholds(objective, per_label, overall, spread, nested)
 
 
+def label_thresholds(Y: np.ndarray, S: np.ndarray, objective: str) -> np.ndarray:
+    """Return what :func:`fit_thresholds` fits for each label, ``float64 (L,)``, and no more."""
+    return _fit(Y, S, parse_objective(objective), SHRINKAGE)[0]
+
+
 def tuned_thresholds(member: Member, dataset: Dataset, split: Split) -> Thresholds:
-    """Return a member's own thresholds, or fit them on its development scores for F1.
+    """Return a member's own thresholds, or those that are best for F1 on its development scores.
+
+    These are fitted once and kept in the member's folder, with a digest of what they were fitted
+    on; where the folder cannot be written they are fitted at each call.
 
     Raises:
         MemberError: it has no out-of-sample scores of development images.
@@ -144,7 +156,24 @@ def tuned_thresholds(member: Member, dataset: Dataset, split: Split) -> Threshol
             "thresholds on: make it again with folds"
         )
     at = [member.scored.row[dataset.ids[row]] for row in known.rows]
-    return fit_thresholds(known.truth, known.scores, np.maximum(member.scored.fold[at], 0))
+    given = known.truth, known.scores, np.maximum(member.scored.fold[at], 0)
+    place, inputs = member.folder / KEPT, _digest(*given)
+    if place.is_file():
+        with suppress(ArtifactError, LookupError, TypeError, ValueError):  # damaged: fit anew
+            there = read_json(place, f"thresholds of member {member.name}")
+            if there["digest"] == digest_of(inputs, there["thresholds"]):
+                return Thresholds.from_facts(there["thresholds"], dataset.labels)
+    found = fit_thresholds(*given)
+    if member.folder.is_dir():
+        with suppress(OSError, ToolkitError):
+            facts = found.facts(dataset.labels)
+            write_json(place, {"thresholds": facts, "digest": digest_of(inputs, facts)})
+    return found
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    facts = [[str(each.dtype), each.shape, digest_bytes(each.tobytes()).hex()] for each in arrays]
+    return digest_of(importlib.metadata.version("toolkit"), SHRINKAGE, facts)
 
 
 def _fit(
@@ -170,7 +199,7 @@ def _best(y: np.ndarray, s: np.ndarray, goal: tuple[str, float], default: float)
     positives = int(y.sum())
     if not positives:
         return default
-    order = np.argsort(-s, kind="stable")
+    order = np.argsort(-s)  # counts are looked up behind equal scores, so their order is none
     ordered = s[order]
     hits = np.cumsum(y[order], dtype=np.float64)
     last = np.flatnonzero(np.r_[ordered[1:] != ordered[:-1], True])

@@ -13,6 +13,7 @@ from toolkit.data.stratify import iterative_stratification
 from toolkit.heads.focal_objective import FocalObjective
 from toolkit.heads.head import CLASS_WEIGHTS, State, label_weights, seed_of
 from toolkit.heads.standardise import NormalisedHead
+from toolkit.runtime.forecast import current_forecast
 from toolkit.runtime.options import check_choices, check_ranges
 from toolkit.statistics.links import sigmoid
 
@@ -177,6 +178,7 @@ class LightGBMHead(NormalisedHead):
         ).construct()
         held, alone = self._inner_validation(Y, weight)
         able = self._may_split(Y, weight, start is None)
+        current_forecast().begin(int(able.sum()))
         first, rest = np.flatnonzero(alone & able), np.flatnonzero(~alone & able)
         trained = self._train_all(binned, problems, first, held, self.n_estimators)
         found = [rounds for _, rounds in trained.values()] or [self.n_estimators]
@@ -217,11 +219,16 @@ class LightGBMHead(NormalisedHead):
         threads = self._threads()
         workers = max(1, min(threads, len(labels)))
         parameters = self._parameters(max(1, threads // workers))
+        forecast = current_forecast()
         with ThreadPoolExecutor(workers) as pool:
             models = pool.map(
                 lambda j: self._train(binned, problems[j], held, rounds, parameters), labels
             )
-            return dict(zip(labels.tolist(), models, strict=True))
+            trained = {}
+            for label, model in zip(labels.tolist(), models, strict=True):
+                trained[label] = model
+                forecast.advance()
+            return trained
 
     def _train(
         self,

@@ -11,10 +11,11 @@ from sklearn.base import clone
 
 from toolkit.data.stratify import iterative_stratification
 from toolkit.heads.head import CLASS_WEIGHTS, Progress, label_weights, seed_of, warn_one_class
-from toolkit.heads.logistic import solve_blocks, solve_once
+from toolkit.heads.logistic import blocks_of_labels, solve_blocks, solve_once
 from toolkit.heads.logistic_problems import Solution
 from toolkit.heads.standardise import NormalisedHead
 from toolkit.heads.standardised_rows import STREAMED, Rows
+from toolkit.runtime.forecast import current_forecast
 from toolkit.runtime.options import check_choices, check_ranges
 from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import average_precision
@@ -110,9 +111,12 @@ class LinearHead(NormalisedHead):
         enough = shared.all() or (len(shared) > _FEW and shared.any())
         if not (alike and enough):
             # a label with one class in some fold cannot share the passes: fit fold by fold
+            forecast = current_forecast()
+            forecast.begin(len(models))
             for f, model in enumerate(models):
                 rows = fold != f
                 model._fit(x[rows], y[rows][:, varied[f]], weight[rows][:, varied[f]])
+                forecast.advance()
             return models
         weight = label_weights(y, weight, self.class_weight)
         common = self._fit_together(models, x, y, weight, fold, shared, on_progress)
@@ -140,10 +144,24 @@ class LinearHead(NormalisedHead):
         rows = [fold != f for f in range(len(models))]
         grid, common = np.asarray(self._grid()), []
         coefs, intercepts, costs = [], [], []
+        blocks = len(blocks_of_labels(y.shape[1], len(models), x.shape))
+        solved = 0
+        forecast = current_forecast()
+        forecast.begin(y.shape[1])
+
+        def strength_done(count: int) -> None:
+            nonlocal solved
+            solved += count
+            if blocks == 1:  # the larger a strength, the longer it takes
+                forecast.at_least(solved, len(grid))
+            if on_progress is not None:
+                on_progress(count)
+
         for block, found in solve_blocks(
             models[0]._rows(x), y, weight, fold, self._grid(), tol=self.tol, device=self.device,
-            on_progress=on_progress,
+            on_progress=strength_done,
         ):  # fmt: skip
+            forecast.advance(block.stop - block.start)
             coefs.append(found.coef)
             intercepts.append(found.intercept)
             of = (found, y[:, block], weight[:, block])

@@ -109,7 +109,7 @@ def solve_blocks(
     folds = int(fold.max()) + 1
     used = np.stack([(fold != f) & (fold >= 0) for f in range(folds)])
     rows = standardised_rows(X, used, device, quick)
-    blocks, done = _label_blocks(Y.shape[1], folds, X.shape), 0
+    blocks, done = blocks_of_labels(Y.shape[1], folds, X.shape), 0
 
     def after(one: int) -> None:
         nonlocal done
@@ -122,7 +122,14 @@ def solve_blocks(
         yield labels, problems.path(strengths, tol, after, fold)
 
 
-def _label_blocks(labels: int, folds: int, shape: tuple[int, ...]) -> list[slice]:
+def blocks_of_labels(labels: int, folds: int, shape: tuple[int, ...]) -> list[slice]:
+    """Return the blocks of labels that :func:`solve_blocks` solves one after another.
+
+    Args:
+        labels: L.
+        folds: models of each label.
+        shape: of X.
+    """
     return label_blocks(labels, -(-labels * folds * sum(shape) // CELLS))
 
 
@@ -150,7 +157,7 @@ def solve_once(
     """
     rows = standardised_rows(X, np.ones((1, X.shape[0]), bool), device)
     coefs, intercepts = [], []
-    for labels in _label_blocks(Y.shape[1], 1, X.shape):
+    for labels in blocks_of_labels(Y.shape[1], 1, X.shape):
         problems = Problems(rows, Y[:, labels], weight[:, labels], device)
         start = max(float(strength.min()), 1e-6)
         problems.minimise(torch.full_like(problems.bias, start), tol=1e-3)

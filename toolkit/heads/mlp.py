@@ -12,6 +12,7 @@ import numpy as np
 from toolkit.data.stratify import iterative_stratification
 from toolkit.heads.head import CLASS_WEIGHTS, label_weights, seed_of
 from toolkit.heads.network_head import Layers, NetworkHead
+from toolkit.runtime.forecast import current_forecast
 from toolkit.runtime.options import check_choices, check_ranges
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class MLPHead(NetworkHead):
         self.epochs_ = np.zeros((self.seeds, labels), np.int64)
         if not labels:
             return
-        from toolkit.heads.mlp_training import Validation, train
+        from toolkit.heads.mlp_training import Validation, blocks_trained, train
 
         loss, seed = self._loss(), seed_of(self.random_state)
         counted = (weight > 0).any(1)
@@ -116,6 +117,8 @@ class MLPHead(NetworkHead):
             validation = Validation(X[held], Y[held], weight[held], self.shrinkage)
             X, Y, weight = X[~held], Y[~held], weight[~held]
         shared = self._shared_units(labels)
+        # each block of labels trains for all epochs
+        current_forecast().begin(self.seeds * self.epochs * len(blocks_trained(labels, shared)))
         for k in range(self.seeds):
             network, self.epochs_[k] = train(
                 X, Y, weight, loss, self, (seed, k), validation, self.ema_decay, shared

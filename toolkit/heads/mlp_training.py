@@ -13,6 +13,7 @@ import torch
 from toolkit.heads.label_blocks import label_blocks
 from toolkit.heads.network_head import Layers, NetworkHead, in_blocks
 from toolkit.heads.optimizing import batches, ema_decay_at, rate_factor, steps_per_epoch
+from toolkit.runtime.forecast import current_forecast
 from toolkit.runtime.transfers import exact_products, to_device
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -155,12 +156,13 @@ def train(
         for array, place, values, at in zip(kept, places, networks.arrays(), chosen, strict=True):
             array[place][at] = values[at]
 
-    blocks = [slice(0, labels)] if shared else label_blocks(labels, -(-labels // BLOCK))
+    blocks, forecast = blocks_trained(labels, shared), current_forecast()
     if validation is None:
         for block in blocks:
             networks = begun(block)
             for _ in range(how.epochs):
                 networks.epoch()
+                forecast.advance()
             keep(block, networks, np.ones(block.stop - block.start, bool))
         return layers, np.full(labels, how.epochs)
     running = [(block, begun(block), validation.of(block)) for block in blocks]
@@ -172,11 +174,17 @@ def train(
     for _ in range(how.epochs):
         for _, networks, _ in running:
             networks.epoch()
+            forecast.advance()
         better = best.update(np.concatenate([each.loss_on(part) for _, each, part in running]))
         for block, networks, _ in running:
             if better[block].any():
                 keep(block, networks, better[block])
     return layers, best.epoch
+
+
+def blocks_trained(labels: int, shared: int) -> list[slice]:
+    """Return the blocks of labels that are trained one after another; ``shared`` ones are one."""
+    return [slice(0, labels)] if shared else label_blocks(labels, -(-labels // BLOCK))
 
 
 def _on_device(X: np.ndarray, how: NetworkHead) -> torch.Tensor:

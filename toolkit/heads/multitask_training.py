@@ -18,6 +18,7 @@ from toolkit.heads.optimizing import (
     rate_factor,
     steps_per_epoch,
 )
+from toolkit.runtime.forecast import current_forecast
 from toolkit.runtime.transfers import exact_products, random_devices, to_device
 
 LAYERS = ("trunk", "trunk_bias", "head", "head_bias")
@@ -82,6 +83,8 @@ def train(
         groups = decay_groups(network.parameters(), how.weight_decay)
         optimizer = torch.optim.AdamW(groups, lr=how.learning_rate)
         steps, taken = how.epochs * steps_per_epoch(len(X), how.batch_size), 0
+        forecast = current_forecast()
+        forecast.begin(how.epochs)
         for _ in range(how.epochs):
             for rows in batches(len(X), how.batch_size, random):
                 at = to_device(torch.from_numpy(rows), device)
@@ -98,6 +101,7 @@ def train(
                 total.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 taken += 1
+            forecast.advance()
     learned = (*network.trunk.parameters(), *network.head.parameters())
     layers = (layer.float().numpy(force=True) for layer in learned)
     return dict(zip(LAYERS, layers, strict=True)), network.log_variance.numpy(force=True)

@@ -35,6 +35,7 @@ from toolkit.heads.partial_labels import (
 )
 from toolkit.members.member import load_state, save_state
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
+from toolkit.runtime.forecast import forecasting
 from toolkit.storage.files import digest_file, read_json, write_json
 
 BLOCK = 8192
@@ -69,6 +70,7 @@ def cross_fit(
     unknown: str = "ignore",
     checkpoints: Checkpoints | None = None,
     on_progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
     on: str = HERE,
 ) -> CrossFit:
     """Fit a head without each fold in turn and score every row honestly.
@@ -88,6 +90,8 @@ def cross_fit(
             same rows; see :mod:`~toolkit.heads.partial_labels`.
         checkpoints: where finished folds are kept, for heads that are fitted fold by fold.
         on_progress: called with 1 after each fold (or each step of a head that fits all at once).
+        say: takes one sentence on how long fitting will take, once a first part is measured; not
+            of fits elsewhere.
         on: where folds are fitted; see :func:`~toolkit.distribute.pieces.run_pieces`. A head that
             fits all folds at once is one piece. Rows are scored here.
 
@@ -124,6 +128,10 @@ def cross_fit(
     temporary: list[LinearHead] = []
     weights = {} if sample_weight is None else {"sample_weight": np.asarray(sample_weight)}
 
+    def tell(sentence: str) -> None:
+        if say is not None:
+            say(sentence)
+
     def learned(rows: np.ndarray, f: int | None = None) -> dict[str, Any]:
         found = {key: values[rows] for key, values in weights.items()}
         if temporary and f is not None:
@@ -141,9 +149,10 @@ def cross_fit(
             temporary += first.fit_folds(X[inside], given[inside], fold[inside])
         together = isinstance(head, FitsFolds) and not temporary
         if isinstance(head, FitsFolds) and together and on == HERE:
-            models = head.fit_folds(
-                X[inside], Y[inside], fold[inside], **learned(inside), on_progress=on_progress
-            )
+            with forecasting(f"fitting {type(head).__name__}", 1, tell):
+                models = head.fit_folds(
+                    X[inside], Y[inside], fold[inside], **learned(inside), on_progress=on_progress
+                )
         elif isinstance(head, FitsFolds) and together:
             piece = Piece(
                 f"all folds of {type(head).__name__}",
@@ -155,7 +164,7 @@ def cross_fit(
             )
             ((_, models),) = run_pieces([piece], on)
         else:
-            models = _fold_by_fold(head, X, Y, fold, learned, checkpoints, on_progress, on)
+            models = _fold_by_fold(head, X, Y, fold, learned, checkpoints, on_progress, tell, on)
     warn_one_class(models, labels)
     scores = np.zeros(Y.shape, np.float32)
     for f, model in enumerate(models):
@@ -175,6 +184,7 @@ def _fold_by_fold(
     learned: Callable[[np.ndarray, int], dict[str, Any]],
     checkpoints: Checkpoints | None,
     on_progress: Progress | None,
+    say: Callable[[str], None],
     on: str,
 ) -> list[OneVsRestHead]:
     models: dict[int, OneVsRestHead] = {}
@@ -194,13 +204,14 @@ def _fold_by_fold(
             inputs = {"head": head, "rows": rows, "more": learned(rows, f)}
             yield Piece(names[f], _fit, inputs, {"X": X, "Y": Y}, cpus=cpus, gpus=_cards(head))
 
-    for piece, model in run_pieces(pieces(), on):
-        f = names.index(piece.name)
-        models[f] = model
-        if checkpoints is not None:
-            checkpoints.save(f, model)
-        if on_progress is not None:
-            on_progress(1)
+    with forecasting(f"fitting {type(head).__name__}", len(folds) - len(models), say):
+        for piece, model in run_pieces(pieces(), on):
+            f = names.index(piece.name)
+            models[f] = model
+            if checkpoints is not None:
+                checkpoints.save(f, model)
+            if on_progress is not None:
+                on_progress(1)
     return [models[f] for f in folds]
 
 

@@ -216,6 +216,7 @@ class FrozenWork:
                     unknown=unknown,
                     checkpoints=checkpoints,
                     on_progress=task.advance,
+                    say=basis.progress.say,
                     on=self.spec.on,
                 )
             few = _without_trees(fitted.models)

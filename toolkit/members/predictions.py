@@ -14,7 +14,7 @@ from toolkit.statistics.origins import HELD_OUT as HELD_OUT
 from toolkit.statistics.origins import IN_SAMPLE as IN_SAMPLE
 from toolkit.statistics.origins import ORIGINS as ORIGINS
 from toolkit.statistics.origins import OUT_OF_FOLD as OUT_OF_FOLD
-from toolkit.storage.files import digest_of
+from toolkit.storage.files import digest_of_bytes
 from toolkit.storage.tables import read_table, write_table
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class Predictions:
     def digest(self) -> str:
         """Digest over ids, labels, scores and origins."""
         arrays = [self.scores.astype("<f4"), self.origin.astype("<i1"), self.fold.astype("<i2")]
-        return digest_of(self.ids, self.labels, [array.tobytes().hex() for array in arrays])
+        buffers = [memoryview(np.ascontiguousarray(array)) for array in arrays]
+        return digest_of_bytes([self.ids, self.labels], buffers)
 
     def for_ids(self, ids: tuple[str, ...] | list[str]) -> np.ndarray:
         """Return the scores of the given images, joined by id.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,32 +88,47 @@ class WeightedRanking:
         return ap, area
 
 
-def _rank(mask: Array, column: Array) -> tuple[Array, Array, Array, Array, Array]:
+def _rank(mask: Array, column: Array) -> tuple[Array, Any, Array, Array, Array]:
     """Rank one label, best first.
 
-    Returns the rows of positives and of negatives, and for each positive how many positives score
-    at least as high, how many negatives do, and how many negatives score higher.
+    Returns the rows of positives; a matrix that adds up weights of the rows of negatives between
+    one positive and the next; and for each positive how many positives score at least as high, and
+    up to which line of that matrix negatives do, and negatives that score higher.
     """
+    from scipy.sparse import csr_array
+
     positive, negative = np.flatnonzero(mask == 1), np.flatnonzero(mask == 0)
     positive = positive[np.argsort(-column[positive])]
     negative = negative[np.argsort(-column[negative])]
     high, low = -column[positive], -column[negative]
+    false, above = np.searchsorted(low, high, "right"), np.searchsorted(low, high)
+    # sums are wanted at these places only: far fewer than there are negatives, if a label is rare
+    places = np.unique(np.concatenate([false, above, [len(negative)]]))
+    between = csr_array(
+        (np.ones(len(negative), np.float32), negative, np.append(0, places)),
+        shape=(len(places), len(mask)),
+    )
     return (
         positive,
-        negative,
+        between,
         np.searchsorted(high, high, "right"),
-        np.searchsorted(low, high, "right"),
-        np.searchsorted(low, high),
+        np.searchsorted(places, false),
+        np.searchsorted(places, above),
     )
 
 
 def _weighted_label(
-    by_row: Array, positive: Array, negative: Array, hits: Array, false: Array, above: Array
+    by_row: Array, positive: Array, between: Any, hits: Array, false: Array, above: Array
 ) -> tuple[Floats, Floats]:
     own = by_row[positive]
     running = np.cumsum(own, axis=0)
-    against = np.zeros((len(negative) + 1, by_row.shape[1]), dtype=by_row.dtype)
-    np.cumsum(by_row[negative], axis=0, out=against[1:])
+    if by_row.dtype == np.float32:  # sums are exact in any order
+        against = np.cumsum(between @ by_row, axis=0)
+    else:
+        places = between.indptr[1:]
+        against = np.zeros((int(places[-1]) + 1, by_row.shape[1]), dtype=by_row.dtype)
+        np.cumsum(by_row[between.indices], axis=0, out=against[1:])
+        against = against[places]
     total = own.sum(axis=0, dtype=np.float64)
     wrong = against[false].astype(np.float64)
     # a positive of weight 0 at the very top has 0 / 0 there, and counts for nothing

@@ -9,7 +9,7 @@ import platform
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ ROOMS = ("datasets", "embeddings", "members", "ensembles", "reports")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]{0,119}")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
 _TEMPORARY = ".tmp-"
+_CHUNK = 2**20
 _SOURCE = "source"  # a data set's own images, perhaps a million
 
 
@@ -81,8 +82,30 @@ def digest_file(path: Path) -> bytes:
 
 def digest_of(*parts: object) -> str:
     """Return a hex digest over JSON-able parts; the same parts give the same digest anywhere."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return digest_bytes(text.encode()).hex()
+    return digest_bytes(_compact(parts).encode()).hex()
+
+
+def digest_of_bytes(facts: Sequence[object], buffers: Sequence[memoryview]) -> str:
+    """Return ``digest_of(*facts, [buffer.hex() for buffer in buffers])``, not holding such texts.
+
+    Args:
+        facts: JSON-able.
+        buffers: contiguous.
+    """
+    found = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    found.update((_compact(list(facts))[:-1] + ("," if facts else "") + "[").encode())
+    for number, buffer in enumerate(buffers):
+        found.update(b',"' if number else b'"')
+        values = buffer.cast("B") if buffer.nbytes else memoryview(b"")
+        for start in range(0, len(values), _CHUNK):
+            found.update(values[start : start + _CHUNK].hex().encode())
+        found.update(b'"')
+    found.update(b"]]")
+    return found.hexdigest()
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def sync_folder(folder: Path) -> None:
