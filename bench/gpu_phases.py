@@ -1,9 +1,10 @@
 """Phases: work in parts, each in a process and a file of its own, so that nothing shown is lost.
 
-A phase is a process. It takes its steps one after another, and after each its file
-``<phase>.json`` is written whole: a kill, a crash or an end of memory costs the step under way. A
-step whose process died is noted and left out, and the phase goes on with the next. Called again,
-a phase leaves out what is done.
+A phase is a process. It takes its steps one after another, each in its own time, and after each its
+file ``<phase>.json`` is written whole: a kill, a crash or an end of memory costs the step under
+way. A step that fails or takes too long is noted with its traceback, and the next is begun. Where
+it cannot be interrupted (a GPU that does not answer), or its process died, the phase begins anew
+with the next step. Called again, a phase leaves out what is done.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from typing import Any
 SECONDS = "GPU_PHASE_SECONDS"
 LEFT_OUT = "GPU_PHASE_LEFT_OUT"
 _GRACE = 5.0
+_LOOK = 0.25
+_LONG = 4000
 _SEPARATOR = "\n"
 Found = dict[str, Any]
 
@@ -42,6 +45,10 @@ class Phase:
     name: str
     seconds: float
     command: Sequence[str]
+
+
+class _OverdueError(BaseException):
+    """A step took longer than it may; no ``except Exception`` on its way stops it."""
 
 
 class Record:
@@ -80,25 +87,50 @@ class Record:
         step = self.steps.get(name, {})
         return step["found"] if step.get("state") == "done" else None
 
-    def step(self, name: str, work: Callable[[], Found], needs: float = 0.0) -> Found | None:
-        """Take a step unless it is done, left out, or needs more seconds than are left."""
+    def step(
+        self, name: str, work: Callable[[], Found], needs: float = 0.0, limit: float = float("inf")
+    ) -> Found | None:
+        """Take a step unless it is done, left out, or needs more seconds than are left.
+
+        Args:
+            name: of the step.
+            work: gives what it found.
+            needs: seconds without which it is not begun.
+            limit: seconds after which it is ended.
+        """
         done = self.found(name)
         if done is not None or name in self._left_out:
             return done
-        if self.left() < needs:
+        seconds = min(limit, self.left())
+        if seconds < needs or seconds <= 0:
             self._note(name, {"state": "no time"})
             return None
-        self._note(name, {"state": "begun"})
+        ends = None if seconds == float("inf") else time.time() + seconds
+        self._note(name, {"state": "begun", "ends": ends})
         started = time.perf_counter()
         try:
-            outcome: dict[str, Any] = {"state": "done", "found": work()}
+            with _interrupted_after(seconds):
+                outcome: dict[str, Any] = {"state": "done", "found": work()}
+        except _OverdueError:
+            outcome = {"state": "out of time", "error": f"did not end in {seconds:.0f} s"}
+            outcome["traceback"] = traceback.format_exc()[-_LONG:]
         except Exception as error:  # a step that fails is a finding; the others are taken
             traceback.print_exc()
             told = f"{type(error).__name__}: {error}"
             outcome = {"state": "failed", "error": told[:2000]}
+            outcome["traceback"] = traceback.format_exc()[-_LONG:]
         outcome["seconds"] = round(time.perf_counter() - started, 3)
         self._note(name, outcome)
         return self.found(name)
+
+    def overdue(self) -> list[str]:
+        """Return the steps that are under way although their time, and some grace, is over."""
+        now, begun = time.time() - _GRACE, "begun"
+        return [
+            name
+            for name, step in self.steps.items()
+            if step["state"] == begun and (step.get("ends") or now) < now
+        ]
 
     def end(self, state: str) -> None:
         """Note how the phase ended; a step that had begun ended with it."""
@@ -114,6 +146,26 @@ class Record:
         write_whole(self.path, self.facts)
 
 
+@contextmanager
+def _interrupted_after(seconds: float) -> Iterator[None]:
+    """Raise :class:`_OverdueError` in here after some seconds; only a main thread can be."""
+    main = threading.current_thread() is threading.main_thread()
+    if seconds == float("inf") or not main:
+        yield
+        return
+
+    def overdue(*_: Any) -> None:
+        raise _OverdueError
+
+    before = signal.signal(signal.SIGALRM, overdue)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def write_whole(path: Path, facts: Any) -> None:
     """Write JSON to a temporary name, sync it and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +179,11 @@ def write_whole(path: Path, facts: Any) -> None:
 
 
 def run_phases(
-    phases: Sequence[Phase], out: Path, seconds: float, say: Callable[[str], None] = print
+    phases: Sequence[Phase],
+    out: Path,
+    seconds: float,
+    say: Callable[[str], None] = print,
+    on_phase: Callable[[dict[str, dict[str, Any]]], None] = lambda _: None,
 ) -> dict[str, dict[str, Any]]:
     """Run phases in order of worth; return the facts of each.
 
@@ -136,8 +192,13 @@ def run_phases(
         out: folder of their files.
         seconds: of all together.
         say: hears what happens.
+        on_phase: is given the facts of all phases after each.
     """
     end, due = time.monotonic() + seconds, time.monotonic()
+
+    def facts() -> dict[str, dict[str, Any]]:
+        return {phase.name: Record(out / f"{phase.name}.json").facts for phase in phases}
+
     for phase in phases:
         due += phase.seconds
         path = out / f"{phase.name}.json"
@@ -149,7 +210,8 @@ def run_phases(
         _run(phase, path, min(due, end), say)
         state = Record(path).facts["state"]
         say(f"{phase.name}: {state} after {time.monotonic() - started:.0f} s")
-    return {phase.name: Record(out / f"{phase.name}.json").facts for phase in phases}
+        on_phase(facts())
+    return facts()
 
 
 def _run(phase: Phase, path: Path, end: float, say: Callable[[str], None]) -> None:
@@ -161,18 +223,23 @@ def _run(phase: Phase, path: Path, end: float, say: Callable[[str], None]) -> No
             Record(path).end("out of time")
             return
         env = os.environ | {SECONDS: f"{left:.1f}", LEFT_OUT: _SEPARATOR.join(dead)}
-        code = _wait(subprocess.Popen(list(phase.command), env=env, start_new_session=True), left)
+        process = subprocess.Popen(list(phase.command), env=env, start_new_session=True)
+        code, late = _wait(process, left, path)
         record = Record(path)
-        if code is None:
+        if code is None and not late:
             record.end("out of time")
             return
-        begun = [name for name, step in record.steps.items() if step["state"] == "begun"]
         if code == 0:
             record.end(_ended(record))
             return
-        ended = f"died with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+        begun = [name for name, step in record.steps.items() if step["state"] == "begun"]
+        if code is None:
+            state, ended = "out of time", "did not end in its time, and was killed"
+        else:
+            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            state, ended = "died", f"died with {how}"
         say(f"{phase.name}: {', '.join(begun) or 'before any step'} {ended}")
-        record.end("died")
+        record.end(state)
         if not begun:
             return
         for name in begun:
@@ -203,21 +270,25 @@ def _forget_begun(path: Path) -> None:
         write_whole(path, record.facts)
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
-    """Return the exit code, or None for a process that was still there and was killed."""
+def _wait(
+    process: subprocess.Popen[bytes], seconds: float, path: Path
+) -> tuple[int | None, list[str]]:
+    """Return the exit code, or None for a process that was killed; and steps it was killed for."""
+    code, late, end = None, list[str](), time.monotonic() + seconds
     try:
-        code: int | None = process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        code = None
-        _signal(process, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-    except BaseException:
-        _signal(process, signal.SIGKILL)
-        raise
-    _signal(process, signal.SIGKILL)  # what it has left behind
-    process.wait()
-    return code
+        while code is None and not late and time.monotonic() < end:
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(min(_LOOK, max(0.0, end - time.monotonic())))
+                break
+            late = Record(path).overdue()
+        if code is None:
+            _signal(process, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
+    finally:
+        _signal(process, signal.SIGKILL)  # it, or what it has left behind
+        process.wait()
+    return code, late
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -255,6 +326,7 @@ def table(phases: dict[str, dict[str, Any]]) -> str:
         for step, outcome in facts["steps"].items():
             found = outcome.get("found", {})
             told = found.get("line") or outcome.get("error") or outcome["state"]
+            told = told.splitlines()[0][:300]
             marks = [what for what, held in found.get("checks", {}).items() if not held]
             missed = [what for what, met in found.get("targets", {}).items() if not met]
             told += "".join(f"  CHECK FAILED: {what}" for what in marks)
