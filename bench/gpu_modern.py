@@ -9,25 +9,37 @@ from typing import Any
 from bench.gpu_phases import Found, Record
 from bench.gpu_setup import STAND_IN, Setting
 
+_STACK = 8.0  # seconds that a stack takes
+
 
 def run(setting: Setting, record: Record) -> None:
-    """Fine-tune the smallest first; stack whatever is there."""
+    """Show the smallest network whole, with its stack; then the others, and the stack of all."""
     names = [f"efficientnet_lite{n}" for n in (0, 1, 2)]
     sides = (128, 224)
     if setting.small:
         names, sides = [STAND_IN], (32, 64)
     names = [name for name in names if setting.small or setting.weights_of(name) != "none"]
-    for name in names:
-        record.step(f"heads {name}", partial(heads, setting, name), needs=5)
-    expected = 5.0
-    for side in sides:
+    expected, shown = 5.0, 0
+    for number, side in enumerate(sides):
         for name in names:
-            # the next is larger than the last: it is begun where twice that is left
+            if not number:
+                head = record.step(f"heads {name}", partial(heads, setting, name), 5, limit=40)
+                shown += head is not None
+            # the next is larger than the last: it is begun where there is time for it and a stack
             found = record.step(
-                f"finetune {name} {side}", partial(finetuned, setting, name, side), needs=expected
+                f"finetune {name} {side}",
+                partial(finetuned, setting, name, side),
+                needs=expected + _STACK,
+                limit=max(1.0, record.left() - _STACK),
             )
-            expected = 2 * found["seconds"] if found is not None else expected
-    record.step("stack", partial(stacked, setting), needs=3)
+            if found is not None:
+                expected, shown = 1.5 * found["seconds"], shown + 1
+                if shown == 2:
+                    step = partial(stacked, setting, "stack-of-two")
+                    record.step("stack of two", step, limit=20)
+    if shown > 2:
+        step = partial(stacked, setting, "stack-of-all")
+        record.step("stack of all", step, needs=3, limit=30)
 
 
 def _common(setting: Setting) -> dict[str, Any]:
@@ -107,7 +119,7 @@ def finetuned(setting: Setting, name: str, side: int) -> Found:
     return found
 
 
-def stacked(setting: Setting) -> Found:
+def stacked(setting: Setting, name: str) -> Found:
     """Stack all members of this phase; the best of them alone stands beside it."""
     import toolkit as tk
 
@@ -118,7 +130,7 @@ def stacked(setting: Setting) -> Found:
         method="stack",
         resamples=50 if setting.small else 1000,
         folds=2 if setting.small else 5,
-        name="stack-of-all",
+        name=name,
         artifacts=setting.artifacts,
     )
     found = scored(setting, stack, time.perf_counter() - started)

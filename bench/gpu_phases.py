@@ -168,11 +168,15 @@ def _interrupted_after(seconds: float) -> Iterator[None]:
 
 def write_whole(path: Path, facts: Any) -> None:
     """Write JSON to a temporary name, sync it and rename it."""
+    write_text(path, json.dumps(facts, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text to a temporary name, sync it and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}")  # one name, so that kills leave one at most
     with open(beside, "w", encoding="utf-8") as file:
-        json.dump(facts, file, indent=1)
-        file.write("\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
@@ -183,7 +187,7 @@ def run_phases(
     out: Path,
     seconds: float,
     say: Callable[[str], None] = print,
-    on_phase: Callable[[dict[str, dict[str, Any]]], None] = lambda _: None,
+    on_phase: Callable[[dict[str, dict[str, Any]]], object] = lambda _: None,
 ) -> dict[str, dict[str, Any]]:
     """Run phases in order of worth; return the facts of each.
 
@@ -230,25 +234,25 @@ def _run(phase: Phase, path: Path, end: float, say: Callable[[str], None]) -> No
             record.end("out of time")
             return
         if code == 0:
-            record.end(_ended(record))
+            record.end(ended(record))
             return
         begun = [name for name, step in record.steps.items() if step["state"] == "begun"]
         if code is None:
-            state, ended = "out of time", "did not end in its time, and was killed"
+            state, how = "out of time", "did not end in its time, and was killed"
         else:
-            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            state, ended = "died", f"died with {how}"
-        say(f"{phase.name}: {', '.join(begun) or 'before any step'} {ended}")
+            state = "died"
+            how = f"died with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+        say(f"{phase.name}: {', '.join(begun) or 'before any step'} {how}")
         record.end(state)
         if not begun:
             return
         for name in begun:
-            record.steps[name]["error"] = ended
+            record.steps[name]["error"] = how
         write_whole(path, record.facts)
         dead += begun
 
 
-def _ended(record: Record) -> str:
+def ended(record: Record) -> str:
     """Return how a phase ended whose process ended well: as the worst of its steps did."""
     states = {step["state"] for step in record.steps.values()}
     told = {
