@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -36,6 +37,7 @@ if str(ROOT) not in sys.path:
 
 from bench import gpu_setup  # noqa: E402
 from bench.gpu_phases import (  # noqa: E402
+    PATIENCE,
     Phase,
     Record,
     ended,
@@ -62,6 +64,7 @@ def main() -> int:
     if options.phase:
         module = importlib.import_module(f"bench.{PHASES[options.phase][0]}")
         record = Record.of_process(options.out / f"{options.phase}.json")
+        gpu_setup.imports()
         module.run(gpu_setup.Setting.of(options), record)
         return 0
     started = time.monotonic()
@@ -71,12 +74,16 @@ def main() -> int:
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
+    for file in options.found.glob("[a-e]-*.json") if options.found else ():
+        if not (options.out / file.name).exists():
+            shutil.copyfile(file, options.out / file.name)
     setting = gpu_setup.Setting.of(options)
     scale = 1.0 if setting.device.startswith("cuda") else options.patience
     whole = options.seconds * scale
     setup = options.out / "0-setup.json"
     setup.unlink(missing_ok=True)  # what it made may be gone
-    prepared = Record(setup, whole)
+    os.environ[PATIENCE] = str(scale)
+    prepared = Record(setup, whole, patience=scale)
     gpu_setup.prepare(setting, options.wheels, prepared)
     prepared.end(ended(prepared))
     first = {"0-setup": prepared.facts}
@@ -110,6 +117,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--wheels", type=Path, help="folder of wheels to install what is missing")
     parser.add_argument("--weights", type=Path, help="folder of <backbone>.safetensors")
     parser.add_argument("--out", type=Path, required=True, help="folder of what is found")
+    parser.add_argument("--found", type=Path, help="DIR of an earlier run, to go on from")
     parser.add_argument("--work", type=Path, default=Path("artifacts/gpu"))
     parser.add_argument("--phases", default="a,b,c,d,e")
     parser.add_argument("--seconds", type=float, default=_WHOLE, help="of all phases together")

@@ -23,11 +23,17 @@ def run(setting: Setting, record: Record) -> None:
     for number, side in enumerate(sides):
         for name in names:
             if not number:
-                head = record.step(f"heads {name}", partial(heads, setting, name), 5, limit=40)
+                step = f"heads {name}"
+                if not made(setting, f"mlp-{_short(name)}"):
+                    record.forget(step)
+                head = record.step(step, partial(heads, setting, name), needs=5, limit=40)
                 shown += head is not None
             # the next is larger than the last: it is begun where there is time for it and a stack
+            step = f"finetune {name} {side}"
+            if not made(setting, f"finetuned-{_short(name)}-{side}"):
+                record.forget(step)
             found = record.step(
-                f"finetune {name} {side}",
+                step,
                 partial(finetuned, setting, name, side),
                 needs=expected + _STACK,
                 limit=max(1.0, record.left() - _STACK),
@@ -35,11 +41,14 @@ def run(setting: Setting, record: Record) -> None:
             if found is not None:
                 expected, shown = 1.5 * found["seconds"], shown + 1
                 if shown == 2:
-                    step = partial(stacked, setting, "stack-of-two")
-                    record.step("stack of two", step, limit=20)
+                    record.step("stack of two", partial(stacked, setting, "stack-of-two"), limit=20)
     if shown > 2:
-        step = partial(stacked, setting, "stack-of-all")
-        record.step("stack of all", step, needs=3, limit=30)
+        record.step("stack of all", partial(stacked, setting, "stack-of-all"), needs=3, limit=30)
+
+
+def made(setting: Setting, name: str) -> bool:
+    """Tell whether a member is there."""
+    return (setting.artifacts / "members" / name).is_dir()
 
 
 def _common(setting: Setting) -> dict[str, Any]:

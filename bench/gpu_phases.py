@@ -25,6 +25,7 @@ from typing import Any
 
 SECONDS = "GPU_PHASE_SECONDS"
 LEFT_OUT = "GPU_PHASE_LEFT_OUT"
+PATIENCE = "GPU_PHASE_PATIENCE"
 _GRACE = 5.0
 _LOOK = 0.25
 _LONG = 4000
@@ -58,12 +59,17 @@ class Record:
         path: the file.
         seconds: the phase's time from now on; None for no end.
         left_out: names of steps that are not taken.
+        patience: steps may take so many times their limits.
     """
 
     def __init__(
-        self, path: Path, seconds: float | None = None, left_out: Sequence[str] = ()
+        self,
+        path: Path,
+        seconds: float | None = None,
+        left_out: Sequence[str] = (),
+        patience: float = 1.0,
     ) -> None:
-        self.path, self._left_out = path, set(left_out)
+        self.path, self._left_out, self._patience = path, set(left_out), patience
         self._end = None if seconds is None else time.monotonic() + seconds
         self.facts: dict[str, Any] = {"phase": path.stem, "state": "begun", "steps": {}}
         if path.is_file():
@@ -76,7 +82,12 @@ class Record:
         _end_with_parent()
         seconds = os.environ.get(SECONDS)
         left_out = os.environ.get(LEFT_OUT, "").split(_SEPARATOR)
-        return cls(path, None if seconds is None else float(seconds), left_out)
+        patience = float(os.environ.get(PATIENCE, "1"))
+        return cls(path, None if seconds is None else float(seconds), left_out, patience)
+
+    def forget(self, name: str) -> None:
+        """Let a step be taken again, where what it made is gone."""
+        self.steps.pop(name, None)
 
     def left(self) -> float:
         """Return the seconds that are left."""
@@ -101,7 +112,7 @@ class Record:
         done = self.found(name)
         if done is not None or name in self._left_out:
             return done
-        seconds = min(limit, self.left())
+        seconds = min(limit * self._patience, self.left())
         if seconds < needs or seconds <= 0:
             self._note(name, {"state": "no time"})
             return None

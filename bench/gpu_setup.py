@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import lzma
 import os
@@ -10,6 +11,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +33,11 @@ BACKBONES = (
 OTHERS = ("squeezenet1_0", "alexnet", "basic_cnn")
 PHOTOGRAPHS = "photographs"
 STAND_IN = "timm/test_efficientnet"
+_IMPORTS = (
+    *("torch", "torchvision", "timm", "sklearn.linear_model", "pandas", "pyarrow"),
+    *("toolkit", "toolkit.members.finetuned", "toolkit.members.frozen", "toolkit.features.embed"),
+    *("toolkit.finetuning.trainer", "toolkit.features.engines.torch", "toolkit.heads.multitask"),
+)
 _SIZES = {"timm/vit_small_patch14_dinov2": 224}  # its own is 518
 
 
@@ -184,6 +191,7 @@ def prepare(setting: Setting, wheels: Path | None, record: Record) -> None:
     if wheels is not None:
         record.step("packages", lambda: install(wheels, site), limit=40)
     name_toolkit(site)
+    record.step("imports", imports)
     if setting.weights is not None:
         record.step("weights", lambda: expand_weights(setting), limit=20)
     if setting.archive is not None:
@@ -191,20 +199,31 @@ def prepare(setting: Setting, wheels: Path | None, record: Record) -> None:
     record.step("machine", lambda: machine(setting), limit=60)
 
 
+def imports() -> Found:
+    """Import what is large. No step does so by itself: one that is cut short would leave halves."""
+    started = time.perf_counter()
+    for name in (
+        *("torch", "torchvision", "timm", "sklearn.linear_model", "pandas", "pyarrow"),
+        *_OWN,
+    ):
+        importlib.import_module(name)
+    return {"line": f"{time.perf_counter() - started:.0f} s for torch and what goes with it"}
+
+
 def unpack(setting: Setting, archive: Path) -> Found:
     """Make the data set ready; what is ready is left as it is."""
     import toolkit as tk
     from toolkit.data.dataset_store import dataset_file, save_dataset
-    from toolkit.storage.files import natural_key
 
     if not dataset_file(setting.artifacts, PHOTOGRAPHS).is_file():
         folder = setting.work / PHOTOGRAPHS
-        with tarfile.open(archive) as opened:
-            opened.extractall(folder, filter="data")
+        with tarfile.open(archive) as opened:  # its order was drawn: the first are a sample
+            images = 0
+            for member in opened:
+                images += member.name.startswith("images/")
+                if images <= (setting.images or images) or not member.name.startswith("images/"):
+                    opened.extract(member, folder, filter="data")
         if setting.images:
-            files = sorted((folder / "images").iterdir(), key=lambda file: natural_key(file.name))
-            for extra in files[setting.images :]:
-                extra.unlink()
             _drop_lines(folder)
         save_dataset(tk.Dataset.read(folder, name=PHOTOGRAPHS), setting.artifacts)
     return {"line": f"{len(setting.dataset):,} photographs"}
