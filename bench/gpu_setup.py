@@ -202,12 +202,18 @@ def prepare(setting: Setting, wheels: Path | None, record: Record) -> None:
 def imports() -> Found:
     """Import what is large. No step does so by itself: one that is cut short would leave halves."""
     started = time.perf_counter()
-    for name in (
-        *("torch", "torchvision", "timm", "sklearn.linear_model", "pandas", "pyarrow"),
-        *_OWN,
-    ):
-        importlib.import_module(name)
-    return {"line": f"{time.perf_counter() - started:.0f} s for torch and what goes with it"}
+    failed = {}
+    for name in _IMPORTS:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # a step that needs it will say so in its place
+            failed[name] = f"{type(error).__name__}: {error}"
+    told = f"{time.perf_counter() - started:.0f} s for torch and what goes with it"
+    return {
+        "failed": failed,
+        "checks": {f"{name} can be imported": False for name in failed},
+        "line": told,
+    }
 
 
 def unpack(setting: Setting, archive: Path) -> Found:
