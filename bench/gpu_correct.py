@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -367,33 +368,35 @@ def _Greedy(module: Any, most: int) -> Any:  # noqa: N802
 
 def resume(setting: Setting) -> Found:
     """Kill a training run, go on from its checkpoint, and compare with one that was not killed."""
-    folder = setting.work / "resume"
-    scores = []
-    for name, kill in (("whole", False), ("killed", True)):
-        place = folder / name
-        place.mkdir(parents=True, exist_ok=True)
-        for file in place.iterdir():
-            file.unlink()
-        kills = 0
-        while not (place / "logits.npy").is_file():
-            process = subprocess.Popen(
-                [sys.executable, __file__, *_arguments(setting), str(place)],
-                cwd=ROOT,
-                env=os.environ | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"},
-            )
-            checkpoint = place / "checkpoint"
-            try:
-                while kill and not kills and process.poll() is None:
-                    if checkpoint.is_file():
-                        process.send_signal(signal.SIGKILL)
-                        kills += 1
-                    time.sleep(0.005)
-                code = process.wait(120)
-            finally:
-                process.kill()
-            if code not in (0, -signal.SIGKILL):
-                raise RuntimeError(f"the run ended with exit code {code}")
-        scores.append(np.load(place / "logits.npy"))
+    places = [setting.work / "resume" / name for name in ("whole", "killed")]
+    for place in places:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+    env = os.environ | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # its products are deterministic then
+
+    def started(place: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, __file__, *_arguments(setting), str(place)]
+        running.append(subprocess.Popen(command, cwd=ROOT, env=env))
+        return running[-1]
+
+    running: list[subprocess.Popen[bytes]] = []
+    kills = 0
+    try:
+        whole, killed = (started(place) for place in places)
+        while killed.poll() is None and not kills:
+            if (places[1] / "checkpoint").is_file():
+                killed.kill()
+                kills += killed.wait() == -signal.SIGKILL
+            time.sleep(0.005)
+        if kills:
+            killed = started(places[1])
+        for process in (whole, killed):
+            if process.wait():
+                raise RuntimeError(f"a run ended with exit code {process.returncode}")
+    finally:
+        for process in running:
+            process.kill()
+    scores = [np.load(place / "logits.npy") for place in places]
     off = float(np.abs(scores[1] - scores[0]).max())
     return {
         "kills": kills,
