@@ -35,7 +35,8 @@ def run(setting: Setting, record: Record) -> None:
     seconds: dict[str, float] = {}
     for run in sorted(runs, key=lambda run: run["cost"]):
         name = f"{run['row']} {run['protocol']} {run['backbone']}"
-        expected = rates.get(run["backbone"], 0) * run["epochs"] * len(setting.dataset)
+        epochs = 1 if setting.small else run["epochs"]
+        expected = rates.get(run["backbone"], 0) * epochs * len(setting.dataset)
         needs = 5 + 1.3 * expected
         found = record.step(name, partial(row, setting, run), needs=needs, limit=20 + 2 * needs)
         if found is not None:
