@@ -13,6 +13,7 @@ from bench.gpu_setup import STAND_IN, Setting
 if TYPE_CHECKING:
     from toolkit.data.dataset import Dataset
 
+_WHOLE = "the whole by addition"
 _SOME = 3_000  # that a network's rate is measured on
 _IMAGES = 18_000  # that the whole is reckoned for
 # a network's step relative to AlexNet's, roughly: what is cheap comes first
@@ -32,18 +33,32 @@ def run(setting: Setting, record: Record) -> None:
             )
             if found is not None:
                 rates[backbone] = found["seconds_an_epoch_and_image"]
-    seconds: dict[str, float] = {}
+    seconds = {
+        named(run): rates[run["backbone"]] * run["epochs"] * _IMAGES
+        for run in runs
+        if run["backbone"] in rates
+    }
+    added(record, runs, seconds)
     for run in sorted(runs, key=lambda run: run["cost"]):
-        name = f"{run['row']} {run['protocol']} {run['backbone']}"
         epochs = 1 if setting.small else run["epochs"]
         expected = rates.get(run["backbone"], 0) * epochs * len(setting.dataset)
         needs = 5 + 1.3 * expected
-        found = record.step(name, partial(row, setting, run), needs=needs, limit=20 + 2 * needs)
+        limit = min(20 + 2 * needs, max(1.0, record.left() - 3))
+        found = record.step(named(run), partial(row, setting, run), needs=needs, limit=limit)
         if found is not None:
-            seconds[name] = found["seconds"] * _IMAGES / max(1, found["images"])
-        elif run["backbone"] in rates:
-            seconds[name] = rates[run["backbone"]] * run["epochs"] * _IMAGES
-    record.step("the whole by addition", partial(whole, runs, seconds, rates), limit=5)
+            seconds[named(run)] = found["seconds"] * _IMAGES / max(1, found["images"])
+            added(record, runs, seconds)
+
+
+def named(run: dict[str, Any]) -> str:
+    """Return the name of a row's step."""
+    return f"{run['row']} {run['protocol']} {run['backbone']}"
+
+
+def added(record: Record, runs: list[dict[str, Any]], seconds: dict[str, float]) -> None:
+    """Add up anew what is known by now, so that a kill costs one row at most."""
+    record.forget(_WHOLE)
+    record.step(_WHOLE, partial(whole, runs, seconds), limit=5)
 
 
 def wanted() -> list[dict[str, Any]]:
@@ -147,13 +162,9 @@ def row(setting: Setting, run: dict[str, Any]) -> Found:
     }
 
 
-def whole(runs: list[dict[str, Any]], seconds: dict[str, float], rates: dict[str, float]) -> Found:
+def whole(runs: list[dict[str, Any]], seconds: dict[str, float]) -> Found:
     """Add up: measured rows as they were, others from their network's epoch."""
-    own = [
-        f"{run['row']} {run['protocol']} {run['backbone']}"
-        for run in runs
-        if run["backbone"] != "efficientnet_lite0"
-    ]
+    own = [named(run) for run in runs if run["backbone"] != "efficientnet_lite0"]
     known = [name for name in own if name in seconds]
     total = sum(seconds[name] for name in known)
     return {
