@@ -49,9 +49,13 @@ bench folder *args:
 gpu *args:
     uv run --no-sync python bench/gpu.py {{args}}
 
-# what must travel to a GPU machine, below 60 MiB: photographs, wheels, weights
+# what must travel to a GPU machine, with the tree below 63 MiB: photographs, wheels, weights
 gpu-pack folder *args:
     uv run python bench/gpu_pack.py {{folder}} {{args}}
+
+# that run on a bare copy without a network or a GPU; --python 3.12, or the path of one
+gpu-rehearsal *args:
+    uv run python bench/gpu_rehearsal.py {{args}}
 
 # every result of the paper as published and corrected, future work, the comparison; --smoke: a minute
 reproduce-paper *args:

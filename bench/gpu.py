@@ -12,10 +12,12 @@ Phases, in order of worth, each in a process of its own with its own time (bench
     e  training      images a second: ours, two plain loops, and bare forward and backward passes
 
 Each writes ``<phase>.json`` into DIR after every step; called again, what is done is left out. The
-last lines are one table, kept as ``table.txt``. Exit code 0: all shown and every check held; 1: a
-check or a step failed; 3: time ran out before all was shown.
+last lines are one table, kept as ``table.txt`` and written anew after every phase. Exit code 0: all
+shown and every check held; 1: a check or a step failed; 3: time ran out before all was shown. DIR
+holds seven files, none below another folder.
 
-``bench/gpu_pack.py`` makes the archive, the wheels and the weights that must travel.
+``bench/gpu_pack.py`` makes the archive, the wheels and the weights that must travel, and
+``bench/gpu_rehearsal.py`` tries the whole without a GPU as such a machine would run it.
 """
 
 from __future__ import annotations
@@ -23,23 +25,34 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from bench import gpu_setup  # noqa: E402
-from bench.gpu_phases import Phase, Record, run_phases, table, verdict, write_whole  # noqa: E402
+from bench.gpu_phases import (  # noqa: E402
+    PATIENCE,
+    Phase,
+    Record,
+    ended,
+    run_phases,
+    table,
+    verdict,
+    write_text,
+)
 
-# seconds of each; with the preparation before them less than nine minutes
+# seconds of each, which its steps share; of all with the preparation less than nine minutes
 PHASES = {
-    "a-correctness": ("gpu_correct", 110),
-    "b-embedding": ("gpu_rates", 125),
-    "c-paper": ("gpu_paper", 110),
-    "d-modern": ("gpu_modern", 95),
+    "a-correctness": ("gpu_correct", 120),
+    "b-embedding": ("gpu_rates", 115),
+    "c-paper": ("gpu_paper", 90),
+    "d-modern": ("gpu_modern", 105),
     "e-training": ("gpu_training", 60),
 }
 _WHOLE = 520.0
@@ -51,6 +64,7 @@ def main() -> int:
     if options.phase:
         module = importlib.import_module(f"bench.{PHASES[options.phase][0]}")
         record = Record.of_process(options.out / f"{options.phase}.json")
+        gpu_setup.imports()
         module.run(gpu_setup.Setting.of(options), record)
         return 0
     started = time.monotonic()
@@ -60,31 +74,39 @@ def main() -> int:
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
-    if options.wheels is not None:
-        installed = gpu_setup.install(options.wheels, options.work / "site")
-        print(f"installed from wheels: {', '.join(installed) or 'nothing was missing'}")
-    gpu_setup.name_toolkit(options.work / "site")
+    for file in options.found.glob("[a-e]-*.json") if options.found else ():
+        if not (options.out / file.name).exists():
+            shutil.copyfile(file, options.out / file.name)
     setting = gpu_setup.Setting.of(options)
-    gpu_setup.unpack(setting)
-    facts = gpu_setup.machine(setting) | {"started": time.strftime("%Y-%m-%d %H:%M:%S")}
-    write_whole(options.out / "machine.json", facts)
-    print(facts)
-    wanted = [name for name in PHASES if name[0] in options.phases.split(",")]
     scale = 1.0 if setting.device.startswith("cuda") else options.patience
+    whole = options.seconds * scale
+    setup = options.out / "0-setup.json"
+    setup.unlink(missing_ok=True)  # what it made may be gone
+    os.environ[PATIENCE] = str(scale)
+    prepared = Record(setup, whole, patience=scale)
+    gpu_setup.prepare(setting, options.wheels, prepared)
+    prepared.end(ended(prepared))
+    first = {"0-setup": prepared.facts}
+    print(table(first))
+
+    def tell(facts: dict[str, dict[str, Any]]) -> str:
+        told = table(first | facts) + f"\nall together: {time.monotonic() - started:.0f} s\n"
+        write_text(options.out / "table.txt", told)
+        return told
+
     phases = [
         Phase(
             name,
             PHASES[name][1] * scale,
             [sys.executable, __file__, *sys.argv[1:], "--phase", name],
         )
-        for name in wanted
+        for name in PHASES
+        if name[0] in options.phases.split(",")
     ]
-    left = options.seconds * scale - (time.monotonic() - started)
-    found = run_phases(phases, options.out, left)
-    told = table(found) + f"\nall together: {time.monotonic() - started:.0f} s\n"
-    (options.out / "table.txt").write_text(told, encoding="utf-8")
-    print(told, end="")
-    return verdict(found)
+    left = whole - (time.monotonic() - started)
+    found = run_phases(phases, options.out, left, on_phase=tell)
+    print(tell(found), end="")
+    return verdict(first | found)
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
@@ -95,6 +117,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--wheels", type=Path, help="folder of wheels to install what is missing")
     parser.add_argument("--weights", type=Path, help="folder of <backbone>.safetensors")
     parser.add_argument("--out", type=Path, required=True, help="folder of what is found")
+    parser.add_argument("--found", type=Path, help="DIR of an earlier run, to go on from")
     parser.add_argument("--work", type=Path, default=Path("artifacts/gpu"))
     parser.add_argument("--phases", default="a,b,c,d,e")
     parser.add_argument("--seconds", type=float, default=_WHOLE, help="of all phases together")

@@ -9,25 +9,46 @@ from typing import Any
 from bench.gpu_phases import Found, Record
 from bench.gpu_setup import STAND_IN, Setting
 
+_STACK = 8.0  # seconds that a stack takes
+
 
 def run(setting: Setting, record: Record) -> None:
-    """Fine-tune the smallest first; stack whatever is there."""
+    """Show the smallest network whole, with its stack; then the others, and the stack of all."""
     names = [f"efficientnet_lite{n}" for n in (0, 1, 2)]
     sides = (128, 224)
     if setting.small:
         names, sides = [STAND_IN], (32, 64)
     names = [name for name in names if setting.small or setting.weights_of(name) != "none"]
-    for name in names:
-        record.step(f"heads {name}", partial(heads, setting, name), needs=5)
-    expected = 5.0
-    for side in sides:
+    expected, shown = 5.0, 0
+    for number, side in enumerate(sides):
         for name in names:
-            # the next is larger than the last: it is begun where twice that is left
+            if not number:
+                step = f"heads {name}"
+                if not made(setting, f"mlp-{_short(name)}"):
+                    record.forget(step)
+                head = record.step(step, partial(heads, setting, name), needs=5, limit=40)
+                shown += head is not None
+            # the next is larger than the last: it is begun where there is time for it and a stack
+            step = f"finetune {name} {side}"
+            if not made(setting, f"finetuned-{_short(name)}-{side}"):
+                record.forget(step)
             found = record.step(
-                f"finetune {name} {side}", partial(finetuned, setting, name, side), needs=expected
+                step,
+                partial(finetuned, setting, name, side),
+                needs=expected + _STACK,
+                limit=max(1.0, record.left() - _STACK),
             )
-            expected = 2 * found["seconds"] if found is not None else expected
-    record.step("stack", partial(stacked, setting), needs=3)
+            if found is not None:
+                expected, shown = 1.5 * found["seconds"], shown + 1
+                if shown == 2:
+                    record.step("stack of two", partial(stacked, setting, "stack-of-two"), limit=20)
+    if shown > 2:
+        record.step("stack of all", partial(stacked, setting, "stack-of-all"), needs=3, limit=30)
+
+
+def made(setting: Setting, name: str) -> bool:
+    """Tell whether a member is there."""
+    return (setting.artifacts / "members" / name).is_dir()
 
 
 def _common(setting: Setting) -> dict[str, Any]:
@@ -107,7 +128,7 @@ def finetuned(setting: Setting, name: str, side: int) -> Found:
     return found
 
 
-def stacked(setting: Setting) -> Found:
+def stacked(setting: Setting, name: str) -> Found:
     """Stack all members of this phase; the best of them alone stands beside it."""
     import toolkit as tk
 
@@ -118,7 +139,7 @@ def stacked(setting: Setting) -> Found:
         method="stack",
         resamples=50 if setting.small else 1000,
         folds=2 if setting.small else 5,
-        name="stack-of-all",
+        name=name,
         artifacts=setting.artifacts,
     )
     found = scored(setting, stack, time.perf_counter() - started)

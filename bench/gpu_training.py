@@ -21,14 +21,17 @@ def run(setting: Setting, record: Record) -> None:
         cases = [(STAND_IN, 32, 16)]
     for name, side, batch in cases:
         case = f"{name} {side}"
-        bare = record.step(f"bare {case}", partial(passes, setting, name, side, batch), needs=5)
+        bare = record.step(
+            f"bare {case}", partial(passes, setting, name, side, batch), needs=5, limit=15
+        )
         if bare is None:
             continue
-        record.step(f"ours {case}", partial(ours, setting, name, side, batch, bare), needs=5)
+        record.step(
+            f"ours {case}", partial(ours, setting, name, side, batch, bare), needs=5, limit=20
+        )
         for loop in ("good", "published"):
-            record.step(
-                f"{loop} loop {case}", partial(plain, setting, name, side, batch, loop), needs=8
-            )
+            step = partial(plain, setting, name, side, batch, loop)
+            record.step(f"{loop} loop {case}", step, needs=8, limit=20)
 
 
 def network_of(setting: Setting, name: str, side: int) -> tuple[Any, Any]:
@@ -56,8 +59,7 @@ def passes(setting: Setting, name: str, side: int, batch: int) -> Found:
             loss = network(pixels).float().square().mean()
         loss.backward()
 
-    count = 2 if setting.small else 10
-    rates = {"eager": round(batch / seconds_each(setting, eager, count), 1)}
+    rates = {"eager": round(batch / seconds_each(setting, eager), 1)}
     if setting.torch_device.type == "cuda":
         at_once = captured(network, pixels, "bf16")
         if at_once is not None:
@@ -66,7 +68,7 @@ def passes(setting: Setting, name: str, side: int, batch: int) -> Found:
                 network.zero_grad(set_to_none=True)
                 at_once(pixels).square().mean().backward()  # type: ignore[no-untyped-call]
 
-            rates["captured"] = round(batch / seconds_each(setting, replayed, count), 1)
+            rates["captured"] = round(batch / seconds_each(setting, replayed), 1)
     best = max(rates, key=lambda key: rates[key])
     return {
         "rates": rates,
@@ -88,16 +90,18 @@ def ours(setting: Setting, name: str, side: int, batch: int, bare: Found) -> Fou
     from toolkit.images.pixel_store import PixelKey, PixelStore
     from toolkit.images.sources import Images
 
-    dataset, rows = setting.dataset, _rows(setting, batch)
+    dataset, rows = setting.dataset, np.sort(_rows(setting, batch))
     how = Settings(epochs=2, batch_size=batch, views=False)
-    rates = {}
+    ids, files = ([part[row] for row in rows] for part in (dataset.ids, dataset.files))
+    images = Images(ids, files, dataset.digests[rows], dataset.root)
+    Y, at, rates = dataset.Y[rows], np.arange(len(rows)), {}
     for graph in (True, False):
         backbone, network = network_of(setting, name, side)
         store = PixelStore(setting.work / "pixels", PixelKey.of(backbone.preprocess, side))
-        store.fill(Images(dataset.ids, dataset.files, dataset.digests, dataset.root))
-        source = Source.of_pixels(store, store.find(dataset.digests), setting.device)
+        store.fill(images)
+        source = Source.of_pixels(store, store.find(images.digests), setting.device)
         run = Trainer(
-            network, source, dataset.Y, rows, rows[:0], how,
+            network, source, Y, at, at[:0], how,
             precision="bf16", device=setting.device, graph=graph,
         )  # fmt: skip
         run.run()

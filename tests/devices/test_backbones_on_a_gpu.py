@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -22,12 +24,19 @@ from toolkit.finetuning.networks import classifier
 KINDS = ("squeezenet1_0", "alexnet", "basic_cnn")
 
 
+class Copies:
+    """Holds what it is given, as a double buffer does."""
+
+    def __init__(self, *given: Any) -> None:
+        self.given = given
+
+
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let tensors have no numbers, and a GPU's streams do nothing."""
     monkeypatch.setattr(nn.Module, "_apply", move_parameters)
     monkeypatch.setattr("toolkit.features.loading.digest_state", lambda state: "0" * 64)
-    monkeypatch.setattr(engines, "DoubleBuffer", lambda *_: None)
+    monkeypatch.setattr(engines, "DoubleBuffer", Copies)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_, **__: True)
     with FakeTensorMode():
@@ -45,6 +54,9 @@ def test_a_backbone_embeds_and_learns_on_its_device(name: str) -> None:
     rows = engine._run(pixels)
     assert (rows.device, rows.dtype) == (torch.device("cuda:0"), torch.float32)
     assert rows.shape == (4, backbone.dim)
+    left = weakref.ref(engine)
+    del engine
+    assert left() is None  # and with it a GPU's memory, without waiting for a collection
     learning = classifier(backbone, network.to("cpu"), 3).to("cuda:0").train()
     pictures = torch.zeros((2, 3, side, side), device="cuda:0")
     # without a driver gradients have no streams to be computed on

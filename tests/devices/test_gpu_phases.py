@@ -17,7 +17,7 @@ from bench.gpu_phases import Phase, run_phases, table, verdict
 
 ROOT = Path(__file__).parents[2]
 WORK = """
-import os, pathlib, sys, time
+import os, pathlib, signal, sys, time
 from bench.gpu_phases import Record
 place = pathlib.Path(sys.argv[1])
 record = Record.of_process(place)
@@ -27,12 +27,19 @@ for name in sys.argv[2:]:
             log.write(name + " ")
         if name == "crash":
             os.kill(os.getpid(), 9)
-        if name == "slow":
+        if name in ("slow", "late"):
+            try:
+                time.sleep(600)
+            except Exception:
+                pass
+        if name == "stuck":  # as in a driver that does not answer
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM, signal.SIGTERM])
             time.sleep(600)
         if name == "bad":
             raise ValueError("of no use")
         return {"line": "shown " + name, "checks": {"right": name != "wrong"}}
-    record.step(name, work, needs=1e9 if name == "long" else 0)
+    limit = 0.3 if name in ("late", "stuck") else 1e9
+    record.step(name, work, needs=1e12 if name == "long" else 0, limit=limit)
 """
 
 
@@ -67,6 +74,7 @@ def test_a_step_that_fails_or_dies_costs_no_other(tmp_path: Path) -> None:
     }
     assert kept(tmp_path, "b")[""] == "done"
     assert verdict(found) == 1
+    assert found["a"]["steps"]["bad"]["traceback"].startswith("Traceback")
     told = table(found)
     assert "died with SIGKILL" in told
     assert "ValueError: of no use" in told
@@ -75,6 +83,28 @@ def test_a_step_that_fails_or_dies_costs_no_other(tmp_path: Path) -> None:
     run_phases(phases, tmp_path, 600, quiet)  # what is not done is tried again, no more
     assert (tmp_path / "a.log").read_text() == "one crash bad two crash bad "
     assert (tmp_path / "b.log").read_text() == "three wrong "
+
+
+def test_a_step_that_takes_too_long_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.gpu_phases._GRACE", 0.5)
+    told: list[str] = []
+    seen: list[dict[str, Any]] = []
+    phases = [phase(tmp_path, "a", "one", "late", "two", "stuck", "three"), phase(tmp_path, "b")]
+    found = run_phases(phases, tmp_path, 600, told.append, seen.append)
+    over = "out of time"
+    assert kept(tmp_path, "a") == {
+        **{"one": "done", "late": over, "two": "done", "stuck": over, "three": "done", "": over}
+    }
+    assert verdict(found) == 3
+    late = found["a"]["steps"]["late"]
+    assert late["error"] == "did not end in 0 s"
+    assert "time.sleep(600)" in late["traceback"] or "in work" in late["traceback"]
+    assert told[0] == "a: stuck did not end in its time, and was killed"
+    assert [set(facts) for facts in seen] == [{"a", "b"}] * 2
+    assert seen[0]["a"]["state"] == over
+    assert "did not end in its time" in table(found)
 
 
 def test_time_that_runs_out_is_said(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from toolkit.errors import DataError, UsageError, check_choice
 from toolkit.heads.linear import LinearHead
+from toolkit.runtime.device import device_kind
 
 UNKNOWN = ("ignore", "negative", "selective")
 FREQUENT = 0.05  # share of positives above which unknown cells of a label are ignored
@@ -43,7 +44,7 @@ def taken_for_no(Y: np.ndarray) -> np.ndarray:
 
 def temporary_head(device: str) -> LinearHead:
     """Return the head, to be fitted on known cells, that ``selective`` goes by."""
-    return LinearHead(device="cuda" if device == "cuda" else "cpu")
+    return LinearHead(device=device if device_kind(device) == "cuda" else "cpu")
 
 
 def selective_weights(P: np.ndarray, Y: np.ndarray) -> np.ndarray:

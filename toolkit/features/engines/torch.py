@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +72,12 @@ class TorchEngine:
         self.slice = self.batch
         self._until_captured = -1 if graph is False or not cuda else _CAPTURE_AFTER * (not graph)
         self._captured: Captured | None = None
-        self._copies = DoubleBuffer(self._run, self.batch, Cuda(self._device)) if cuda else None
+        self._copies: DoubleBuffer | None = None
+        if cuda:
+            own = weakref.proxy(self)  # an engine that is let go gives its memory back at once
+            self._copies = DoubleBuffer(
+                lambda pixels: own._run(pixels), self.batch, Cuda(self._device)
+            )
         self._flying: deque[Callable[[], object]] = deque()
         self._most = 0
         self._workers: ThreadPoolExecutor | None = None
