@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from tests.devices.other_device import move_parameters
+from tests.devices.other_device import move_parameters, require_guards
 from toolkit.features.backbones import BackboneSpec
 from toolkit.features.embedder import embedder
 from toolkit.features.engines import torch as engines
@@ -34,6 +34,7 @@ class Copies:
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let tensors have no numbers, and a GPU's streams do nothing."""
+    require_guards()
     monkeypatch.setattr(nn.Module, "_apply", move_parameters)
     monkeypatch.setattr("toolkit.features.loading.digest_state", lambda state: "0" * 64)
     monkeypatch.setattr(engines, "DoubleBuffer", Copies)
