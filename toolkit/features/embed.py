@@ -173,7 +173,8 @@ def embed(
     )
     dataset = open_dataset(data, folder, progress)
     with connected(on):
-        ((key, load),) = spec.keys(folder)
+        with progress.task(f"loading {spec.name}"):
+            ((key, load),) = spec.keys(folder)
         how: dict[str, Any] = {"engine": engine, "device": device_at(device, on)}
         filled = fill(dataset, key, load, folder, on=on, progress=progress, **how)
     verified = None

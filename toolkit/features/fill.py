@@ -88,7 +88,7 @@ def fill_store(
         artifacts: the artifacts folder.
         engine: ``auto``, ``openvino`` or ``torch``.
         device: ``cpu``, ``cuda`` or ``mps``.
-        on_start: called with the number of images to compute, if any.
+        on_start: called with the number of images to compute, if any, once the network is ready.
         on_progress: called, from another thread, with the number of images done since the last
             call.
         make: builds the engine.
@@ -107,15 +107,17 @@ def fill_store(
     with cache.filling(images.digests) as missing:
         before = len(cache)
         if len(missing):
-            if on_start is not None:
-                on_start(len(missing))
             if on == HERE:
                 runner = engine_for(key, load, artifacts, engine, device, make)
                 name = runner.name
+                if on_start is not None:
+                    on_start(len(missing))
                 _fill(cache, images, missing, runner, on_progress, chunk)
             else:
                 from toolkit.features.fill_pieces import fill_with_workers
 
+                if on_start is not None:
+                    on_start(len(missing))
                 place = artifacts.absolute()  # workers have another working directory
                 build = partial(engine_for, key, load, place, engine, device, make)
                 name = fill_with_workers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from toolkit.features.resolve import Loaded, resolve
 from toolkit.images.preprocess import CROPS
 from toolkit.images.sources import Images
 from toolkit.runtime.device import embedding_precision
-from toolkit.runtime.progress import Progress
+from toolkit.runtime.progress import Progress, Task
 from toolkit.storage.files import folder_name
 from toolkit.storage.names import names_of
 
@@ -181,7 +182,18 @@ def fill(
     """
     dataset.require_unchanged()
     images = Images(dataset.ids, dataset.files, dataset.digests, dataset.root)
-    with progress.task(f"embedding with {key.backbone.name}") as task:
+    name, under_way = key.backbone.name, list[Task]()
+    with ExitStack() as shown:
+        # converting a network may take longer than embedding the images
+        preparing = shown.enter_context(ExitStack())
+        preparing.enter_context(progress.task(f"preparing {name}"))
+
+        def on_start(images: int) -> None:
+            preparing.close()
+            under_way.append(
+                shown.enter_context(progress.task(f"embedding with {name}", total=images))
+            )
+
         return fill_store(
             images,
             key,
@@ -189,8 +201,8 @@ def fill(
             artifacts,
             engine=engine,
             device=device_at(device, on),
-            on_start=task.start,
-            on_progress=task.advance,
+            on_start=on_start,
+            on_progress=lambda done: under_way[0].advance(done),
             on=on,
         )
 
@@ -207,7 +219,8 @@ def features_of(
         UsageError: see :meth:`FeatureSpec.keys`.
         WeightsError: likewise.
     """
-    made = spec.keys(artifacts)
+    with progress.task(f"loading {spec.name}"):
+        made = spec.keys(artifacts)
     how: dict[str, Any] = {"engine": spec.engine, "device": spec.device, "on": spec.on}
     skipped: dict[str, dict[str, str]] = {}
     for key, load in made:
