@@ -129,9 +129,8 @@ _Kept = TypeVar("_Kept", bound=Split | Folds)
 def _fitting(kept: _Kept, dataset: Dataset, path: Path) -> _Kept:
     if kept.ids != dataset.ids:
         raise ArtifactError(
-            f"{path} is of {len(kept.ids):,} images, not the {len(dataset.ids):,} of data set "
-            f"{dataset.name} whose digest its name has: it was moved or changed; delete it, and it "
-            "is made anew"
+            f"{path} is of other images than data set {dataset.name}, by whose digest it is named: "
+            "it was moved or changed; delete it, and it is made anew"
         )
     return kept
 
