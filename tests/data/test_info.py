@@ -24,7 +24,7 @@ def data_set(Y: np.ndarray, **changes: object) -> Dataset:
         "ids": tuple(f"im{number}" for number in range(1, n + 1)),
         "files": tuple(f"im{number}.jpg" for number in range(1, n + 1)),
         "labels": tuple(f"label{number:03}" for number in range(width)),
-        "Y": Y.astype(np.uint8),
+        "Y": Y.astype(np.int8),
         "digests": np.zeros((n, 16), np.uint8),
         "stats": np.zeros((n, 2), np.int64),
         "shapes": np.full((n, 2), 8, np.int32),
@@ -52,6 +52,11 @@ def test_counts_are_those_of_the_labels(n: int, width: int, seed: int) -> None:
         assert found["positives"] == yes
         assert found["prevalence"] == pytest.approx(yes / n)
         assert found["pos_weight"] == (pytest.approx((n - yes) / yes) if yes else None)
+
+
+def test_an_unknown_cell_is_not_counted_as_none() -> None:
+    facts = describe(data_set(np.array([[0, 0], [1, -1], [0, -1], [-1, -1]])), {})
+    assert (facts["unlabelled"], facts["undecided"], facts["unknown"]) == (1, 2, 0.5)
 
 
 def test_the_papers_counts_give_its_printed_weights() -> None:

@@ -26,7 +26,7 @@ def paint(folder: Path, *names: str) -> None:
     for name in names:
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (4, 4), (hash(name) % 250, len(name), 2)).save(place)
+        Image.new("RGB", (4, 4), (sum(map(ord, name)) % 250, len(name), 2)).save(place)
 
 
 def labels_of(photos: tk.Dataset) -> Rows:
@@ -338,3 +338,42 @@ class Listener(Progress):
 
     def say(self, remark: str) -> None:
         self.heard.append(remark)
+
+
+@pytest.mark.parametrize("name", ["_classes.csv", "metadata.jsonl"])
+def test_parts_with_a_table_each_are_a_split(name: str, tmp_path: Path) -> None:
+    for part, label in (("train", "cat"), ("valid", "dog"), ("test", "cat")):
+        paint(tmp_path, f"{part}/a.jpg", f"{part}/b.jpg")
+        rows = [{"file_name": f"{n}.jpg", "cat": int(label == "cat"), "dog": 0} for n in "ab"]
+        frame = pd.DataFrame(rows)
+        if name.endswith(".csv"):
+            frame.to_csv(tmp_path / part / name, index=False)
+        else:
+            frame.to_json(tmp_path / part / name, orient="records", lines=True)
+    photos = tk.Dataset.read(tmp_path, **QUIET)
+    assert photos.ids == ("test/a", "test/b", "train/a", "train/b", "valid/a", "valid/b")
+    assert photos.Y[:, 0].tolist() == [1, 1, 1, 1, 0, 0]
+    assert photos.parts == ("test", "test", "train", "train", "validation", "validation")
+    (tmp_path / "test" / name).write_text(
+        "file_name,cow\na.jpg,1\n" if "csv" in name else '{"file_name": "a.jpg", "cow": 1}\n'
+    )
+    with pytest.raises(DataError, match=r"differ in columns \(cat, cow, dog\)"):
+        tk.Dataset.read(tmp_path, **QUIET)
+
+
+def test_several_columns_of_names_are_one_list(tmp_path: Path) -> None:
+    paint(tmp_path, "a.jpg", "b.jpg")
+    file = tmp_path / "t.csv"
+    file.write_text("image,label1,label2\na,cat,dog\nb,sea,\n")
+    with pytest.raises(DataError, match=r"no column is of labels.*--labels"):
+        tk.Dataset.read(file, **QUIET)
+    found = labels_of(tk.Dataset.read(file, labels=["label1", "label2"], **QUIET))
+    assert found == {"a": ["cat", "dog"], "b": ["sea"]}
+
+
+def test_a_data_set_further_down_is_named(tmp_path: Path) -> None:
+    place = tmp_path / "VOCdevkit" / "VOC2012"
+    paint(place, "JPEGImages/a.jpg")
+    (place / "Annotations").mkdir()
+    with pytest.raises(DataError, match="VOC2012 looks like voc: give that path"):
+        tk.Dataset.read(tmp_path / "VOCdevkit", **QUIET)

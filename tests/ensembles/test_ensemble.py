@@ -57,8 +57,12 @@ def test_a_pattern_passes_over_ensembles_and_other_folds(tmp_path: Path) -> None
     assert member.recipe()["members"] == ["a", "b"]
     nested = tk.ensemble("e,b", folds=3, method="mean", name="f", artifacts=tmp_path)
     assert nested.recipe()["members"] == ["b", "e"]
-    with pytest.raises(UsageError, match="expected two or more, found none"):
+    with pytest.raises(UsageError, match=r"found none: .* \(3 of them, not 4\): folds=3"):
         tk.ensemble(folds=4, artifacts=tmp_path)
+    few = tk.ensemble("a,b", folds=3, method="mean", name="few", resamples=20, artifacts=tmp_path)
+    assert few.recipe()["resamples"] == 20
+    with pytest.raises(UsageError, match="made from other inputs"):  # not the one at hand
+        tk.ensemble("a,b", folds=3, method="mean", name="few", artifacts=tmp_path)
 
 
 def test_members_that_count_for_nothing_are_told(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The images that are given: found in order, by names that say which they are."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,22 @@ def test_what_else_lies_in_a_folder_is_said(
     found = [name for name, _ in find_images(tmp_path)]
     assert found == ["a.JPE", "b.jfif", "c.avif", "d.jp2", "gone.png"]
     assert caplog.messages == [f"passed over in {tmp_path}: below/, notes.md, scan"]
+
+
+def test_a_name_that_is_no_utf_8_is_an_image_like_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_images(tmp_path, 2)
+    odd = os.fsencode(tmp_path) + b"/caf\xe9.jpg"
+    try:
+        os.rename(tmp_path / "im1.jpg", odd)
+    except OSError:
+        pytest.skip("this disk takes UTF-8 alone")
+    found = dict(find_images(tmp_path))
+    assert list(found) == ["caf\\xe9.jpg", "im0.jpg"]
+    assert os.path.isfile(str(found["caf\\xe9.jpg"]))
+    assert caplog.messages == ["names that are not UTF-8, with bytes as \\x..: caf\\xe9.jpg"]
+    assert [name for name, _ in find_images(os.fsdecode(odd))] == [f"{tmp_path}/caf\\xe9.jpg"]
 
 
 def test_a_file_that_is_not_there_is_refused_alone_and_skipped_among_others(tmp_path: Path) -> None:

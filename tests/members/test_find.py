@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+import toolkit as tk
 from tests.members.test_member import keep
-from toolkit.errors import MemberError, UsageError
+from toolkit.errors import ArtifactError, MemberError, UsageError
 from toolkit.members.find import find_members, home_of
 from toolkit.members.member import Member
 
@@ -31,7 +32,6 @@ def names(found: list[Member]) -> list[str]:
         ("b,a*", NAMES),
         (["b", "a2,b"], ("a2", "b")),
         ("a?", ("a2",)),
-        ([], ()),
     ],
 )
 def test_names_and_patterns_give_each_member_once_in_natural_order(
@@ -44,6 +44,26 @@ def test_names_and_patterns_give_each_member_once_in_natural_order(
 def test_what_meets_no_member_is_named(artifacts: Path, wanted: str) -> None:
     with pytest.raises(UsageError, match=r"no member named c\*?; there are: a2, a10, b"):
         find_members(artifacts, wanted)
+
+
+@pytest.mark.parametrize("wanted", [[], "", [""], " , "])
+def test_no_name_at_all_is_no_choice(artifacts: Path, wanted: str | list[str | Member]) -> None:
+    with pytest.raises(UsageError, match=r"members: expected names.*found none; '\*' is every one"):
+        find_members(artifacts, wanted)
+
+
+def test_a_damaged_member_is_left_out_with_its_name_unless_it_was_named(artifacts: Path) -> None:
+    scores = artifacts / "members" / "a10" / "predictions.parquet"
+    scores.write_bytes(scores.read_bytes()[:-9])
+    with pytest.warns(UserWarning, match="left out, member a10.*is damaged"):
+        found, left_out = find_members(artifacts, "*")
+    assert (names(found), left_out) == (["a2", "b"], [])
+    with pytest.raises(ArtifactError, match="member a10"):
+        find_members(artifacts, "a*,a10")
+    with pytest.warns(UserWarning, match="left out, member a10"):
+        listing = tk.list_members(artifacts=artifacts, sort="name")
+    assert names(listing) == ["a2", "b"]
+    assert list(listing.damaged) == ["a10"]
 
 
 def test_members_in_hand_stand_beside_names(artifacts: Path) -> None:

@@ -27,8 +27,8 @@ def keep(artifacts: Path, name: str = "m", seconds: float = 1.0) -> Member:
         source="linear on nothing",
         inputs="abc",
         predictions=make(),
-        recipe={"head": "linear", "options": {"Cs": [0.1], "class_weight": None}},
-        provenance=provenance(seconds, seed=0),
+        recipe={"head": "linear", "split": "paper", "options": {"Cs": [0.1], "class_weight": None}},
+        provenance=provenance(seconds, seed=0, dataset="d"),
         states={"fold-0": {"coef": np.arange(6.0).reshape(2, 3), "text": "tree\r\n=1\n"}},
         notes={"keys": []},
     )
@@ -39,7 +39,7 @@ def test_what_is_kept_is_read(tmp_path: Path) -> None:
     read = load_member(tmp_path, "m")
     assert read.scored.digest == kept.scored.digest
     assert (read.kind, read.source, read.inputs) == ("head", "linear on nothing", "abc")
-    assert read.recipe() == {"head": "linear", "options": {"Cs": [0.1]}}
+    assert read.recipe() == {"head": "linear", "split": "paper", "options": {"Cs": [0.1]}}
     assert read.provenance()["seed"] == 0
     state = load_state(read.folder / "model", "fold-0")
     np.testing.assert_array_equal(state["coef"], np.arange(6.0).reshape(2, 3))

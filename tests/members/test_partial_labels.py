@@ -1,10 +1,12 @@
 """Unknown cells in training: ignored, taken for no, or no where they are hardly yes."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import toolkit as tk
 from toolkit.errors import DataError, UsageError
 from toolkit.heads.partial_labels import FREQUENT, UNKNOWN, check_unknown, selective_weights
 from toolkit.heads.registry import make_head
@@ -107,9 +109,15 @@ def test_yes_and_unknown_alone_are_refused_unless_unknown_is_no(problem: Problem
     np.testing.assert_array_equal(found, cross_fit(head, X, Y, fold).scores)
 
 
-def test_a_random_network_has_nothing_to_select_by() -> None:
+def test_a_random_network_has_nothing_to_select_by(tmp_path: Path) -> None:
     check_unknown("negative", "none")
     with pytest.raises(UsageError, match="random network"):
         check_unknown("selective", "none")
     with pytest.raises(UsageError, match="ignore, negative or selective"):
         check_unknown("no")
+    for verb in (tk.ovr, tk.finetune):  # before a data set is asked for
+        with pytest.raises(UsageError, match="a random network has none to go by"):
+            verb("nowhere", unknown="selective", weights="none", artifacts=tmp_path)
+    own: dict[str, Any] = {"features": "squeezenet1_0@own.safetensors", "weights": "none"}
+    with pytest.raises(UsageError, match="no data set"):
+        tk.ovr("nowhere", unknown="selective", artifacts=tmp_path, **own)

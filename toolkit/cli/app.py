@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import importlib.metadata
+import re
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -114,9 +116,32 @@ def main() -> NoReturn:
         elif type(error).__name__ == "NoArgsIsHelpError":
             print(usage(), file=sys.stderr)
         else:
-            _say(usage())
+            _say(_usage(error, usage(), arguments))
         code = 2 if usage else 1
     sys.exit(code or 0)
+
+
+_KINDS = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
+_BOUNDS = {"greater than or equal to": "from", "less than or equal to": "up to"}
+
+
+def _usage(error: Exception, text: str, arguments: Sequence[str]) -> str:
+    """Say what an option expects as verbs say it, where a check of its value failed."""
+    kind = re.search(r"Input should be a valid (\w+)", text)
+    bound = re.search(rf"Input should be ({'|'.join(_BOUNDS)}) (\S+)", text)
+    if kind is None and bound is None:
+        return text
+    names = list(getattr(getattr(error, "param", None), "opts", ()))
+    given = None
+    for argument, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, sign, value = argument.partition("=")
+        if name in names:
+            given = value if sign else after
+    wanted = _KINDS.get(kind[1], kind[1]) if kind else ""
+    if bound is not None:
+        wanted = f"a number {_BOUNDS[bound[1]]} {bound[2]}"
+    found = "" if given is None else f", found {given!r}"
+    return f"{names[0] if names else 'an argument'}: expected {wanted}{found}"
 
 
 def _sentence(error: Exception) -> str:

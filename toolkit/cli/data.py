@@ -40,7 +40,8 @@ def import_(
         ),
     ] = None,
     image_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column of a table that names images.")
+        str | None,
+        typer.Option(metavar="NAME", help="Column of images; of COCO a key, such as coco_url."),
     ] = None,
     labels: Annotated[
         str | None,
@@ -176,18 +177,22 @@ def _tables(facts: dict[str, Any], width: int) -> list[Any]:
             for split in splits.values()
         ]
         cells = (f"{each['positives']:,}", f"{each['prevalence']:.2%}", *parts, weight)
-        lines.append([label, *cells])
+        unknown = [f"{each.get('unknown', 0.0):.1%}"] if facts["unknown"] else []
+        lines.append([label, *cells, *unknown])
     heads = ["label", "positives", "prevalence"]
     heads += [f"{name} train/val/test" for name in splits]
     title = f"{facts['name']}: {facts['images']:,} images"
-    tables = figures_table(title, [*heads, "pos_weight"], lines, width)
+    heads += ["pos_weight", *(["unknown"] if facts["unknown"] else [])]
+    tables = figures_table(title, heads, lines, width)
     sizes = ", ".join(f"{size} ({count:,})" for size, count in facts["sizes"].items())
     if facts["other_sizes"]:
         sizes += f" and {facts['other_sizes']} more sizes"
     where = facts["provenance"]
+    undecided = f"{facts['undecided']:,} with none known and some unknown, "
     remarks = [
-        f"{facts['unlabelled']:,} without any label, {facts['labels_per_image']:.2f} labels per "
-        f"image, mean prevalence {facts['mean_prevalence']:.2%}",
+        f"{facts['unlabelled']:,} without any label, {undecided if facts['unknown'] else ''}"
+        f"{facts['labels_per_image']:.2f} labels per image, mean prevalence "
+        f"{facts['mean_prevalence']:.2%}",
         f"{facts['single_channel']:,} single-channel, {facts['unreadable']:,} unreadable; "
         f"sizes: {sizes}",
         f"labels joined {where.get('pairing', '?')} ({where.get('layout', '?')} layout)",

@@ -33,19 +33,19 @@ def finetune(
     pretrain: Annotated[
         str | None, typer.Option(help="finetune, feature-extract (frozen trunk), or none.")
     ] = None,
-    loss: Annotated[str | None, typer.Option(help="bce, focal or asl.")] = None,
+    loss: Annotated[str | None, typer.Option(help="focal, asl or bce.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="sgd, adam, adamw or rmsprop.")] = None,
     epochs: Annotated[int | None, typer.Option(min=0, help="Passes over the images.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images per step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of the output layer.")] = None,
     size: Annotated[
-        int | None, typer.Option(min=1, help="Side of the pictures. Default: the backbone's.")
+        int | None, typer.Option(min=1, help="Input side in pixels. Default: the backbone's.")
     ] = None,
     aux: Annotated[
         str,
         typer.Option(
             help="Auxiliary tasks, comma-separated: cardinality, any, colour, single-channel, "
-            "teacher:BACKBONE, rotation."
+            "teacher:BACKBONE, rotation; or none."
         ),
     ] = "none",
     weighting: Annotated[

@@ -37,7 +37,8 @@ def members(
     found = list_members(data, sort=sort, artifacts=artifacts)
     if run.json:
         run.emit(
-            [
+            [{"name": name, "damaged": reason} for name, reason in found.damaged.items()]
+            + [
                 {
                     "name": m.name,
                     "kind": m.kind,
@@ -51,7 +52,7 @@ def members(
             ]
         )
         return
-    if not found:
+    if not found and not found.damaged:
         run.show("no member yet: toolkit ovr --head linear")
         return
     run.show(

@@ -24,7 +24,7 @@ def multitask(
     aux: Annotated[
         str,
         typer.Option(
-            help="Tasks, comma-separated: cardinality, any, colour, single-channel, "
+            help="Auxiliary tasks, comma-separated: cardinality, any, colour, single-channel, "
             "teacher:BACKBONE; or none."
         ),
     ] = "cardinality,any",

@@ -124,8 +124,22 @@ def find_labels(path: Path, format: str | None, options: Options) -> tuple[str, 
         if not known:
             raise DataError(f"nothing to import: {path} is neither a folder nor a file of labels")
         format = known[-1]
+        if format == "folder":  # what is left where nothing is found
+            try:
+                return format, FORMATS[format].read(path, options)
+            except DataError as error:
+                raise DataError(f"{error}{_further_down(path)}") from error
     check_choice("format", format, FORMATS)
     return format, FORMATS[format].read(path, options)
+
+
+def _further_down(path: Path) -> str:
+    """Say which folder in a folder looks like a data set: archives often hold one."""
+    for folder in sorted(each for each in path.iterdir() if each.is_dir()):
+        known = [name for name, each in FORMATS.items() if each.recognises(folder)]
+        if known[-1:] not in ([], ["folder"], ["imagefolder"]):
+            return f"; {folder} looks like {known[-1]}: give that path"
+    return ""
 
 
 def read_files(

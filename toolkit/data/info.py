@@ -22,9 +22,11 @@ def describe(dataset: Dataset, splits: dict[str, Split]) -> dict[str, Any]:
     Returns:
         ``name``, ``root``, ``digest``, ``provenance``, ``images``, ``labels`` (positives,
         prevalence and pos_weight = negatives/positives each; pos_weight is None without
-        positives), ``mean_prevalence``, ``labels_per_image``, ``unlabelled``, ``single_channel``,
-        ``unreadable`` (images), ``metadata`` (names), ``sizes`` (the ten commonest first),
-        ``other_sizes`` (how many more) and ``splits`` (images and positives of each part).
+        positives), ``mean_prevalence``, ``labels_per_image``, ``unlabelled`` (images known to have
+        no label), ``undecided`` (images without a known label of which some are unknown),
+        ``unknown`` (share of cells), ``single_channel``, ``unreadable`` (images), ``metadata`` (names),
+        ``sizes`` (the ten commonest first), ``other_sizes`` (how many more) and ``splits`` (images
+        and positives of each part).
     """
     n = len(dataset)
     positive = dataset.Y == 1
@@ -51,7 +53,9 @@ def describe(dataset: Dataset, splits: dict[str, Split]) -> dict[str, Any]:
         },
         "mean_prevalence": float(np.mean(positives / np.maximum(1, known))),
         "labels_per_image": float(positives.sum() / n),
-        "unlabelled": int((~positive.any(axis=1)).sum()),
+        "unlabelled": int((dataset.Y == 0).all(axis=1).sum()),
+        "undecided": int((~positive.any(axis=1) & (dataset.Y < 0).any(axis=1)).sum()),
+        "unknown": float((dataset.Y < 0).mean()),
         "single_channel": sum(mode in ("L", "1", "LA", "I", "I;16", "F") for mode in dataset.modes),
         "unreadable": sum(mode == "" for mode in dataset.modes),
         "metadata": list(dataset.metadata),

@@ -128,7 +128,10 @@ _Kept = TypeVar("_Kept", bound=Split | Folds)
 
 def _fitting(kept: _Kept, dataset: Dataset, path: Path) -> _Kept:
     if kept.ids != dataset.ids:
-        raise ArtifactError(f"{path} is of other images than data set {dataset.name}: delete it")
+        raise ArtifactError(
+            f"{path} is of other images than data set {dataset.name}, by whose digest it is named: "
+            "it was moved or changed; delete it, and it is made anew"
+        )
     return kept
 
 

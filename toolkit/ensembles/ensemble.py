@@ -19,7 +19,7 @@ from toolkit.ensembles.fit import METHODS, Ensemble, fit_ensemble
 from toolkit.ensembles.gains import Gains, decide_nested, measure_gains
 from toolkit.ensembles.join import Joined, join, require_same_folds
 from toolkit.ensembles.thresholds import parse_objective
-from toolkit.errors import UsageError, check_choice, check_whole, counted, listed
+from toolkit.errors import MemberError, UsageError, check_choice, check_whole, counted, listed
 from toolkit.members.find import Wanted, find_members, home_of
 from toolkit.members.member import KINDS, Member, provenance, save_member
 from toolkit.members.reuse import default_name, reuse_or_make
@@ -28,6 +28,8 @@ from toolkit.runtime.progress import Progress, choose_progress
 from toolkit.statistics.metrics import decision_counts, rates_from_counts, score
 from toolkit.storage.artifacts import artifacts_folder
 from toolkit.storage.files import digest_of, safe_name
+
+RESAMPLES = 1000
 
 
 @checked
@@ -43,7 +45,7 @@ def ensemble(
     calibration: str = "auto",
     thresholds: str = "f1",
     against: str | None = None,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     split: str = "paper",
     folds: int = 5,
     name: str | None = None,
@@ -76,7 +78,7 @@ def ensemble(
             ``recall=0.8``.
         against: the member that the ensemble is compared with; by default the best of its members,
             whichever that is.
-        resamples: of the images, for intervals.
+        resamples: of the images, for intervals; from 1, as no gain is said without one.
         split: ``paper``, ``stratified``, ``grouped`` or ``file``.
         folds: over the development images.
         name: of the ensemble; by default made from the options.
@@ -128,6 +130,7 @@ def ensemble(
         "calibration": calibration,
         "thresholds": thresholds,
         **({} if against is None else {"against": against}),
+        **({} if resamples == RESAMPLES else {"resamples": resamples}),
         "split": split,
         "folds": folds,
         "seed": seed,
@@ -198,12 +201,20 @@ def ensemble_facts(member: Member) -> dict[str, Any]:
 def _chosen(
     wanted: Wanted, own: str, artifacts: Path, dataset: Dataset, folds: Folds, progress: Progress
 ) -> list[Member]:
-    chosen, left_out = find_members(
-        artifacts,
-        wanted,
-        kinds=[kind for kind in KINDS if kind != "ensemble"],
-        check=lambda member: require_same_folds(member, dataset, folds),
-    )
+    reasons: list[str] = []
+
+    def check(member: Member) -> None:
+        try:
+            require_same_folds(member, dataset, folds)
+        except MemberError as error:
+            reasons.append(str(error))
+            raise
+
+    kinds = [kind for kind in KINDS if kind != "ensemble"]
+    chosen, left_out = find_members(artifacts, wanted, kinds=kinds, check=check)
+    if len(chosen) < 2 and reasons:
+        found = listed(member.name for member in chosen) or "none"
+        raise UsageError(f"members: expected two or more, found {found}: {reasons[-1]}")
     if left_out:
         progress.say(f"left out, made on another data set, split or folds: {listed(left_out)}")
     if own in (member.name for member in chosen):

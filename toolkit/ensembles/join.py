@@ -120,11 +120,13 @@ def require_same_folds(member: Member, dataset: Dataset, folds: Folds) -> None:
             "it out or make it again"
         )
     if is_folded(scored) and scored.folds_digest != folds.digest:
-        raise MemberError(
-            f"member {member.name} was made on other folds (expected digest {folds.digest[:8]}, "
-            f"found {scored.folds_digest[:8] or 'none'}): make it again with the same split and "
-            "number of folds"
-        )
+        own = len(set(scored.fold[scored.fold >= 0].tolist()))
+        what = f"digest {scored.folds_digest[:8] or 'none'}, not {folds.digest[:8]}"
+        way = "make it again with the same split and number of folds"
+        if own != folds.k:
+            what = f"{own} of them, not {folds.k}"
+            way = f"folds={own} (--folds {own}) takes its number, or make it again"
+        raise MemberError(f"member {member.name} was made on other folds ({what}): {way}")
 
 
 def _images(predictions: Predictions, which: np.ndarray) -> set[str]:

@@ -31,8 +31,9 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
     A single folder's images, and a single tar's, are named by their files' names, rows of a single
     Parquet or Arrow file by their column and number; a CSV list's by what its column
     ``image`` says, relative to the list; other files and places as given; pictures in memory by
-    their number among what is given, from 0. What else lies in a folder is passed over with a
-    warning; a link that leads nowhere is an image that cannot be read.
+    their number among what is given, from 0. Bytes of names that are not UTF-8 are written
+    as ``\\x..``, with a warning. What else lies in a folder is passed over with a warning; a link
+    that leads nowhere is an image that cannot be read.
 
     Args:
         given: a folder, an image file, a tar, Parquet or Arrow file that holds images, another
@@ -43,6 +44,16 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
         UsageError: a path is none of these, or the only one and not there.
         DataError: a folder has no images, a list no column.
     """
+    strange = []
+    for name, source in _find(given):
+        shown = readable(name)
+        strange += [shown] if shown != name else []
+        yield shown, source
+    if strange:
+        logger.warning("names that are not UTF-8, with bytes as \\x..: %s", listed(strange))
+
+
+def _find(given: Given) -> Iterator[tuple[str, Source]]:
     listing = several(given)
     for place, one in enumerate(listing):
         if not isinstance(one, str | os.PathLike):
@@ -63,12 +74,12 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
                 f"and more ({error.strerror})"
             ) from error
         if folder:
-            files, rest = list_images(path)
+            files, rest = list_images(path, undecodable=True)
             broken = [name for name in rest if is_image_name(name) and (path / name).is_symlink()]
             files = sorted([*files, *broken], key=lambda file: (natural_key(image_id(file)), file))
             for file in files:
                 yield (file if len(listing) == 1 else str(path / file)), str(path / file)
-            others = [name for name in rest if name not in broken]
+            others = [readable(name) for name in rest if name not in broken]
             if others:
                 logger.warning("passed over in %s: %s", path, listed(others))
         elif path.suffix.lower() == ".csv" and path.is_file():
@@ -84,6 +95,19 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
             yield str(path), str(path)
         else:
             raise UsageError(f"expected an image, a folder of images or a CSV list, found {path}")
+
+
+def readable(name: str) -> str:
+    """Return a file's name as text that can be written; bytes that are not UTF-8 as ``\\x..``.
+
+    >>> readable(os.fsdecode(b"caf\\xe9.jpg"))
+    'caf\\\\xe9.jpg'
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # Python's stand-ins for such bytes
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return name
 
 
 def _held(container: Path) -> list[str]:

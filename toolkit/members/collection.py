@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterable, Mapping
 
-from toolkit.errors import check_choice
+from toolkit.errors import ArtifactError, check_choice
 from toolkit.members import member as files
 from toolkit.members.member import Member
 from toolkit.runtime.arguments import checked
 from toolkit.statistics.metrics import METRICS
 from toolkit.storage.artifacts import artifacts_folder
+
+
+class MemberList(list[Member]):
+    """Members, and those that cannot be read.
+
+    Attributes:
+        damaged: name to reason.
+    """
+
+    def __init__(self, members: Iterable[Member] = (), damaged: Mapping[str, str] | None = None):
+        super().__init__(members)
+        self.damaged: dict[str, str] = dict(damaged or {})
 
 
 @checked
@@ -18,8 +32,11 @@ def list_members(
     *,
     sort: str = "map",
     artifacts: str | os.PathLike[str] | None = None,
-) -> list[Member]:
+) -> MemberList:
     """Return all members and ensembles, those of a data set and split together.
+
+    One that is damaged, or was made by another version, is named in ``damaged`` of what is
+    returned, with a warning.
 
     Args:
         data: name of the data set that they were made on; None for any.
@@ -29,13 +46,23 @@ def list_members(
 
     Raises:
         UsageError: ``sort`` is not among its choices.
-        ArtifactError: one is damaged, or was made by another version.
     """
     check_choice("sort", sort, ("name", *METRICS))
     folder = artifacts_folder(artifacts)
-    found = [files.load_member(folder, name) for name in files.list_members(folder)]
-    kept = [each for each in found if data in (None, each.dataset)]
-    return kept if sort == "name" else sorted(kept, key=lambda each: _place(each, sort))
+    kept, damaged = list[Member](), dict[str, str]()
+    for name in files.list_members(folder):
+        try:
+            member = files.load_member(folder, name)
+            _place(member, sort)  # reads its metrics
+        except ArtifactError as error:
+            damaged[name] = str(error)
+            warnings.warn(f"left out, {error}", stacklevel=2)
+            continue
+        if data in (None, member.dataset):
+            kept.append(member)
+    if sort != "name":
+        kept.sort(key=lambda each: _place(each, sort))
+    return MemberList(kept, damaged)
 
 
 def _place(member: Member, sort: str) -> tuple[str, str, float]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 
-from toolkit.errors import MemberError, UsageError, listed
+from toolkit.errors import ArtifactError, MemberError, UsageError, listed
 from toolkit.members.member import KINDS, Member, list_members, load_member
 from toolkit.storage.files import natural_key
 from toolkit.storage.names import matches, names_of
@@ -25,7 +26,8 @@ def find_members(
     Args:
         artifacts: the artifacts folder.
         wanted: names and patterns, as ``"a,mlp-*"`` or as a list, in which members may stand too;
-            ``all`` is ``*``.
+            ``all`` is ``*``. One that a pattern finds and that is damaged is left out with a
+            warning.
         kinds: the kinds that a pattern finds; what is named is found whatever its kind.
         check: raises :class:`MemberError` for a member that does not belong to what it is wanted
             for: one found by a pattern is then left out.
@@ -34,7 +36,8 @@ def find_members(
         The members, and the names of those left out by ``check``.
 
     Raises:
-        UsageError: there is no member of a name or pattern other than ``*``.
+        UsageError: nothing is named, or there is no member of a name or pattern other than ``*``.
+        ArtifactError: a member that was named is damaged.
         MemberError: by ``check``, for a member that was named.
     """
     each = [wanted] if isinstance(wanted, Member) else wanted
@@ -42,6 +45,11 @@ def find_members(
     found = {given.name: given for given in listing if isinstance(given, Member)}
     asked = [name for given in listing if isinstance(given, str) for name in names_of(given)]
     asked = ["*" if name == "all" else name for name in asked]
+    if not found and not asked:
+        raise UsageError(
+            "members: expected names, patterns such as mlp-*, or members in hand, found none; '*' "
+            "is every one"
+        )
     there = list_members(artifacts) if asked else []
     unknown = [name for name in asked if name != "*" and not any(matches(n, [name]) for n in there)]
     if unknown:
@@ -53,7 +61,13 @@ def find_members(
     for name in there:
         if name in found or not matches(name, asked):
             continue
-        member = load_member(artifacts, name)
+        try:
+            member = load_member(artifacts, name)
+        except ArtifactError as error:
+            if name in asked:
+                raise
+            warnings.warn(f"left out, {error}", stacklevel=2)
+            continue
         if name not in asked and member.kind not in kinds:
             continue
         try:

@@ -15,6 +15,7 @@ from toolkit.data.split import Folds
 from toolkit.distribute.machines import connected
 from toolkit.distribute.place import check_place
 from toolkit.errors import listed
+from toolkit.features.backbones import own_weights
 from toolkit.features.matrix import FeatureMatrix
 from toolkit.features.spec import FeatureSpec, features_of
 from toolkit.heads.head import OneVsRestHead
@@ -101,11 +102,12 @@ def ovr(
         DataError: images changed since they were imported, or are too few.
         ClusterError: the cluster cannot be had, or lost work too often.
     """
-    check_unknown(unknown)
     check_place(on)
     how = {"weights": weights, "device": device, "precision": precision, "seed": seed}
     how |= {"pooling": pooling, "size": size, "layer": layer, "on": on}
     spec = FeatureSpec.parse(features, views=views, crop=crop, **how)
+    random = any(own_weights(each)[1] is None for each in spec.backbones)
+    check_unknown(unknown, weights if random else "default")
     work = FrozenWork(Basis.open(data, split, folds, artifacts, progress), spec)
     options: dict[str, Any] = {"class_weight": None if class_weight == "none" else class_weight}
     options |= {"loss": loss} if loss is not None else {}

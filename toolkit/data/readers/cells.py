@@ -85,7 +85,12 @@ def interpret(rows: Rows, options: Options) -> Table:
     found = label_columns(rows, columns, options)
     if found.lists:
         beside = {name: cells for name, cells in columns.items() if name not in found.hidden}
-        table = _from_lists(rows, names, found.names[0], beside, parts, options)
+        column = found.names[0]
+        if len(found.names) > 1:
+            column = " and ".join(found.names)
+            lists = [beside.pop(name) for name in found.names]
+            beside[column] = _united(rows, lists, options)
+        table = _from_lists(rows, names, column, beside, parts, options)
         id_of = dict(zip(names, ids, strict=True)) if ids else {}
         remarks = found.remarks + table.remarks
         further = {
@@ -142,6 +147,16 @@ def _part(cell: Any, column: str, rows: Rows) -> str:
             f"{str(cell)[:40]!r}"
         )
     return PARTS[word]
+
+
+def _united(rows: Rows, lists: list[list[Any]], options: Options) -> list[dict[str, int]]:
+    """Return what several columns of lists say together."""
+    separators = [options.separator or separator_of(cells) for cells in lists]
+    found: list[dict[str, int]] = [{} for _ in rows.places]
+    for cells, separator in zip(lists, separators, strict=True):
+        for row, cell in enumerate(cells):
+            found[row] |= labels_in(cell, separator, rows.places[row])
+    return found
 
 
 def _from_lists(

@@ -49,8 +49,8 @@ class Chosen:
     """Columns of labels.
 
     Attributes:
-        names: of the columns; of one that holds lists, that one.
-        lists: whether it holds lists.
+        names: of the columns.
+        lists: whether they hold lists; there may be several where they were named.
         remarks: what a person should know of the choice.
         hidden: columns of yes and no beside that one, which ``remarks`` name.
     """
@@ -123,8 +123,8 @@ def label_columns(rows: Rows, columns: dict[str, list[Any]], options: Options) -
                 f"{rows.source} has no column {listed(map(repr, lacking))}; its header is "
                 f"{[name[:40] for name in rows.header[:12]]}"
             )
-        single = len(options.labels) == 1 and _holds_lists(columns[options.labels[0]])
-        return Chosen(list(options.labels), single)
+        lists = all(_holds_lists(columns[name]) for name in options.labels)
+        return Chosen(list(options.labels), lists)
     if options.label_prefix is not None:
         found = [name for name in columns if name.startswith(options.label_prefix)]
         if not found:

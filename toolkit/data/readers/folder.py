@@ -99,8 +99,12 @@ def read(path: Path, options: Options) -> Labelled:
     return Labelled(layout.images, files, labels, Y, passed_over, facts, found=found)
 
 
-def list_images(folder: Path) -> tuple[list[str], list[str]]:
+def list_images(folder: Path, undecodable: bool = False) -> tuple[list[str], list[str]]:
     """List the image files directly in ``folder``, in the natural order of their ids.
+
+    Args:
+        folder: the folder.
+        undecodable: take names that are not UTF-8 too, with Python's stand-ins for their bytes.
 
     Returns:
         The image file names, and the names of what was passed over, so that the caller can say
@@ -128,7 +132,7 @@ def list_images(folder: Path) -> tuple[list[str], list[str]]:
             f"no images in {folder}: files ending in .jpg, .png and the like go there{held}"
         )
     strange = [ascii(file) for file in files if not _is_text(file)]
-    if strange:
+    if strange and not undecodable:
         raise DataError(
             f"{len(strange)} file names in {folder} are not UTF-8 ({listed(strange, 3)}): "
             "rename these files"

@@ -16,6 +16,7 @@ from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.join import joined
 from toolkit.data.readers.json_rows import json_document, json_lines
 from toolkit.data.readers.open_images import with_names
+from toolkit.data.readers.part_tables import part_folders, together
 from toolkit.data.readers.table_text import SPREADSHEETS, table_ending, table_text
 from toolkit.errors import DataError, counted
 
@@ -24,7 +25,7 @@ _TABLES = (".csv", ".tsv", *_LINES, ".parquet")
 
 
 def read(path: Path, options: Options) -> Labelled:
-    """Read a table of images and labels.
+    """Read a table of images and labels, or those of the parts of a split.
 
     Images lie in the table's folder or below it, or in ``root``.
 
@@ -32,10 +33,13 @@ def read(path: Path, options: Options) -> Labelled:
         DataError: it is no such table, or see :func:`~toolkit.data.readers.cells.interpret` and
             :func:`~toolkit.data.readers.join.joined`.
     """
-    if path.is_dir():
-        path = _table_in(path)
     options.only("tables", "image_column", "labels", "label_prefix", "separator", "absent", "root")
-    table = with_names(interpret(read_rows(path), options), path.parent)
+    parts = _parts(path)
+    if path.is_dir() and not parts:
+        path = _table_in(path)
+    folder = path if parts else path.parent
+    rows = together(path, {p: read_rows(f) for p, f in parts.items()}, options) if parts else None
+    table = with_names(interpret(rows or read_rows(path), options), folder)
     unknown = int((table.Y < 0).sum())
     found = (
         f"table: {counted(len(table.names), 'image')}, {counted(len(table.labels), 'label')} "
@@ -44,7 +48,7 @@ def read(path: Path, options: Options) -> Labelled:
     found += f", {unknown:,} unknown" if unknown else ""
     return joined(
         str(path),
-        options.root or path.parent,
+        options.root or folder,
         table.names,
         table.Y,
         table.labels,
@@ -142,6 +146,17 @@ def _table_in(folder: Path) -> Path:
     return found[0]
 
 
+def _parts(path: Path) -> dict[str, Path]:
+    """Return the tables of a split's parts, by the name of their folder; nothing for others."""
+    folders = part_folders(path)
+    if not folders or tables_in(path):
+        return {}
+    found = {folder.name: tables_in(folder) for folder in folders}
+    if not all(len(own) == 1 and table_ending(own[0]) in _TABLES[:-1] for own in found.values()):
+        return {}
+    return {name: own[0] for name, own in found.items()}
+
+
 def tables_in(folder: Path) -> list[Path]:
     """Return the tables directly in a folder; what may be another thing where there are no others.
 
@@ -161,7 +176,7 @@ def _recognises(path: Path) -> bool:
     if not path.is_dir() or (path / "annotations").is_dir():
         return False
     found = tables_in(path)
-    return len(found) == 1 and table_ending(found[0]) in _TABLES
+    return bool(_parts(path)) or (len(found) == 1 and table_ending(found[0]) in _TABLES)
 
 
 TABLE = Format(_recognises, read)
