@@ -7,7 +7,8 @@ Planted features of 256 numbers, 1,280 where a step's name says so; one thread, 
 the processor's and not those of who else is on it. Labels grow at the fewest rows, rows at the
 fewest labels. A cell is a forked process: it counts what the step takes, its input apart, by
 ``getrusage``; one that takes more than ``--budget`` CPU seconds or ``--memory`` GiB is ended and
-noted as such, and one that would if it grew in line is not tried. What was measured is in ``--out`` after each cell; the same command goes on.
+noted as such, and one that would if it grew in line is not tried. What was measured is in ``--out``
+after each cell; the same command goes on.
 """
 
 from __future__ import annotations
