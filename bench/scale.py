@@ -65,9 +65,11 @@ def planted(n: int, labels: int, width: int = WIDTH) -> tuple[np.ndarray, np.nda
     factors, Y = planted_labels(n, labels)
     random = np.random.default_rng(1)
     X = random.standard_normal((n, width), np.float32)
-    X *= 0.6
-    X += factors @ (random.standard_normal((64, width), np.float32) / 8)
-    return np.maximum(X, 0, out=X), Y
+    mixing = random.standard_normal((64, width), np.float32) / 8
+    for start in range(0, n, 4096):
+        rows = slice(start, start + 4096)
+        X[rows] = np.maximum(0.6 * X[rows] + factors[rows] @ mixing, 0)
+    return X, Y
 
 
 def scores_of(Y: np.ndarray, seed: int = 2) -> np.ndarray:
