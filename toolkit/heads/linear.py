@@ -108,8 +108,8 @@ class LinearHead(NormalisedHead):
             model._find_constant(y[rows], weight[rows])
             model._choose_normalising(non_negative[rows], x.shape[1])
         warn_one_class(models)
-        varied = np.isnan([model.constant_ for model in models])
-        shared = varied.all(0)
+        varied = np.isnan(np.stack([model.constant_ for model in models]))
+        shared: np.ndarray = varied.all(axis=0)
         alike = len({model.normalised_ for model in models}) == 1
         enough = shared.all() or (len(shared) > _FEW and shared.any())
         if not (alike and enough):

@@ -76,7 +76,7 @@ def _banding(most: int, n: int) -> tuple[int, int]:
         count, within = way
         width = min(_BITS // count, _WIDEST)
         looked_up = count * (1 + width * within)
-        return looked_up * (1 + n / 2**width)
+        return looked_up * (1 + n / float(1 << width))
 
     ways = [(count, most // count) for count in range(1, _BANDS + 1)]
     return min((way for way in ways if way[1] <= 1), key=cost)

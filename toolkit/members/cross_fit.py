@@ -152,12 +152,12 @@ def cross_fit(
         if isinstance(head, FitsFolds) and together and on == HERE:
             with forecasting(f"fitting {type(head).__name__}", 1, tell):
                 if X.size < STREAMED:
-                    given = X[inside], Y[inside], fold[inside]
+                    whole = X[inside], Y[inside], fold[inside]
                     more = learned(inside)
                 else:  # not copied
-                    given = X, np.where((fold >= 0)[:, None], Y, 0), fold
+                    whole = X, np.where((fold >= 0)[:, None], Y, 0), fold
                     more = learned(np.arange(len(X)))
-                models = head.fit_folds(*given, **more, on_progress=on_progress)
+                models = head.fit_folds(*whole, **more, on_progress=on_progress)
         elif isinstance(head, FitsFolds) and together:
             piece = Piece(
                 f"all folds of {type(head).__name__}",
