@@ -34,7 +34,7 @@ from toolkit.storage.files import digest_bytes
 
 BACKBONE = "efficientnet_lite0"
 FEATURES = ("--features", BACKBONE, "--weights", "none", "--precision", "fp32")
-BLOCK, FACTORS, RARE, SIDE = 4096, 64, 4, 16
+BLOCK, FACTORS, RARE, SIDE, RESAMPLES = 4096, 64, 4, 16, 200
 ROOT = Path(__file__).parents[1]
 
 
@@ -132,10 +132,13 @@ def verbs(work: Path, trees: int) -> dict[str, tuple[object, ...]]:
             *("ovr", "--head", "lightgbm", *FEATURES, *forest),
             *("--name", "trees"),
         ),
-        "ensemble": ("ensemble", "--members", "linear,mlp,trees", "--name", "ensemble"),
-        "audit": ("audit", *FEATURES, "--html", work / "audit.html"),
+        f"ensemble, {RESAMPLES} resamples": (
+            *("ensemble", "--members", "linear,mlp,trees", "--name", "ensemble"),
+            *("--resamples", RESAMPLES),
+        ),
         "compare": ("compare",),
         "report": ("report", "--out", work / "report.html"),
+        "audit": ("audit", *FEATURES, "--html", work / "audit.html"),
         "predict 2,000": (
             *("predict", work / "some", "--model", "ensemble"),
             *("--out", work / "scores.parquet"),
@@ -148,7 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--labels", type=int, default=600)
-    parser.add_argument("--trees", type=int, default=20, help="of LightGBM, a label")
+    parser.add_argument("--trees", type=int, default=5, help="of LightGBM, a label")
     parser.add_argument("--work", type=Path, required=True, help="a folder of its own")
     parser.add_argument("--only", nargs="+", help="these verbs, again")
     parser.add_argument("--out", type=Path, required=True)

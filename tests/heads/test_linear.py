@@ -251,3 +251,17 @@ def test_of_many_labels_those_with_one_class_in_a_fold_leave_the_others_as_they_
         assert scores[rare[:, 0] == 1].mean() > scores[rare[:, 0] == 0].mean()
         assert model.C_[3] in (1e-2, 1.0)
         assert len(model.coef_) == 71
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_rows_of_no_fold_are_not_learned_from(problem: Arrays, class_weight: str | None) -> None:
+    X, Y = problem
+    fold = np.arange(len(X)) % 4 - 1
+    inside = fold >= 0
+    head = LinearHead(Cs=[1e-2, 1.0], class_weight=class_weight)
+    odd = np.where(inside[:, None], X, 50 * X), np.where(inside[:, None], Y, 1 - Y)
+    whole = head.fit_folds(*odd, fold)
+    alone = head.fit_folds(X[inside], Y[inside], fold[inside])
+    for model, other in zip(whole, alone, strict=True):
+        np.testing.assert_allclose(model.predict_proba(X), other.predict_proba(X), atol=2e-3)
+        assert model.C_.tolist() == other.C_.tolist()

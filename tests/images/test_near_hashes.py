@@ -21,11 +21,12 @@ def hashes_with_near_ones(seed: int, n: int = 400) -> tuple[np.ndarray, np.ndarr
     return both[:, 0].copy(), both[:, 1].copy()
 
 
-@pytest.mark.parametrize("most", [0, 7, 8, 15, 16, 35])
-@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("most", [0, 3, 7, 8, 9, 12, 15, 16, 35])
+@pytest.mark.parametrize(("native", "width"), [(False, 16), (True, 22)])
 def test_an_index_finds_what_all_pairs_show(
-    most: int, native: bool, monkeypatch: pytest.MonkeyPatch
+    most: int, native: bool, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(room, "_NARROWEST", width)
     monkeypatch.setattr(room, "processor_has_bf16", lambda: native)
     monkeypatch.setattr(room, "_CANDIDATES", 50)
     monkeypatch.setattr(room, "_SIDE", 130)

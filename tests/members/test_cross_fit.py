@@ -161,3 +161,19 @@ def test_lists_and_frames_are_arrays_too(problem: Any) -> None:
     given: Any = pd.DataFrame(X), Y.tolist(), pd.Series(fold)
     again = cross_fit(head, *given).scores
     np.testing.assert_array_equal(again, plain)
+
+
+def test_large_features_are_not_copied_and_test_labels_still_not_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(0)
+    X = random.normal(size=(120, 6)).astype(np.float32)
+    Y = (X[:, :3] + random.normal(size=(120, 3)) > 0).astype(np.int8)
+    fold = np.arange(120) % 4 - 1
+    usual = cross_fit(LinearHead(Cs=[1e-2, 1.0]), X, Y, fold)
+    for large in ("members.cross_fit", "heads.linear", "heads.standardised_rows"):
+        monkeypatch.setattr(f"toolkit.{large}.STREAMED", 0)
+    scrambled = np.where((fold >= 0)[:, None], Y, random.integers(-1, 2, Y.shape))
+    found = [cross_fit(LinearHead(Cs=[1e-2, 1.0]), X, each, fold) for each in (Y, scrambled)]
+    assert found[0].scores.tobytes() == found[1].scores.tobytes()
+    np.testing.assert_allclose(found[0].scores, usual.scores, atol=2e-3)

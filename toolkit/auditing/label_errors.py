@@ -16,6 +16,7 @@ import numpy.typing as npt
 from toolkit.auditing.alignment import testable
 from toolkit.auditing.linear_probe import Floats, principal_components
 from toolkit.errors import DataError
+from toolkit.heads.label_blocks import label_blocks
 from toolkit.statistics.links import sigmoid
 from toolkit.statistics.metrics import log_loss
 
@@ -24,6 +25,7 @@ STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3)
 QUANTILES = np.array([0.1, 0.25, 0.5])
 _TAIL = 0.025
 _SPARE = 0.5
+_BLOCK = 256  # labels at a time
 _RATES = 1e-6, 0.5
 _EDGE = 1e-7
 
@@ -202,6 +204,14 @@ def suspicion(P: npt.ArrayLike, Y: npt.ArrayLike) -> Floats:
     guitarist), and the mixture knows it, because hard positives get rarer towards the bottom of the
     scores, and wrong ones do not. 0 where p is unknown, and where the label is.
     """
+    scores, truth = np.asarray(P), np.asarray(Y)
+    found: Floats = np.empty(truth.shape)
+    for labels in label_blocks(truth.shape[1], -(-truth.shape[1] // _BLOCK)):
+        found[:, labels] = _suspicion(scores[:, labels], truth[:, labels])
+    return found
+
+
+def _suspicion(P: npt.NDArray[Any], Y: npt.NDArray[Any]) -> Floats:
     given, no = _classes(Y)
     p, rows = np.asarray(P, np.float64), (given | no).sum(axis=0)
     mixture, counts = mislabelled(p, Y)[:, 0], _confident(p, given, no)

@@ -24,9 +24,9 @@ def describe(dataset: Dataset, splits: dict[str, Split]) -> dict[str, Any]:
         prevalence and pos_weight = negatives/positives each; pos_weight is None without
         positives), ``mean_prevalence``, ``labels_per_image``, ``unlabelled`` (images known to have
         no label), ``undecided`` (images without a known label of which some are unknown),
-        ``unknown`` (share of cells), ``single_channel``, ``unreadable`` (images), ``metadata`` (names),
-        ``sizes`` (the ten commonest first), ``other_sizes`` (how many more) and ``splits`` (images
-        and positives of each part).
+        ``unknown`` (share of cells), ``single_channel``, ``unreadable`` (images), ``metadata``
+        (names), ``sizes`` (the ten commonest first), ``other_sizes`` (how many more) and ``splits``
+        (images and positives of each part).
     """
     n = len(dataset)
     positive = dataset.Y == 1

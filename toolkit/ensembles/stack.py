@@ -205,9 +205,11 @@ class _Shared:
     def others(self, label: int) -> np.ndarray:
         """Return how many of the other labels are expected, ``(n, 1)``."""
         labels = self.probability.shape[1]
+        found: np.ndarray
         if labels > _ALL_SEEN:  # not added up anew for each label
-            return (self._total - self.probability[:, label])[:, None]
-        found: np.ndarray = self.probability[:, np.arange(labels) != label].sum(1, keepdims=True)
+            found = (self._total - self.probability[:, label])[:, None]
+        else:
+            found = self.probability[:, np.arange(labels) != label].sum(axis=1, keepdims=True)
         return found
 
 

@@ -191,6 +191,20 @@ def _fit(
     return np.where(trust > 0.999, own, sigmoid(drawn)), overall
 
 
+def _descending(y: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores, best first, and how many positives there are up to each, as float64.
+
+    The order within equal scores is any: counts are looked up behind them.
+    """
+    bits = np.ascontiguousarray(s).view(np.uint32) if s.dtype == np.float32 else None
+    if bits is None or (bits >> 31).any():
+        order = np.argsort(-s)
+        return s[order], np.cumsum(y[order], dtype=np.float64)
+    # positive floats are ordered as their bits are, so a label can take the place of the sign
+    both = np.sort((bits << 1) | (y == 1))[::-1]
+    return (both >> 1).view(np.float32), np.cumsum(both & 1, dtype=np.float64)
+
+
 def _best(y: np.ndarray, s: np.ndarray, goal: tuple[str, float], default: float) -> float:
     """Return the best threshold of one label: halfway between two scores."""
     kind, value = goal
@@ -199,9 +213,7 @@ def _best(y: np.ndarray, s: np.ndarray, goal: tuple[str, float], default: float)
     positives = int(y.sum())
     if not positives:
         return default
-    order = np.argsort(-s)  # counts are looked up behind equal scores, so their order is none
-    ordered = s[order]
-    hits = np.cumsum(y[order], dtype=np.float64)
+    ordered, hits = _descending(y, s)
     last = np.flatnonzero(np.r_[ordered[1:] != ordered[:-1], True])
     called = last + 1.0
     hits = hits[last]

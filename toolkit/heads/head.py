@@ -200,6 +200,8 @@ class FitsFolds(Protocol):
     ) -> list[OneVsRestHead]:
         """Return one fitted clone per fold f, learned on the rows with ``fold != f`` only.
 
+        Nor does any learn from rows of fold -1.
+
         Whatever the clone of fold f chose (strengths, epochs) it chose without the rows of f.
         """
 

@@ -93,35 +93,37 @@ class LinearHead(NormalisedHead):
         Args:
             X: as for :meth:`fit`.
             Y: as for :meth:`fit`.
-            fold: ``int (n,)``, at least 0.
+            fold: ``int (n,)``; -1 for a row that no model learns from.
             sample_weight: ``(n,)`` or ``(n, L)``.
             on_progress: called with 1 after each strength.
         """
         models = [clone(self) for _ in range(int(fold.max()) + 1)]
         for model in models:
             x, y, weight = model._validated(X, Y, sample_weight)
+        if (fold < 0).any():
+            weight = weight * (fold >= 0)[:, None]
         non_negative = x.min(axis=1) >= 0
-        for f, model in enumerate(models):
-            model._find_constant(y[fold != f], weight[fold != f])
-            model._choose_normalising(non_negative[fold != f], x.shape[1])
+        learned = [(fold != f) & (fold >= 0) for f in range(len(models))]
+        for model, rows in zip(models, learned, strict=True):
+            model._find_constant(y[rows], weight[rows])
+            model._choose_normalising(non_negative[rows], x.shape[1])
         warn_one_class(models)
-        varied = np.isnan([model.constant_ for model in models])
-        shared = varied.all(0)
+        varied = np.isnan(np.stack([model.constant_ for model in models]))
+        shared: np.ndarray = varied.all(axis=0)
         alike = len({model.normalised_ for model in models}) == 1
         enough = shared.all() or (len(shared) > _FEW and shared.any())
         if not (alike and enough):
             # a label with one class in some fold cannot share the passes: fit fold by fold
             forecast = current_forecast()
             forecast.begin(len(models))
-            for f, model in enumerate(models):
-                rows = fold != f
-                model._fit(x[rows], y[rows][:, varied[f]], weight[rows][:, varied[f]])
+            for model, rows, own in zip(models, learned, varied, strict=True):
+                model._fit(x[rows], y[rows][:, own], weight[rows][:, own])
                 forecast.advance()
             return models
         weight = label_weights(y, weight, self.class_weight)
         common = self._fit_together(models, x, y, weight, fold, shared, on_progress)
         for f, (model, C) in enumerate(zip(models, common, strict=True)):
-            self._fit_apart(model, x, y, weight, fold != f, varied[f] & ~shared, shared, C)
+            self._fit_apart(model, x, y, weight, learned[f], varied[f] & ~shared, shared, C)
         return models
 
     def _fit_together(
@@ -141,7 +143,7 @@ class LinearHead(NormalisedHead):
         """
         if not shared.all():
             y, weight = y[:, shared], weight[:, shared]
-        rows = [fold != f for f in range(len(models))]
+        rows = [(fold != f) & (fold >= 0) for f in range(len(models))]
         grid, common = np.asarray(self._grid()), []
         coefs, intercepts, costs = [], [], []
         blocks = len(blocks_of_labels(y.shape[1], len(models), x.shape))

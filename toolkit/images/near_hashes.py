@@ -10,8 +10,10 @@ from toolkit.runtime.processor import processor_has_bf16
 
 Ints = npt.NDArray[np.int64]
 
-_BAND = 16
-_BANDS = 8
+_BITS = 128
+_BANDS = 8  # at most
+_WIDEST, _NARROWEST = 22, 16  # bits of a band that its index looks at
+_WITHIN_ONE = 15  # eight bands of 16 bits: of more differing bits no band may be within one
 _BLOCK = 256
 _SIDE = 4096
 _CANDIDATES = 2**22
@@ -22,10 +24,12 @@ def near_hashes(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints,
 
     Up to 15 bits by multi-index hashing (Norouzi, Punjani & Fleet 2012): of eight bands of 16 bits,
     two hashes that differ in 15 bits or fewer have one that differs in one bit or none, so only
-    rows are compared that share a band, or share it but for one bit. Time is then nearly linear
-    where bands differ. Beyond that radius nearly every row shares such a band with too many others
-    for an index to pay, and all pairs are compared, where bf16 products are native as a matrix
-    product of signs, which is exact. All ways return the same pairs in the same order.
+    rows are compared that share a band, or share it but for one bit. For fewer bits fewer and wider
+    bands do, which tell more rows apart: up to 9 bits, five bands, of which 22 bits are looked at.
+    Time is then nearly linear up to millions of rows. Beyond 15 bits nearly every row shares such a
+    band with too many others for an index to pay, and all pairs are compared, where bf16 products
+    are native as a matrix product of signs, which is exact. All ways return the same pairs in the
+    same order.
 
     Args:
         difference: ``uint64 (n,)``.
@@ -35,7 +39,7 @@ def near_hashes(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints,
     Returns:
         The earlier rows, the later rows, ascending, and the numbers of bits, each ``int64 (m,)``.
     """
-    if most < 2 * _BANDS:
+    if most <= _WITHIN_ONE:
         return _by_bands(difference, frequency, most)
     if processor_has_bf16():
         return _by_product(difference, frequency, most)
@@ -44,19 +48,49 @@ def near_hashes(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints,
 
 def _by_bands(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints, Ints, Ints]:
     n = len(difference)
-    changes = [0] if most < _BANDS else [0, *(1 << bit for bit in range(_BAND))]
+    count, within = _banding(most, n)
+    # at least as many places as rows, so that few rows share one
+    width = min(_BITS // count, _WIDEST, max(_NARROWEST, n.bit_length() + 1))
+    changes = [0, *(1 << bit for bit in range(width))] if within else [0]
     codes = [np.empty(0, np.int64)]
-    for hashes in (difference, frequency):
-        for band in range(64 // _BAND):
-            key = (hashes >> np.uint64(band * _BAND)).astype(np.uint16)
-            order = np.argsort(key, kind="stable")
-            edges = np.searchsorted(key[order], np.arange(2**_BAND + 1))
-            for change in changes:
-                other = key ^ np.uint16(change)
-                codes += _verified(order, edges[other], edges[other.astype(np.int64) + 1],
-                                   difference, frequency, most)  # fmt: skip
+    for band in range(count):
+        key = _band(difference, frequency, _BITS * band // count, width)
+        order = np.argsort(key, kind="stable")
+        edges = np.zeros(2**width + 1, np.int64)
+        np.cumsum(np.bincount(key, minlength=2**width), out=edges[1:])
+        for change in changes:
+            other = key ^ change
+            codes += _verified(order, edges[other], edges[other + 1], difference, frequency, most)
     first, second = np.divmod(np.unique(np.concatenate(codes)), max(n, 1))
     return first, second, _bits(difference, frequency, first, second)
+
+
+def _banding(most: int, n: int) -> tuple[int, int]:
+    """Return how many bands to cut hashes into, and in how many bits, 0 or 1, one must agree.
+
+    Of ``count`` bands of hashes that differ in ``most`` bits one differs in ``most // count`` at
+    most. Fewest are looked up, and what random hashes share with others by chance, per row.
+    """
+
+    def cost(way: tuple[int, int]) -> float:
+        count, within = way
+        width = min(_BITS // count, _WIDEST)
+        looked_up = count * (1 + width * within)
+        return looked_up * (1 + n / float(1 << width))
+
+    ways = [(count, most // count) for count in range(1, _BANDS + 1)]
+    return min((way for way in ways if way[1] <= 1), key=cost)
+
+
+def _band(difference: Hashes, frequency: Hashes, start: int, width: int) -> Ints:
+    """Return some bits of both hashes side by side, from bit ``start`` on, as numbers."""
+    low, high = (difference, frequency) if start < 64 else (frequency, None)
+    at = start % 64
+    found = low >> np.uint64(at)
+    if high is not None and at + width > 64:
+        found = found | (high << np.uint64(64 - at))
+    key: Ints = (found & np.uint64(2**width - 1)).astype(np.int64)
+    return key
 
 
 def _verified(

@@ -33,6 +33,7 @@ from toolkit.heads.partial_labels import (
     taken_for_no,
     temporary_head,
 )
+from toolkit.heads.standardised_rows import STREAMED
 from toolkit.members.member import load_state, save_state
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD
 from toolkit.runtime.forecast import forecasting
@@ -150,9 +151,13 @@ def cross_fit(
         together = isinstance(head, FitsFolds) and not temporary
         if isinstance(head, FitsFolds) and together and on == HERE:
             with forecasting(f"fitting {type(head).__name__}", 1, tell):
-                models = head.fit_folds(
-                    X[inside], Y[inside], fold[inside], **learned(inside), on_progress=on_progress
-                )
+                if X.size < STREAMED:
+                    whole = X[inside], Y[inside], fold[inside]
+                    more = learned(inside)
+                else:  # not copied
+                    whole = X, np.where((fold >= 0)[:, None], Y, 0), fold
+                    more = learned(np.arange(len(X)))
+                models = head.fit_folds(*whole, **more, on_progress=on_progress)
         elif isinstance(head, FitsFolds) and together:
             piece = Piece(
                 f"all folds of {type(head).__name__}",

@@ -72,7 +72,7 @@ class Predictions:
     def digest(self) -> str:
         """Digest over ids, labels, scores and origins."""
         arrays = [self.scores.astype("<f4"), self.origin.astype("<i1"), self.fold.astype("<i2")]
-        buffers = [memoryview(np.ascontiguousarray(array)) for array in arrays]
+        buffers = [np.ascontiguousarray(array).data for array in arrays]
         return digest_of_bytes([self.ids, self.labels], buffers)
 
     def for_ids(self, ids: tuple[str, ...] | list[str]) -> np.ndarray:

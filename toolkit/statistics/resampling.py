@@ -31,6 +31,7 @@ FEWEST = 5  # positives, and positive decisions, without which no interval of a 
 MEANS = ("macro_precision", "macro_recall", "macro_f1", "map", "auroc")
 _DECIDED = ("macro_precision", "macro_f1")
 _CHUNK_CELLS = 2**20
+_FEWEST_DRAWN = 16  # at a time: the weights of a row are then one line of the processor's cache
 
 
 def resample_counts(rows: int, resamples: int, seed: int = 0) -> Iterator[npt.NDArray[np.uint8]]:
@@ -43,7 +44,7 @@ def resample_counts(rows: int, resamples: int, seed: int = 0) -> Iterator[npt.ND
     ((3, 5), [5, 5, 5])
     """
     random = np.random.default_rng(seed)
-    size = max(1, min(resamples, _CHUNK_CELLS // max(rows, 1)))
+    size = max(1, min(resamples, max(_FEWEST_DRAWN, _CHUNK_CELLS // max(rows, 1))))
     for start in range(0, resamples, size):
         # a row is drawn Poisson(1) times: 256 times has a chance below 1e-500
         chunk = np.empty((min(size, resamples - start), rows), dtype=np.uint8)
