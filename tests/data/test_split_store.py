@@ -133,9 +133,9 @@ def test_what_was_kept_for_other_images_is_refused(data: Dataset, tmp_path: Path
     others = tuple(f"x{image}" for image in data.ids)
     save_split(replace(load_split(split_file), ids=others), split_file)
     save_folds(replace(load_folds(folds_file), ids=others), folds_file)
-    with pytest.raises(ArtifactError, match="is of other images than data set d, .*delete it"):
+    with pytest.raises(ArtifactError, match=r"is of other images than data set d, .*delete it"):
         get_split(data, "paper", tmp_path)
-    with pytest.raises(ArtifactError, match="is of other images than data set d, .*delete it"):
+    with pytest.raises(ArtifactError, match=r"is of other images than data set d, .*delete it"):
         get_folds(data, split, tmp_path)
 
 
