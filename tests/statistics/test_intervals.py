@@ -78,6 +78,7 @@ def test_fractional_weights_are_scikit_learns_sample_weights() -> None:
 def test_resamples_depend_on_seed_and_rows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = np.vstack(list(resampling.resample_counts(30, 20, seed=4)))
     assert (whole.sum(axis=1) == 30).all()
+    monkeypatch.setattr(resampling, "_FEWEST_DRAWN", 1)
     monkeypatch.setattr(resampling, "_CHUNK_CELLS", 90)
     parts = list(resampling.resample_counts(30, 20, seed=4))
     assert len(parts) == 7
