@@ -94,7 +94,7 @@ def _document(file: Path) -> dict[str, Any]:
     import yaml  # type: ignore[import-untyped]
 
     try:  # all as texts: YAML 1.1 takes no and off for false, and 08 for no number
-        document = yaml.load(file.read_text(encoding="utf-8-sig"), yaml.BaseLoader)
+        document = yaml.BaseLoader(file.read_text(encoding="utf-8-sig")).get_single_data()
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{file} cannot be read as YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(document, dict):
