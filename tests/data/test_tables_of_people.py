@@ -230,7 +230,11 @@ def test_rows_in_other_clothes(name: str, tmp_path: Path) -> None:
     [
         ("t.xlsx", b"PK\3\4", "is a spreadsheet: save it as CSV"),
         ("t.csv.gz", b"image,cat\n", "cannot be read as a CSV file"),
-        ("t.csv.gz", gzip.compress(b"image,cat\na,1\n", mtime=0)[:-9], "cannot be read as a CSV file"),
+        (
+            "t.csv.gz",
+            gzip.compress(b"image,cat\na,1\n", mtime=0)[:-9],
+            "cannot be read as a CSV file",
+        ),
         ("t.zip", b"PK\3\4", "cannot be read as a CSV file"),
         ("t.json", b'{"version": 1, "data": [1]}', "found an object with keys 'version', 'data'"),
         ("t.json", b"[1, 2]", "found a list of int"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 import urllib.error
 from dataclasses import replace
@@ -19,6 +20,7 @@ from toolkit.features.engines.base import Engine
 from toolkit.features.engines.openvino import OpenVINOEngine
 from toolkit.features.engines.torch import TorchEngine
 from toolkit.features.loading import bundled_file, load
+from toolkit.features.verify import LEAST_COSINE
 from toolkit.images.feed import decode_group
 from toolkit.images.sources import Image
 from toolkit.storage.files import digest_bytes
@@ -268,6 +270,9 @@ def test_embeddings_are_those_of_timm_s_own_transform_and_forward_pass(
     assert cosines(exact, plain).min() >= 0.99999
     low = rows(given["bf16"], pixels, backbone.dim)
     assert cosines(low, reference).min() >= 0.999
+    notes = [json.loads(file.read_text()) for file in folder.glob("*/*.json")]
+    [kept] = [note for note in notes if note.get("precision") == "bf16"]
+    assert kept["smallest_cosine_to_fp32"] >= LEAST_COSINE
 
 
 def test_the_bundled_weights_line_up_with_timm_s_network(lite0: tuple[Backbone, Any, Path]) -> None:

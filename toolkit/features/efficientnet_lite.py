@@ -121,10 +121,14 @@ class _Same(nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         (kernel, _), (stride, _) = self.kernel_size, self.stride
+        # no negative numbers: OpenVINO would not fold them, and pad apart from the convolution, in
+        # bf16, before the layer that has to be exact
         down, right = (
-            -(-side // stride) * stride - stride + kernel - side for side in x.shape[-2:]
+            (side + stride - 1) // stride * stride - stride + kernel - side for side in x.shape[-2:]
         )
-        x = functional.pad(x, [right // 2, right - right // 2, down // 2, down - down // 2])
+        x = functional.pad(
+            x, [right // 2, right - right // 2, down // 2, down - down // 2], value=0
+        )
         return functional.conv2d(x, self.weight, None, self.stride, 0, 1, self.groups)
 
 
