@@ -98,3 +98,41 @@ def test_metadata_of_another_length_is_refused(tmp_path: Path) -> None:
     dataset = Dataset.from_frame(photographs(tmp_path), "file", ["cat"], root=tmp_path)
     with pytest.raises(DataError, match="images and metadata differ in number"):
         Dataset(**(vars(dataset) | {"metadata": {"camera": ("slr",)}}))
+
+
+def test_columns_that_are_used_are_no_metadata_in_hugging_face_s_parquet(tmp_path: Path) -> None:
+    dataset = Dataset.from_frame(photographs(tmp_path), "file", ["cat"], root=tmp_path)
+    out = export_data(dataset, out=tmp_path / "out" / "hf.parquet", format="hf", images="bytes")
+    again = Dataset.read(out.path, progress=False)
+    assert (again.ids, again.metadata) == (dataset.ids, {})
+    paths = export_data(dataset, out=tmp_path / "out" / "paths.parquet", format="hf")
+    with pytest.raises(DataError, match=r"leaves such samples out; root \(--root\) names the"):
+        Dataset.read(paths.path, progress=False)
+    with pytest.raises(DataError, match="row 0") as caught:
+        Dataset.read(paths.path, missing="skip", progress=False)
+    assert "missing='skip'" not in str(caught.value)
+
+
+def test_columns_beside_images_in_parquet_go_by_id(tmp_path: Path) -> None:
+    frame = photographs(tmp_path)
+    held = [{"bytes": (tmp_path / name).read_bytes(), "path": name} for name in frame["file"]]
+    table = pd.DataFrame({"image": held, "tags": ["cat", "dog", "cat", "dog"]})
+    table["camera"] = frame["camera"]
+    table.to_parquet(tmp_path / "held.parquet")
+    dataset = Dataset.read(tmp_path / "held.parquet", format="huggingface", progress=False)
+    assert told(dataset) == {"camera": CAMERA}
+
+
+def test_a_stray_name_that_is_not_text_stops_no_table(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = photographs(tmp_path)
+    frame.to_csv(tmp_path / "labels.csv", index=False)
+    try:
+        (tmp_path / "a\udcff.png").write_bytes(b"x")
+    except OSError:
+        pytest.skip("names are UTF-8 here")
+    with caplog.at_level("INFO"):
+        dataset = Dataset.read(tmp_path / "labels.csv", labels="cat", progress=False)
+    assert len(dataset) == len(NAMES)
+    assert "passed over, file names not UTF-8: 'a\\udcff.png'" in caplog.text

@@ -9,6 +9,7 @@ import typer
 
 from toolkit.cli.command import DATA, SEED, command
 from toolkit.cli.run import Run
+from toolkit.errors import listed
 
 if TYPE_CHECKING:
     from toolkit.data.dataset import Dataset
@@ -197,4 +198,6 @@ def _tables(facts: dict[str, Any], width: int) -> list[Any]:
         f"sizes: {sizes}",
         f"labels joined {where.get('pairing', '?')} ({where.get('layout', '?')} layout)",
     ]
+    if facts["metadata"]:
+        remarks.append(f"metadata: {listed(facts['metadata'], 12)}")
     return [*tables, *(Text(remark) for remark in remarks)]

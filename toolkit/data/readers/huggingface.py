@@ -26,6 +26,7 @@ from toolkit.images.containers import Columns, holds_bytes
 from toolkit.images.places import is_address, is_local
 from toolkit.storage.files import natural_key
 
+_ID = "id"
 _UNKNOWN = "unknown"  # a list of classes that nobody looked at, as data export writes it
 _DICT, _STATE, _INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 Shards = list[tuple[str, Path]]  # split and file
@@ -81,15 +82,20 @@ def read(path: Path, options: Options) -> Labelled:
         ids, how = own_ids, "the column id"
     several = len(numbers) > 1
     where = [f"row {row}" for split in numbers for row in range(numbers[split])]
-    where = [f"{split} {text}" for split, text in zip(splits, where, strict=True)]
-    where = [text.strip() for text in where]
-    rows_found = Rows(
-        str(path), [image, *header], [[i, *c] for i, c in zip(ids, cells, strict=True)], where
-    )
+    where = [f"{split} {text}".strip() for split, text in zip(splits, where, strict=True)]
     parts = [PARTS.get(split.lower()) or part_named(split) for split in splits]
     chosen = _label_column(str(path), header, names, files[0][2], options)
     unlooked = header.index(_UNKNOWN) if _unknown(names, chosen) else None
     left = [f.name for f in files[0][2].schema if f.name != image and f.name not in header]
+    # what is used already is no metadata
+    used = {_ID if own_ids else "", _UNKNOWN if unlooked is not None else ""}
+    kept = [at for at, name in enumerate(header) if name not in used]
+    rows_found = Rows(
+        str(path),
+        [image, *(header[at] for at in kept)],
+        [[name, *(line[at] for at in kept)] for name, line in zip(ids, cells, strict=True)],
+        where,
+    )
     own = header.index(chosen[0]) if len(chosen) == 1 and chosen[0] in header else None
     lists = own is not None and (
         chosen[0] in names or _is_list(files[0][2].schema.field(chosen[0]).type)
@@ -322,9 +328,9 @@ def _own_ids(cells: Sequence[Sequence[Any]], header: Sequence[str], first: Colum
     """Return the texts of a column ``id`` where each row has one and they differ."""
     import pyarrow as pa
 
-    if "id" not in header or not pa.types.is_string(first.schema.field("id").type):
+    if _ID not in header or not pa.types.is_string(first.schema.field(_ID).type):
         return []
-    found = [line[header.index("id")] for line in cells]
+    found = [line[header.index(_ID)] for line in cells]
     return found if all(found) and first_twice(found) is None else []
 
 

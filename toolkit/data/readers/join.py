@@ -25,11 +25,15 @@ from toolkit.images.places import in_container, is_address, is_local, is_there
 from toolkit.storage.files import natural_key
 
 
-def images_under(root: Path) -> list[str]:
+def images_under(root: Path, strange: list[str] | None = None) -> list[str]:
     """Return the image files in a folder and those below it, relative to it, hidden ones left out.
 
     Folders that are links are looked into, each folder once; a folder of artifacts below is not:
     the pictures in it are other data sets'.
+
+    Args:
+        root: the folder.
+        strange: is given the names that are not UTF-8, which are left out; None for an error.
 
     Raises:
         DataError: a name is not text.
@@ -47,12 +51,13 @@ def images_under(root: Path) -> list[str]:
         place = os.path.relpath(folder, root)
         prefix = "" if place == "." else place.replace(os.sep, "/") + "/"
         found += [prefix + name for name in files if is_image_name(name) and name[0] != "."]
-    strange = [
-        ascii(name) for name in found if name.encode("utf-8", "replace") != os.fsencode(name)
-    ]
-    if strange:
-        raise DataError(f"file names in {root} are not UTF-8 ({listed(strange, 3)}): rename them")
-    return sorted(found, key=natural_key)
+    odd = {name for name in found if name.encode("utf-8", "replace") != os.fsencode(name)}
+    if odd and strange is None:
+        names = listed(map(ascii, sorted(odd)), 3)
+        raise DataError(f"file names in {root} are not UTF-8 ({names}): rename them")
+    if strange is not None:
+        strange += sorted(map(ascii, odd))
+    return sorted((name for name in found if name not in odd), key=natural_key)
 
 
 def _of_artifacts(folder: str, name: str) -> bool:
@@ -105,7 +110,8 @@ def joined(
         DataError: an image is not there, is named twice, or in a way that fits several; or ids
             repeat or are blank.
     """
-    there = images_under(root)
+    strange = list[str]()  # no label file can name these
+    there = images_under(root, strange)
     ids = [image_id(file) for file in there]
     bare = [image.rpartition("/")[2] for image in ids]
     # a name without a folder must fit one file of all folders, unless it is a file's whole path
@@ -167,7 +173,10 @@ def joined(
         parts=tuple(parts[row] for row in rows) if parts else (),
         found=found,
         ids=[ids[at] for at in order],
-        remarks=list(remarks),
+        remarks=[
+            *remarks,
+            *([f"passed over, file names not UTF-8: {listed(strange, 3)}"] if strange else []),
+        ],
         missing=missing,
         metadata={name: [cells[row] for row in rows] for name, cells in (metadata or {}).items()},
     )

@@ -82,7 +82,11 @@ def labelled(root: Path, found: Samples, options: Options) -> Labelled:
             if some
         )
         if options.missing == "error" or len(without) == len(rows.cells):
-            raise DataError(f"{rows.source} holds {what}: missing='skip' leaves such samples out")
+            ways = ["missing='skip' leaves such samples out"] if options.missing == "error" else []
+            if found.layout == "huggingface" and no_image and options.root is None:
+                ways.append("root (--root) names the folder that paths of images start from")
+            said = f": {'; '.join(ways)}" if ways else ", and no other"
+            raise DataError(f"{rows.source} holds {what}{said}")
         remarks.append(f"left out: {what}")
     kept = sorted(set(range(len(rows.cells))) - set(without))
     table = interpret(
@@ -114,6 +118,7 @@ def labelled(root: Path, found: Samples, options: Options) -> Labelled:
         f"{int((Y == 1).sum()):,} image labels" + (f", {unknown:,} unknown" if unknown else ""),
         ids=[table.names[at] for at in order],
         remarks=remarks + table.remarks,
+        metadata={name: [cells[at] for at in order] for name, cells in table.metadata.items()},
     )
 
 
