@@ -80,7 +80,6 @@ def read(path: Path, options: Options) -> Labelled:
     own_ids = _own_ids(cells, header, files[0][2])
     if own_ids:
         ids, how = own_ids, "the column id"
-    several = len(numbers) > 1
     where = [f"row {row}" for split in numbers for row in range(numbers[split])]
     where = [f"{split} {text}".strip() for split, text in zip(splits, where, strict=True)]
     parts = [PARTS.get(split.lower()) or part_named(split) for split in splits]
@@ -103,7 +102,7 @@ def read(path: Path, options: Options) -> Labelled:
     found = Samples(
         rows_found,
         places,
-        parts if several and all(parts) and len(set(parts)) > 1 else (),
+        parts if len(numbers) > 1 and all(parts) and len(set(parts)) > 1 else (),
         [row for row, line in enumerate(cells) if lists and line[own or 0] is None],
         names,
         f"columns of images, {counted(len(files), 'file')}, ids from {how}",
