@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import UsageError
+from toolkit.storage.files import natural_key
 
 EXTRA = "tensorboard is not installed: pip install 'toolkit[tensorboard]', or leave it out"
 
@@ -77,3 +78,18 @@ def read_journal(file: Path) -> list[dict[str, Any]]:
         if isinstance(found, dict) and "epoch" in found:
             lines.append(found)
     return lines
+
+
+def training_folder(artifacts: Path, name: str) -> Path:
+    """Return the folder in which the training runs of what is called ``name`` keep journals."""
+    return artifacts / "reports" / "training" / name
+
+
+def read_journals(artifacts: Path, name: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return the name of each training run that wrote a journal, with its lines."""
+    files = sorted(
+        training_folder(artifacts, name).glob("*/metrics.jsonl"),
+        key=lambda file: natural_key(str(file)),
+    )
+    found = [(file.parent.name, read_journal(file)) for file in files]
+    return [(run, lines) for run, lines in found if lines]

@@ -18,7 +18,7 @@ from toolkit.distribute.place import HERE, check_place
 from toolkit.errors import UsageError, check_choice, check_whole
 from toolkit.features.backbones import DEFAULT
 from toolkit.features.spec import FeatureSpec
-from toolkit.finetuning.journal import EXTRA, tensorboard_there
+from toolkit.finetuning.journal import EXTRA, tensorboard_there, training_folder
 from toolkit.finetuning.protocols import (
     answers,
     backbone_of,
@@ -264,7 +264,7 @@ class _Work:
             keys = [key for spec in teachers.values() for key, _ in spec.keys(basis.artifacts)]
             facts |= {"teachers": [key.hex for key in keys]}
         inputs = basis.digest(basis.split.digest, self.images.facts, facts)
-        folder = basis.artifacts / "reports" / "training" / name
+        folder = training_folder(basis.artifacts, name)
         with reuse_or_make(
             basis.artifacts,
             name,

@@ -15,6 +15,7 @@ from toolkit.auditing.findings import Finding
 from toolkit.auditing.html import TEMPLATES
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
+from toolkit.finetuning.journal import read_journals
 from toolkit.images.thumbnails import Thumbnails
 from toolkit.members.held_out import developed, held_out
 from toolkit.members.member import Member
@@ -39,7 +40,6 @@ from toolkit.reports.table import (
     shown_columns,
     table_title,
 )
-from toolkit.reports.track import journals
 from toolkit.runtime.progress import Progress
 from toolkit.storage.toml import dump_toml
 
@@ -239,7 +239,7 @@ def _score_parts(
 def _journals(members: Sequence[Member], artifacts: Path) -> dict[str, list[dict[str, Any]]]:
     found = {}
     for member in members:
-        runs = journals(member, artifacts)
+        runs = read_journals(artifacts, member.name)
         for run, lines in runs:
             found[member.name if len(runs) == 1 else f"{member.name}, {run}"] = lines
     return found

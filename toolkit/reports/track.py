@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import UsageError, check_choice, counted, listed
-from toolkit.finetuning.journal import read_journal
+from toolkit.finetuning.journal import read_journals
 from toolkit.members.find import Wanted, find_members, home_of
 from toolkit.members.member import Member
 from toolkit.pages.tables import facts_table
@@ -17,7 +17,6 @@ from toolkit.reports.trackers import TRACKERS, Curve, TrackedRun
 from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import choose_progress
 from toolkit.storage.artifacts import artifacts_folder
-from toolkit.storage.files import natural_key
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,14 +105,6 @@ def track(
     return Tracked(to, project, tuple(logged), tuple(there))
 
 
-def journals(member: Member, artifacts: Path) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return what each training run of a member wrote by epoch, with the run's name."""
-    folder = artifacts / "reports" / "training" / member.name
-    files = sorted(folder.glob("*/metrics.jsonl"), key=lambda file: natural_key(str(file)))
-    found = [(file.parent.name, read_journal(file)) for file in files]
-    return [(name, lines) for name, lines in found if lines]
-
-
 def _run(member: Member, artifacts: Path, files: list[Path]) -> TrackedRun:
     made = member.provenance()
     tags = {"kind": member.kind, "source": member.source}
@@ -130,7 +121,7 @@ def _run(member: Member, artifacts: Path, files: list[Path]) -> TrackedRun:
         if isinstance(value, int | float)
     }
     curves: list[Curve] = []
-    for name, lines in journals(member, artifacts):
+    for name, lines in read_journals(artifacts, member.name):
         numbers = [{k: float(v) for k, v in line.items() if _is_number(v)} for line in lines]
         curves.append((name, numbers))
     parameters = dict(_flat(member.recipe()))
