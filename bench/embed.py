@@ -106,7 +106,7 @@ def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
         out = np.empty((engine.batch, backbone.dim), np.float32)
         count = len(images) // engine.batch
         for _ in range(count):
-            engine.submit(pixels, out, lambda: None)
+            engine.submit([pixels], out, lambda: None)
         engine.drain()
         return count * engine.batch
 

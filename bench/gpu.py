@@ -49,10 +49,10 @@ from bench.gpu_phases import (  # noqa: E402
 
 # seconds of each, which its steps share; of all with the preparation less than nine minutes
 PHASES = {
-    "a-correctness": ("gpu_correct", 120),
-    "b-embedding": ("gpu_rates", 115),
-    "c-paper": ("gpu_paper", 90),
-    "d-modern": ("gpu_modern", 105),
+    "a-correctness": ("gpu_correct", 100),
+    "b-embedding": ("gpu_rates", 135),
+    "c-paper": ("gpu_paper", 80),
+    "d-modern": ("gpu_modern", 115),
     "e-training": ("gpu_training", 60),
 }
 _WHOLE = 520.0
@@ -97,11 +97,12 @@ def main() -> int:
     phases = [
         Phase(
             name,
-            PHASES[name][1] * scale,
+            float(seconds or PHASES[name][1]) * scale,
             [sys.executable, __file__, *sys.argv[1:], "--phase", name],
         )
+        for letter, _, seconds in (part.partition(":") for part in options.phases.split(","))
         for name in PHASES
-        if name[0] in options.phases.split(",")
+        if name[0] == letter
     ]
     left = whole - (time.monotonic() - started)
     found = run_phases(phases, options.out, left, on_phase=tell)
@@ -119,7 +120,9 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of what is found")
     parser.add_argument("--found", type=Path, help="DIR of an earlier run, to go on from")
     parser.add_argument("--work", type=Path, default=Path("artifacts/gpu"))
-    parser.add_argument("--phases", default="a,b,c,d,e")
+    parser.add_argument(
+        "--phases", default="a,b,c,d,e", help="in order, as in b:40,d for 40 s of b"
+    )
     parser.add_argument("--seconds", type=float, default=_WHOLE, help="of all phases together")
     parser.add_argument("--patience", type=float, default=4.0, help="times that, without CUDA")
     parser.add_argument("--phase", choices=list(PHASES), help=argparse.SUPPRESS)

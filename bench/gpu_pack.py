@@ -107,13 +107,17 @@ def weights(folder: Path, lite: list[str], squeezenet: Path | None) -> None:
     import torch
     from safetensors.torch import load_file, save
 
+    from toolkit.features.efficientnet_lite import EfficientNetLite
     from toolkit.features.loading import bundled_file
-    from toolkit.features.weights import read_state
+    from toolkit.features.weights import fit_state, read_state
 
     folder.mkdir(parents=True)
     states: dict[str, dict[str, torch.Tensor]] = {}
     for number in filter(None, lite):
+        network = EfficientNetLite(f"efficientnet_lite{number}")
         state = read_state(bundled_file(f"efficientnet_lite{number}"))
+        fit_state(network, state, "classifier", "the bundled weights")
+        state = network.state_dict()  # by its own names: in their order no safetensors are kept
         states[f"efficientnet_lite{number}"] = {
             name: value.half() if value.ndim > 1 else value for name, value in state.items()
         }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _WHOLE = "the whole by addition"
 _SOME = 3_000  # that a network's rate is measured on
+_EPOCHS = 4
 _IMAGES = 18_000  # that the whole is reckoned for
 # a network's step relative to AlexNet's, roughly: what is cheap comes first
 _COST = {"alexnet": 1.0, "squeezenet1_0": 1.5, "basic_cnn": 1.5, "efficientnet_lite0": 2.0}
@@ -29,7 +30,7 @@ def run(setting: Setting, record: Record) -> None:
         rows = [run for run in runs if run["backbone"] == backbone and run["trains"]]
         if rows:
             found = record.step(
-                f"epoch {backbone}", partial(epoch, setting, rows[0]), needs=10, limit=30
+                f"epoch {backbone}", partial(epoch, setting, rows[0]), needs=10, limit=60
             )
             if found is not None:
                 rates[backbone] = found["seconds_an_epoch_and_image"]
@@ -126,9 +127,9 @@ def _trained(setting: Setting, run: dict[str, Any], **more: Any) -> tuple[Any, f
 
 
 def epoch(setting: Setting, run: dict[str, Any]) -> Found:
-    """Time the second of two epochs over some images: the first brings along what is set up."""
+    """Time the last of some epochs over some images, as many as steps are captured for."""
     name = f"epoch-{run['backbone']}".replace("/", "-")
-    member, seconds = _trained(setting, run, epochs=2, name=name, data=_some(setting))
+    member, seconds = _trained(setting, run, epochs=_EPOCHS, name=name, data=_some(setting))
     (history,) = member.provenance()["history"].values()
     last = history[-1]
     each = last["seconds"] / max(1.0, last["seconds"] * last["images_per_second"])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from bench import gpu_first
 from bench.gpu_correct import HALF, loaded, pixels_of, seconds_each
 from bench.gpu_phases import Found, Record
-from bench.gpu_setup import BACKBONES, STAND_IN, Setting
+from bench.gpu_setup import BACKBONES, ROOT, STAND_IN, Setting
 
 _MOST, _SECONDS = 24_000, 2.0
 _STORED, _PLAIN = 4_000, 4_000
@@ -25,15 +29,18 @@ def run(setting: Setting, record: Record) -> None:
     if not many(setting).is_dir():
         record.forget("files")
     record.step("files", partial(files, setting), limit=25)
+    record.step("decoding alone", partial(decoding_rate, setting), needs=3, limit=10)
     names = (STAND_IN,) if setting.small else BACKBONES
+    for variant in gpu_first.VARIANTS:
+        step = partial(first_passes, setting, names[0], variant)
+        record.step(f"first passes {variant}", step, needs=5, limit=30)
     for name in names:
         bare = record.step(f"bare {name}", partial(bare_rates, setting, name), needs=4, limit=25)
         if bare is None:
             continue
-        for what, work in (("store", from_store), ("jpegs", from_files), ("plain", plain)):
+        for what, work in (("jpegs", from_files), ("store", from_store), ("plain", plain)):
             step = partial(work, setting, name, bare)
             record.step(f"{what} {name}", step, needs=4, limit=20)
-    record.step("decoding alone", partial(decoding_rate, setting), needs=3, limit=10)
 
 
 @lru_cache(maxsize=1)
@@ -73,6 +80,23 @@ def images_of(setting: Setting, count: int) -> Any:
 
     paths = sorted(many(setting).glob("*.jpg"))[:count]
     return Images.of(Image(p.stem, str(p), digest_bytes(p.read_bytes())) for p in paths)
+
+
+def first_passes(setting: Setting, name: str, variant: str) -> Found:
+    """Time what a process waits for before its first rows, and before its first training step."""
+    command = [
+        *(sys.executable, gpu_first.__file__, variant, name),
+        *(setting.device, "none" if setting.small else setting.weights_of(name)),
+    ]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)
+    if ran.returncode:
+        raise RuntimeError(ran.stderr[-1500:])
+    found: Found = json.loads(ran.stdout.splitlines()[-1])
+    found["line"] = ", ".join(
+        f"{what}: {each['first']:.1f} s, then {each['images_per_second']:,.0f} images/s"
+        for what, each in found.items()
+    )
+    return found
 
 
 def bare_rates(setting: Setting, name: str) -> Found:
@@ -137,8 +161,11 @@ def count_for(bare: Found, least: int = 2_000) -> int:
 def with_share(found: Found, bare: Found, target: float) -> Found:
     """Add the share of the bare rate, and what was aimed at."""
     found["of_bare"] = round(found["rate"] / bare["best"], 3)
+    alike = max(rate for how, rate in bare["rates"].items() if "bf16" not in how)
+    found[f"of_bare_{HALF}"] = round(found["rate"] / alike, 3)
     found["targets"] = {f"at least {target} of bare": found["of_bare"] >= target}
     found["line"] = f"{found['rate']:,.0f} images/s, {found['of_bare']:.2f} of bare"
+    found["line"] += f" ({found['rate'] / alike:.2f} of bare in {HALF})"
     return found
 
 
@@ -182,17 +209,16 @@ def from_store(setting: Setting, name: str, bare: Found) -> Found:
     )
     rounds = 1 if setting.small else max(1, count_for(bare) // len(places))
 
-    def once() -> None:
+    def embedded(places: np.ndarray) -> None:
         rows = np.empty((len(places), backbone.dim), np.float32)
         for start, pixels in blocks(lambda at: store.read(places[at]), len(places), engine.batch):
-            engine.submit(pixels, rows[start : start + len(pixels)], lambda: None)
+            engine.submit([pixels], rows[start : start + len(pixels)], lambda: None)
         engine.drain()
         np.save(setting.work / "rows.npy", rows)
 
-    once()
+    embedded(places)
     started = time.perf_counter()
-    for _ in range(rounds):
-        once()
+    embedded(np.tile(places, rounds))  # one sweep, as over a store that holds as many
     seconds = time.perf_counter() - started
     found: Found = {
         "images": len(places),
@@ -211,13 +237,13 @@ def blocks(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Read batches in threads, a few ahead of their use."""
     starts = range(0, count, batch)
-    with ThreadPoolExecutor(4) as threads:
+    with ThreadPoolExecutor(8) as threads:
         reads = [np.arange(start, min(start + batch, count)) for start in starts]
-        ahead = [threads.submit(read, rows) for rows in reads[:6]]
+        ahead = [threads.submit(read, rows) for rows in reads[:12]]
         for number, start in enumerate(starts):
             yield start, ahead.pop(0).result()
-            if number + 6 < len(reads):
-                ahead.append(threads.submit(read, reads[number + 6]))
+            if number + 12 < len(reads):
+                ahead.append(threads.submit(read, reads[number + 12]))
 
 
 def plain(setting: Setting, name: str, bare: Found) -> Found:
@@ -265,13 +291,19 @@ def plain(setting: Setting, name: str, bare: Found) -> Found:
 
 
 def decoding_rate(setting: Setting) -> Found:
-    """Time reading, decoding and resizing alone, with a thread a core."""
-    from toolkit.images.pixel_store import PixelKey, decode_pixels
+    """Time reading, decoding and resizing alone: by a thread a core, and by a process a core."""
+    from toolkit.images.feed import batches
+    from toolkit.images.pixel_store import PixelKey
+    from toolkit.runtime.processor import cores
 
-    images = images_of(setting, 64 if setting.small else 6_000)
-    key = PixelKey(224, 256, "bicubic")
-    decode_pixels(images_of(setting, 32), key)
-    started = time.perf_counter()
-    decode_pixels(images, key)
-    rate = len(images) / (time.perf_counter() - started)
-    return {"rate": round(rate, 1), "line": f"{rate:,.0f} images/s read, decoded and resized"}
+    images = images_of(setting, 64 if setting.small else 12_000)
+    preprocess, every = PixelKey(224, 256, "bicubic").preprocess, np.arange(len(images))
+    rates = {}
+    for name, processes in (("threads", 0), ("processes", cores())):
+        for part in (every[:32], every):
+            started = time.perf_counter()
+            for _ in batches(images, part, 256, 512, preprocess, 2048, processes=processes):
+                pass
+        rates[name] = round(len(every) / (time.perf_counter() - started), 1)
+    told = ", ".join(f"{rate:,.0f} by {name}" for name, rate in rates.items())
+    return {"rates": rates, "line": f"{told}: images/s read, decoded and resized"}

@@ -248,8 +248,12 @@ def expand_weights(setting: Setting) -> Found:
     import torch
     from safetensors.torch import load, save_file
 
+    from toolkit.errors import ToolkitError
+    from toolkit.features.backbones import BackboneSpec
+    from toolkit.features.loading import load as load_backbone
+
     assert setting.weights is not None
-    names = []
+    names, fits = [], {}
     setting.expanded.mkdir(parents=True, exist_ok=True)
     for file in sorted(setting.weights.glob("*.safetensors.xz")):
         there = setting.expanded / file.name.removesuffix(".xz")
@@ -261,7 +265,12 @@ def expand_weights(setting: Setting) -> Found:
         halves = {name: v.float() if v.dtype == torch.float16 else v for name, v in state.items()}
         save_file(halves, beside)
         beside.replace(there)
-    return {"line": f"of {', '.join(names) or 'nothing'}"}
+        try:  # at once: every phase needs them
+            load_backbone(BackboneSpec(there.stem, str(there)))
+            fits[f"{there.stem} takes its weights"] = True
+        except ToolkitError as error:
+            fits[f"{there.stem} takes its weights: {error}"] = False
+    return {"checks": fits, "line": f"of {', '.join(names) or 'nothing'}"}
 
 
 def machine(setting: Setting) -> Found:

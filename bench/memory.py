@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,6 +28,7 @@ import numpy as np
 from toolkit.features.backbones import Backbone
 from toolkit.features.fill import fill_store
 from toolkit.features.key import CacheKey
+from toolkit.images.feed import joined
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Images
 from toolkit.storage.files import digest_bytes
@@ -44,7 +45,10 @@ class Repeater:
     name = "fake"
     batch = 8
 
-    def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
+    def submit(
+        self, blocks: Sequence[np.ndarray], out: np.ndarray, done: Callable[[], None]
+    ) -> None:
+        pixels = joined(blocks)
         flat = pixels.reshape(len(pixels), -1)
         out[...] = np.tile(flat, (1, -(-DIM // flat.shape[1])))[:, :DIM]
         done()

@@ -123,7 +123,7 @@ def embedded(gpu: LazyGPU, pixels: list[np.ndarray], slots: int, own: bool) -> l
     done: list[int] = []
     outs = [np.full((len(batch), WIDTH), np.nan, np.float32) for batch in pixels]
     for number, (batch, out) in enumerate(zip(pixels, outs, strict=True)):
-        buffer.submit(batch, out, lambda number=number: done.append(number))  # type: ignore[misc]
+        buffer.submit(np.array_split(batch, 2), out, lambda number=number: done.append(number))  # type: ignore[misc]
     buffer.drain()
     buffer.drain()
     assert done == list(range(len(pixels)))

@@ -43,7 +43,7 @@ def test_rows_are_the_processor_s_whatever_their_place(graph: bool | None) -> No
     engine = TorchEngine(Small(), "cuda:0", "fp32", 4, graph=graph)
     out = np.full(wanted.shape, np.nan, np.float32)
     for start in range(0, 100, 3):
-        engine.submit(pixels[start : start + 3], out[start : start + 3], lambda: None)
+        engine.submit([pixels[start : start + 3]], out[start : start + 3], lambda: None)
     engine.drain()
     np.testing.assert_allclose(out, wanted, rtol=1e-4, atol=1e-5)
 

@@ -94,3 +94,9 @@ def test_what_travels_is_counted_as_a_tar_has_it(tmp_path: Path) -> None:
 def test_all_phases_and_what_goes_before_take_less_than_nine_minutes() -> None:
     phases = sum(seconds for _, seconds in gpu.PHASES.values())
     assert phases + 30 <= gpu._WHOLE <= 530
+
+
+def test_packed_weights_are_those_that_networks_take(tmp_path: Path) -> None:
+    gpu_pack.weights(tmp_path / "weights", ["0"], None)
+    found = expand_weights(setting(tmp_path, weights=tmp_path / "weights"))
+    assert found["checks"] == {"efficientnet_lite0 takes its weights": True}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 from toolkit.features.backbones import Backbone
 from toolkit.features.key import CacheKey
 from toolkit.features.resolve import Loaded
+from toolkit.images.feed import joined
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Image
 from toolkit.storage.files import digest_bytes
@@ -106,7 +107,10 @@ class FakeEngine:
         scaled: np.ndarray = wide[:, : self.dim] / 255 + flat.mean(axis=1, keepdims=True) / 1000
         return scaled.astype(np.float16).astype(np.float32)
 
-    def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
+    def submit(
+        self, blocks: Sequence[np.ndarray], out: np.ndarray, done: Callable[[], None]
+    ) -> None:
+        pixels = joined(blocks)
         if len(self.sizes) == self.fail_at:
             raise RuntimeError("the engine broke")
         self.sizes.append(len(pixels))

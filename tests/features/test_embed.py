@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from toolkit.features.cache import EmbeddingCache
 from toolkit.features.fill import Filled, fill_store
 from toolkit.features.key import store_folder
 from toolkit.images import feed
+from toolkit.images.feed import joined
 from toolkit.images.sources import Image, Images
 
 CHUNK = 16
@@ -180,7 +181,10 @@ class AsynchronousEngine(FakeEngine):
         self.lose = lose
         self.waiting: list[Callable[[], None]] = []
 
-    def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
+    def submit(
+        self, blocks: Sequence[np.ndarray], out: np.ndarray, done: Callable[[], None]
+    ) -> None:
+        pixels = joined(blocks)
         number = len(self.sizes)
         self.sizes.append(len(pixels))
 
@@ -226,7 +230,10 @@ def test_an_engine_that_says_done_without_a_row_is_found_out(
     images: list[Image], tmp_path: Path
 ) -> None:
     class Liar(FakeEngine):
-        def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
+        def submit(
+            self, blocks: Sequence[np.ndarray], out: np.ndarray, done: Callable[[], None]
+        ) -> None:
+            pixels = joined(blocks)
             self.sizes.append(len(pixels))
             if len(self.sizes) != 6:
                 out[...] = self.rows(pixels)
@@ -301,10 +308,12 @@ def test_decoding_does_not_run_far_ahead_of_the_engine(
         return inner(part, preprocess)
 
     class Slow(FakeEngine):
-        def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
+        def submit(
+            self, blocks: Sequence[np.ndarray], out: np.ndarray, done: Callable[[], None]
+        ) -> None:
             time.sleep(0.005)
             lead.append(next(decoded) - 4 * len(lead))
-            super().submit(pixels, out, done)
+            super().submit(blocks, out, done)
 
     monkeypatch.setattr(feed, "decode_group", counted)
     monkeypatch.setattr("toolkit.features.fill.cores", lambda: 1)

@@ -67,7 +67,7 @@ def run(engine: Engine, batch: np.ndarray) -> np.ndarray:
     done: list[int] = []
     for start in range(0, len(batch), engine.batch):
         part = slice(start, start + engine.batch)
-        engine.submit(batch[part], out[part], lambda: done.append(1))
+        engine.submit([batch[part]], out[part], lambda: done.append(1))
     engine.drain()
     assert len(done) == -(-len(batch) // engine.batch)
     return out
@@ -223,7 +223,7 @@ def test_the_paper_s_own_network_converts(tmp_path: Path) -> None:
     for precision, least in (("fp32", 0.99999), ("bf16", 0.999)):
         engine = openvino(tmp_path, network, precision=precision, backbone=backbone)
         out = np.empty((8, 1000), np.float32)
-        engine.submit(batch, out, lambda: None)
+        engine.submit([batch], out, lambda: None)
         engine.drain()
         norms = np.linalg.norm(out, axis=1) * np.linalg.norm(expected, axis=1)
         assert ((out * expected).sum(axis=1) / norms).min() > least
@@ -258,11 +258,11 @@ def test_a_damaged_converted_network_is_converted_again(
 def test_a_batch_that_fails_is_never_called_done(converted: Path) -> None:
     engine = openvino(converted)
     done: list[int] = []
-    engine.submit(pixels(8), np.empty((8, DIM + 1), np.float32), lambda: done.append(1))
+    engine.submit([pixels(8)], np.empty((8, DIM + 1), np.float32), lambda: done.append(1))
     with pytest.raises(ValueError, match="broadcast"):
         engine.drain()
     with pytest.raises(ValueError, match="broadcast"):
-        engine.submit(pixels(8), np.empty((8, DIM), np.float32), lambda: done.append(2))
+        engine.submit([pixels(8)], np.empty((8, DIM), np.float32), lambda: done.append(2))
     assert done == []
 
 

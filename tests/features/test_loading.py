@@ -226,7 +226,7 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def rows(engine: Engine, pixels: np.ndarray, dim: int) -> np.ndarray:
     out = np.empty((len(pixels), dim), np.float32)
-    engine.submit(pixels, out, lambda: None)
+    engine.submit([pixels], out, lambda: None)
     engine.drain()
     return out
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from toolkit.features.cache import EmbeddingCache
 from toolkit.features.fill import fill_store
 from toolkit.features.key import store_folder
 from toolkit.features.verify import Verified, verify_store
+from toolkit.images.feed import joined
 from toolkit.images.sources import Image, Images
 
 
@@ -56,9 +57,12 @@ def test_the_draw_depends_on_the_seed_alone(images: list[Image], tmp_path: Path)
     drawn: list[list[int]] = []
 
     class Noting(FakeEngine):
-        def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
+        def submit(
+            self, blocks: Sequence[np.ndarray], out: np.ndarray, done: Callable[[], None]
+        ) -> None:
+            pixels = joined(blocks)
             drawn[-1] += pixels.sum(axis=(1, 2, 3)).tolist()
-            super().submit(pixels, out, done)
+            super().submit(blocks, out, done)
 
     for seed in (0, 0, 1):
         drawn.append([])

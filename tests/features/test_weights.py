@@ -158,3 +158,25 @@ def test_the_digest_is_over_names_types_shapes_and_values() -> None:
     assert len({base, *(digest_state(other) for other in others)}) == 6
     transposed = {**state, "conv.weight": weight.to(memory_format=torch.channels_last)}
     assert digest_state(transposed) == base
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_only_files_that_keep_an_order_are_fitted_by_it(tmp_path: Path, suffix: str) -> None:
+    # equal layers by number: sorted by name, the tenth comes before the second
+    from toolkit.features.loading import fitted
+
+    def blocks(seed: int) -> nn.Sequential:
+        torch.manual_seed(seed)
+        return nn.Sequential(*(nn.Linear(2, 2, bias=False) for _ in range(12)))
+
+    theirs, ours = blocks(1), blocks(2)
+    state = {f"block.{name}": value for name, value in theirs.state_dict().items()}
+    file = tmp_path / f"w{suffix}"
+    if suffix == ".safetensors":
+        save_file(state, file)
+        with pytest.raises(WeightsError, match="do not fit"):
+            fitted(ours, file, "head")
+    else:
+        torch.save(state, file)
+        fitted(ours, file, "head")
+        assert same(dict(ours.state_dict()), dict(theirs.state_dict()))

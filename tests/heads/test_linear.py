@@ -1,5 +1,6 @@
 """The linear head against scikit-learn, and what its folds may see."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from sklearn.preprocessing import StandardScaler
 
 from toolkit.heads.head import FitsFolds, OneClassWarning
 from toolkit.heads.linear import LinearHead, strength_costs
-from toolkit.heads.logistic import solve
+from toolkit.heads.logistic import solve, solve_once
+from toolkit.heads.standardised_rows import standardised_rows
 from toolkit.statistics.metrics import average_precision
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -65,6 +67,21 @@ def test_inner_products_in_bf16_lead_to_the_same_minimum(problem: Arrays) -> Non
         quick = solve(X, Y, weight, fold, [C], tol=1e-8, quick=True)
         assert quick.converged.all()
         np.testing.assert_allclose(quick.logits, exact.logits, atol=5e-3)
+
+
+def test_logits_that_steps_in_bf16_moved_are_taken_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the rough solution that the exact one starts from leaves its rounding in them
+    random = np.random.default_rng(0)
+    X = random.standard_normal((400, 100)).astype(np.float32)
+    Y = (X @ random.standard_normal((100, 3)) > 8).astype(np.uint8)
+    found = []
+    for quick in (False, True):
+        rows = partial(standardised_rows, quick=quick)
+        monkeypatch.setattr("toolkit.heads.logistic.standardised_rows", lambda *a, r=rows: r(*a))
+        weight, C = np.ones(Y.shape, np.float32), np.full(3, 0.01)
+        coef, intercept = solve_once(X, Y, weight, C, tol=1e-9)
+        found.append(X @ coef.T + intercept)
+    np.testing.assert_allclose(found[0], found[1], atol=5e-4)
 
 
 @pytest.mark.parametrize("criterion", ["log_loss", "average_precision"])

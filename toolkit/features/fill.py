@@ -20,6 +20,7 @@ from toolkit.features.engines.base import Engine
 from toolkit.features.engines.choose import make_engine
 from toolkit.features.key import CacheKey, store_folder
 from toolkit.features.resolve import Loaded
+from toolkit.images.decoding_processes import processes_for
 from toolkit.images.feed import GROUP, batches
 from toolkit.images.sources import Images
 from toolkit.runtime.processor import cores
@@ -205,7 +206,7 @@ class _Chunks:
         self._written: Future[None] | None = None
         self._begin()
 
-    def take(self, digests: list[bytes], pixels: np.ndarray, reasons: dict[str, str]) -> None:
+    def take(self, digests: list[bytes], blocks: list[np.ndarray], reasons: dict[str, str]) -> None:
         """Give a batch to the engine, and write what is there by now."""
         chunk = self._open[-1]
         chunk.reasons |= reasons
@@ -214,7 +215,7 @@ class _Chunks:
             chunk.digests += digests
             chunk.batches += 1
             out = chunk.rows[at : at + len(digests)]
-            self._engine.submit(pixels, out, partial(chunk.arrived.append, None))
+            self._engine.submit(blocks, out, partial(chunk.arrived.append, None))
         if len(chunk.digests) == self._size:
             self._begin()
         self.write(self._most)
@@ -262,10 +263,11 @@ def _fill(
     ahead = max(4 * cores() * min(engine.batch, GROUP), 2 * engine.batch)
     preprocess = cache.key.backbone.preprocess
     rows = images.reading_order(missing)
-    with (
-        ThreadPoolExecutor(1, "write") as writing,
-        closing(batches(images, rows, engine.batch, size, preprocess, ahead)) as decoded,
-    ):
+    processes = 0
+    if getattr(engine, "fast", False):
+        processes = processes_for(images, rows, ahead * 3 * preprocess.size**2)
+    decoded = batches(images, rows, engine.batch, size, preprocess, ahead, processes=processes)
+    with ThreadPoolExecutor(1, "write") as writing, closing(decoded):
         chunks = _Chunks(cache, engine, size, writing, on_progress)
         try:
             for batch in decoded:

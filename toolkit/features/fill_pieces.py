@@ -156,12 +156,12 @@ def embed_chunk(
         first = next(decoded, None)
         with kept.using:
             while first is not None:
-                found, pixels, why = first
+                found, blocks, why = first
                 reasons |= why
                 if found:
                     out = rows[len(digests) : len(digests) + len(found)]
                     digests += found
-                    engine.submit(pixels, out, _nothing)
+                    engine.submit(blocks, out, _nothing)
                 first = next(decoded, None)
             engine.drain()
     stored = as_stored(key, rows[: len(digests)])

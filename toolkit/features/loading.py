@@ -131,8 +131,20 @@ def _weights(built: Built, request: BackboneSpec) -> tuple[Path | None, str]:
         if found is None:
             return None, weights
         file = found
-    fit_state(built.network, read_state(file), built.head, f"the weights in {file}")
+    fitted(built.network, file, built.head)
     return file, weights
+
+
+def fitted(network: nn.Module, file: Path, head: str) -> None:
+    """Load the weights of a file into a network; see :func:`~toolkit.features.weights.fit_state`.
+
+    Args:
+        network: takes them.
+        file: safetensors, or what torch wrote.
+        head: name of the classifier.
+    """
+    ordered = file.suffix != ".safetensors"
+    fit_state(network, read_state(file), head, f"the weights in {file}", ordered=ordered)
 
 
 def _bundled(request: BackboneSpec) -> Built:
@@ -288,7 +300,7 @@ def _headless(module: nn.Module, head: str, request: BackboneSpec) -> nn.Module:
 
 
 def _unknown(name: str, known: list[str]) -> UsageError:
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, list(dict.fromkeys(known)), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"bundled are {', '.join(BUNDLED)}"
     return UsageError(
         f"no backbone named {name!r}; {hint} (also torchvision's names, timm/<name>, basic_cnn)"

@@ -135,7 +135,7 @@ def _embedded(
             there = [n for n, i in enumerate(part, start) if i.digest.hex() not in reasons]
             out = np.empty((len(there), key.backbone.dim), np.float32)
             if there:
-                engine.submit(pixels, out, lambda: None)
+                engine.submit([pixels], out, lambda: None)
                 engine.drain()
             rows[there] = out
             differing += [

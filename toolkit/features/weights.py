@@ -45,7 +45,14 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     return {str(name).removeprefix("module."): value for name, value in loaded.items()}
 
 
-def fit_state(module: nn.Module, state: Mapping[str, torch.Tensor], head: str, source: str) -> None:
+def fit_state(
+    module: nn.Module,
+    state: Mapping[str, torch.Tensor],
+    head: str,
+    source: str,
+    *,
+    ordered: bool = True,
+) -> None:
     """Load ``state`` into ``module``, by name, or in order where only the names differ.
 
     A classifier of another width is left out: embeddings do not use it. So is the count of batches
@@ -56,13 +63,15 @@ def fit_state(module: nn.Module, state: Mapping[str, torch.Tensor], head: str, s
         state: named tensors.
         head: name prefix of the classifier within ``module``.
         source: what to call the weights in an error.
+        ordered: whether the order of the tensors is the network's, as in files that torch wrote;
+            safetensors are sorted by name, where layer 10 comes before layer 2.
 
     Raises:
         WeightsError: the tensors do not line up with the network's.
     """
     own = module.state_dict()
     given = {_LEGACY_DENSENET.sub(r"\1\2.", name): value for name, value in state.items()}
-    if set(_counted(given)) != set(_counted(own)):
+    if ordered and set(_counted(given)) != set(_counted(own)):
         for ours, theirs in ((own, given), (_counted(own), _counted(given))):
             if [v.shape for v in ours.values()] == [v.shape for v in theirs.values()]:
                 given = dict(zip(ours, theirs.values(), strict=True))

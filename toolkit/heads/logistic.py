@@ -41,7 +41,8 @@ def solve(
     (:mod:`toolkit.heads.preconditioner`). Preconditioners are computed from all rows; they change
     how fast the minimum is reached, not where it lies. The same holds for the precision of the
     products inside conjugate gradients: where the processor multiplies bf16 natively they are taken
-    in it, and gradients, steps and line searches in float32.
+    in it, and gradients, steps and line searches in float32; whether a problem is solved is judged
+    by logits taken anew from its weights, in float32 too.
 
     Args:
         X: ``float32 (n, d)``.

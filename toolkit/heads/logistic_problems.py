@@ -101,11 +101,20 @@ class Problems:
         objective = self._objective(self.z, self.w, strength)
         self._own = self._label_curvature(strength)
         open_ = torch.ones_like(self.bias, dtype=torch.bool)
+        rounded = self.rows.rounded
+        exact = not rounded
         for _ in range(_NEWTON_STEPS):
             at = open_.nonzero().squeeze(1)
-            if len(at) == 0:
+            if len(at) == 0 and exact:
                 break
+            if len(at) == 0:
+                # steps in bf16 have moved the logits away from the weights': judge by exact ones
+                self.z = self._forward(self.w, self.bias)
+                objective = self._objective(self.z, self.w, strength)
+                open_[:] = exact = True
+                continue
             open_[at], objective[at] = self._newton_step(at, strength, objective[at], tol)
+            exact = not rounded or (exact and not bool(open_[at].any()))
         return ~open_
 
     def _continue_along(self, before: _Point, last: _Point, strength: torch.Tensor) -> None:

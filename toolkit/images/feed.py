@@ -7,8 +7,9 @@ import warnings
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from toolkit.runtime.processor import cores
 GROUP = 32
 _HELD_BYTES = 32 << 20
 Decoded = tuple[list[bytes], np.ndarray, dict[str, str]]
+Batch = tuple[list[bytes], list[np.ndarray], dict[str, str]]
 
 
 def batches(
@@ -29,7 +31,9 @@ def batches(
     chunk: int,
     preprocess: Preprocess,
     ahead: int,
-) -> Generator[Decoded]:
+    *,
+    processes: int = 0,
+) -> Generator[Batch]:
     """Decode images in order, in threads, some groups ahead of their use; close it after an error.
 
     What is at addresses is fetched by many more threads, which wait while others decode.
@@ -41,15 +45,29 @@ def batches(
         chunk: no batch reaches over a multiple of this many images.
         preprocess: gives size and crop.
         ahead: images to hold decoded at most, about.
+        processes: how many decode, if not threads; see
+            :func:`~toolkit.images.decoding_processes.processes_for`.
 
     Yields:
-        Digests and pixels ``uint8 (b, size, size, 3)`` of a batch, and the reasons for images that
-        could not be decoded.
+        Digests of a batch; its pixels ``uint8 (b, size, size, 3)`` in the blocks they were decoded
+        in, which whoever uses them puts where they belong; and the reasons for images that could
+        not be decoded.
 
     Raises:
         DataError: an image is gone, or its content is not what its digest says.
     """
     group = min(batch, GROUP)
+    if processes:
+        from toolkit.images.decode import fast_jpeg_decoder
+        from toolkit.images.decoding_processes import decoded_by_processes
+
+        fast_jpeg_decoder()  # found once, for all that are forked
+        groups = [rows[at : at + group].tolist() for at in range(0, len(rows), group)]
+        work = partial(_decode_rows, images, preprocess=preprocess)
+        found = decoded_by_processes(work, groups, processes, max(1, ahead // group))
+        with decoding(), closing(found):
+            yield from _regrouped(found, batch, chunk)
+        return
     starts = iter(range(0, len(rows), group))
     under_way: deque[Future[Decoded]] = deque()
     fetchers = None
@@ -60,10 +78,11 @@ def batches(
 
         def begin(groups: int) -> None:
             for start in itertools.islice(starts, groups):
-                part = [images[row] for row in rows[start : start + group].tolist()]
+                some = rows[start : start + group].tolist()
                 if fetchers is None:
-                    under_way.append(readers.submit(decode_group, part, preprocess))
+                    under_way.append(readers.submit(_decode_rows, images, some, preprocess))
                 else:
+                    part = [images[row] for row in some]
                     data = [fetchers.submit(image.read) for image in part]
                     under_way.append(readers.submit(_decode_fetched, part, data, preprocess))
 
@@ -79,6 +98,12 @@ def batches(
             if fetchers is not None:
                 fetchers.shutdown(wait=False, cancel_futures=True)
             readers.shutdown(wait=False, cancel_futures=True)
+
+
+def _decode_rows(
+    images: Images | Sequence[Image], rows: list[int], preprocess: Preprocess
+) -> Decoded:
+    return decode_group([images[row] for row in rows], preprocess)
 
 
 def _decode_fetched(
@@ -116,7 +141,12 @@ def decode_group(images: Sequence[Image], preprocess: Preprocess) -> Decoded:
     return digests, np.concatenate(cropped) if len(cropped) > 1 else cropped[0], reasons
 
 
-def _regrouped(groups: Iterable[Decoded], batch: int, chunk: int) -> Iterator[Decoded]:
+def joined(blocks: Sequence[np.ndarray]) -> np.ndarray:
+    """Return blocks that follow each other as one array; a single one as it is."""
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def _regrouped(groups: Iterable[Decoded], batch: int, chunk: int) -> Iterator[Batch]:
     """Make every batch full, except the last of each chunk and of all."""
     digests: list[bytes] = []
     held: list[np.ndarray] = []
@@ -127,12 +157,24 @@ def _regrouped(groups: Iterable[Decoded], batch: int, chunk: int) -> Iterator[De
         held.append(pixels)
         reasons |= group_reasons
         while len(digests) >= (size := min(batch, chunk - in_chunk)):
-            joined = held[0] if len(held) == 1 else np.concatenate(held)
-            yield digests[:size], joined[:size], reasons
-            digests, held, reasons = digests[size:], [joined[size:]], {}
+            blocks, held = _cut(held, size)
+            yield digests[:size], blocks, reasons
+            digests, reasons = digests[size:], {}
             in_chunk = (in_chunk + size) % chunk
     if digests or reasons:
-        yield digests, np.concatenate(held), reasons
+        yield digests, held, reasons
+
+
+def _cut(blocks: list[np.ndarray], size: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Split blocks after so many rows; nothing is copied."""
+    first: list[np.ndarray] = []
+    for number, block in enumerate(blocks):
+        if len(block) > size:
+            cut = [block[:size]] if size else []
+            return [*first, *cut], [block[size:], *blocks[number + 1 :]]
+        first.append(block)
+        size -= len(block)
+    return first, []
 
 
 @contextmanager

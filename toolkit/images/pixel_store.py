@@ -6,7 +6,9 @@ network's step on it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from toolkit.images.decode import VERSION as DECODING
-from toolkit.images.feed import Decoded, batches
+from toolkit.images.decoding_processes import processes_for
+from toolkit.images.feed import Batch, batches, joined
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Images
 from toolkit.runtime.processor import cores
@@ -25,6 +28,7 @@ from toolkit.storage.row_store import RowStore
 FORMAT = 1
 CHUNK = 512
 _BATCH = 64
+_COPIERS = 4  # new memory is slow to write to the first time
 Count = Callable[[int], None]
 
 
@@ -110,7 +114,8 @@ class PixelStore(RowStore):
     ) -> int:
         """Decode what the store lacks and return how many images that were.
 
-        A kill costs at most the chunk in flight; the next call goes on from there.
+        One chunk is written while the next is decoded; a kill costs at most those two, and the
+        next call goes on from there.
 
         Raises:
             DataError: an image is gone, or its content is not what its digest says.
@@ -120,12 +125,33 @@ class PixelStore(RowStore):
                 return 0
             if on_start is not None:
                 on_start(len(missing))
-            with closing(_decoded(images, images.reading_order(missing), self.key)) as decoded:
-                for digests, pixels, reasons in decoded:
-                    self.add(digests, pixels, reasons)
-                    if on_progress is not None:
-                        on_progress(len(digests) + len(reasons))
+            rows = images.reading_order(missing)
+            with (
+                closing(_decoded(images, rows, self.key)) as decoded,
+                ThreadPoolExecutor(1, "write") as writing,
+            ):
+                written: Future[int] | None = None
+                for batch in decoded:
+                    if written is not None:
+                        _tell(on_progress, written.result())
+                    written = writing.submit(self._write, *batch)
+                if written is not None:
+                    _tell(on_progress, written.result())
         return len(missing)
+
+    def _write(
+        self, digests: list[bytes], blocks: list[np.ndarray], reasons: dict[str, str]
+    ) -> int:
+        if digests:
+            self.append(digests, joined(blocks))
+        if reasons:
+            self.skip(reasons)
+        return len(digests) + len(reasons)
+
+
+def _tell(on_progress: Count | None, count: int) -> None:
+    if on_progress is not None:
+        on_progress(count)
 
 
 def decode_pixels(images: Images, key: PixelKey) -> tuple[np.ndarray, dict[str, str]]:
@@ -140,12 +166,20 @@ def decode_pixels(images: Images, key: PixelKey) -> tuple[np.ndarray, dict[str, 
     """
     pixels = np.zeros((len(images), key.size, key.size, 3), np.uint8)
     reasons: dict[str, str] = {}
-    done = 0
-    with closing(_decoded(images, np.arange(len(images)), key)) as decoded:
-        for _, part, undecodable in decoded:
+    done, copies = 0, deque[Future[None]]()
+    with (
+        closing(_decoded(images, np.arange(len(images)), key)) as decoded,
+        ThreadPoolExecutor(_COPIERS, "copy") as copiers,
+    ):
+        for _, blocks, undecodable in decoded:
             reasons |= undecodable
-            pixels[done : done + len(part)] = part
-            done += len(part)
+            for block in blocks:
+                copies.append(copiers.submit(np.copyto, pixels[done : done + len(block)], block))
+                done += len(block)
+            while len(copies) > _COPIERS * 4:
+                copies.popleft().result()
+        for copy in copies:
+            copy.result()
     if reasons:
         good = [row for row, image in enumerate(images) if image.digest.hex() not in reasons]
         packed = pixels[:done].copy()
@@ -154,6 +188,8 @@ def decode_pixels(images: Images, key: PixelKey) -> tuple[np.ndarray, dict[str, 
     return pixels, reasons
 
 
-def _decoded(images: Images, rows: np.ndarray, key: PixelKey) -> Generator[Decoded]:
+def _decoded(images: Images, rows: np.ndarray, key: PixelKey) -> Generator[Batch]:
     """Give digests, pixels and reasons a chunk at a time, in order."""
-    return batches(images, rows, CHUNK, CHUNK, key.preprocess, 4 * cores() * _BATCH)
+    ahead = 4 * cores() * _BATCH
+    processes = processes_for(images, rows, ahead * key.row_bytes)
+    return batches(images, rows, CHUNK, CHUNK, key.preprocess, ahead, processes=processes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -19,10 +19,16 @@ class Engine(Protocol):
     name: str
     batch: int
 
-    def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
-        """Embed ``uint8 (b, size, size, 3)`` into ``float32 (b, dim)``, b at most ``batch``.
+    def submit(
+        self, blocks: Sequence[np.ndarray], out: np.ndarray, done: Callable[[], None]
+    ) -> None:
+        """Embed a batch.
 
-        ``done`` is called, from any thread, once ``out`` is filled.
+        Args:
+            blocks: ``uint8 (b_i, size, size, 3)`` that follow each other, at most ``batch``
+                together; they must not be written to before the batch is done.
+            out: ``float32 (b, dim)``, where the rows are put.
+            done: called, from any thread, once ``out`` is filled.
         """
 
     def drain(self) -> None:

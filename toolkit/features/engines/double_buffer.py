@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -11,6 +12,8 @@ import numpy as np
 import torch
 
 SLOTS = 4
+_COPIERS = 4
+_AT_ONCE = 4 << 20  # bytes that one of them copies
 Compute = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -95,13 +98,16 @@ class DoubleBuffer:
         self._compute, self._batch, self._hardware = compute, batch, hardware
         self._copying = hardware.stream()
         self._slots, self._most = deque[_Slot](), slots
+        # one thread copies slower than a fast GPU embeds
+        self._copiers = ThreadPoolExecutor(_COPIERS, "copy")
 
-    def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
+    def submit(
+        self, blocks: Sequence[np.ndarray], out: np.ndarray, done: Callable[[], None]
+    ) -> None:
         """Start a batch; see :class:`~toolkit.features.engines.base.Engine`."""
         hardware, computing = self._hardware, self._hardware.computing()
-        slot = self._free_slot(pixels, computing)
-        given = slot.given.numpy()
-        given[: len(pixels)], given[len(pixels) :] = pixels, 0
+        slot = self._free_slot(blocks[0], computing)
+        self._put(blocks, slot.given.numpy())
         with hardware.on(self._copying):
             hardware.copy(slot.there, slot.given)
             slot.copied.record(self._copying)
@@ -115,14 +121,29 @@ class DoubleBuffer:
         slot.waiting = (out, done)
         self._slots.append(slot)
 
+    def _put(self, blocks: Sequence[np.ndarray], given: np.ndarray) -> None:
+        """Copy blocks one after another, and zeros after them, some at a time."""
+        rows = max(1, _AT_ONCE // max(1, given[0].nbytes))
+        pairs, at = [], 0
+        for block in blocks:
+            for start in range(0, len(block), rows):
+                piece = block[start : start + rows]
+                pairs.append((given[at : at + len(piece)], piece))
+                at += len(piece)
+        given[at:] = 0
+        if len(pairs) > 1:
+            list(self._copiers.map(np.copyto, *zip(*pairs, strict=True)))
+        else:
+            np.copyto(*pairs[0])
+
     def drain(self) -> None:
         """Wait for all batches, oldest first; raise what went wrong on the way."""
         for slot in self._slots:
             slot.land()
 
-    def _free_slot(self, pixels: np.ndarray, computing: Any) -> _Slot:
+    def _free_slot(self, block: np.ndarray, computing: Any) -> _Slot:
         if len(self._slots) < self._most:
-            slot = _Slot(self._hardware, (self._batch, *pixels.shape[1:]))
+            slot = _Slot(self._hardware, (self._batch, *block.shape[1:]))
             # memory that is new here may still be read by what was given to the GPU before
             self._copying.wait_stream(computing)
             return slot

@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 from toolkit.features.backbones import Backbone
 from toolkit.features.engines import converted, rounding
 from toolkit.features.resolve import Loaded
+from toolkit.images.feed import joined
 from toolkit.runtime.processor import cores, processor_has_bf16
 from toolkit.storage.files import digest_of, locked, temporary_beside
 
@@ -75,9 +76,12 @@ class OpenVINOEngine:
         self._queue.set_callback(self._finished)
         self._errors: list[BaseException] = []
 
-    def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
+    def submit(
+        self, blocks: Sequence[np.ndarray], out: np.ndarray, done: Callable[[], None]
+    ) -> None:
         """Embed one batch; see :class:`toolkit.features.engines.base.Engine`."""
         self._raise_first()
+        pixels = joined(blocks)
         if len(pixels) < self.batch:
             filling = np.zeros((self.batch - len(pixels), *pixels.shape[1:]), np.uint8)
             pixels = np.concatenate([pixels, filling])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import nn
 
 from toolkit.features.engines.captured import Captured
 from toolkit.features.engines.double_buffer import Cuda, DoubleBuffer
+from toolkit.images.feed import joined
 from toolkit.runtime.processor import cores
 from toolkit.runtime.transfers import exact_products, memory_ran_out
 
@@ -70,6 +71,7 @@ class TorchEngine:
         if cuda and batch is None and size is not None:
             self.batch = self._batch_by_memory(size)
         self.slice = self.batch
+        self.fast = cuda
         self._until_captured = -1 if graph is False or not cuda else _CAPTURE_AFTER * (not graph)
         self._captured: Captured | None = None
         self._copies: DoubleBuffer | None = None
@@ -89,12 +91,14 @@ class TorchEngine:
             )
 
     @torch.inference_mode()
-    def submit(self, pixels: np.ndarray, out: np.ndarray, done: Callable[[], None]) -> None:
+    def submit(
+        self, blocks: Sequence[np.ndarray], out: np.ndarray, done: Callable[[], None]
+    ) -> None:
         """Embed one batch; see :class:`toolkit.features.engines.base.Engine`."""
         if self._copies is not None:
-            self._copies.submit(pixels, out, done)
+            self._copies.submit(blocks, out, done)
             return
-        host = self._full(pixels)
+        host = self._full(joined(blocks))
         if self._workers is None:
             self._run_into(host, out, done)
             return
