@@ -36,6 +36,7 @@ _LATE = (
     "matplotlib.pyplot",
     "pyarrow.parquet",
     "sklearn.linear_model",
+    "timm",
     "torch._dynamo",
 )
 _CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.symlink"}

@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-FROZEN = ("--features", "basic_cnn", "--weights", "none", "--precision", "fp32", "--folds", 3)
+FROZEN = (
+    "--features",
+    "timm/test_resnet",
+    "--weights",
+    "none",
+    "--precision",
+    "fp32",
+    "--folds",
+    3,
+)
 TUNED = ("finetune", "--backbone", "timm/test_efficientnet", "--weights", "none", "--size", 32)
 TUNED += ("--precision", "fp32", "--epochs", 2, "--no-tensorboard")  # type: ignore[assignment]
 MEMBERS = "linear,mlp,lightgbm"
@@ -43,7 +52,7 @@ def stages(course: Path) -> dict[str, Stage]:
             (
                 "embed",
                 "--backbone",
-                "basic_cnn",
+                "timm/test_resnet",
                 "--weights",
                 "none",
                 "--precision",
@@ -51,7 +60,7 @@ def stages(course: Path) -> dict[str, Stage]:
                 "--engine",
                 "torch",
             ),
-            ("embeddings/basic_cnn-*",),
+            ("embeddings/timm-test_resnet-*",),
         ),
         "ovr linear": Stage(
             ("ovr", *FROZEN, "--set", "Cs=[0.001,0.1]", "--name", "linear"), ("members/linear",)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
+from safetensors.torch import save_file
 from scipy.stats import ttest_1samp
 
 import toolkit as tk
@@ -22,10 +24,12 @@ def test_without_overlap_it_is_students_interval() -> None:
 
 
 def test_seeds_become_one_row_and_the_rest_stays(tmp_path: Path) -> None:
-    photos = tk.Dataset.synthetic(400, artifacts=tmp_path, progress=False)
+    photos = tk.Dataset.synthetic(150, artifacts=tmp_path, progress=False)
+    # of a file: without weights every seed would draw a network of its own
+    save_file(timm.create_model("test_efficientnet").state_dict(), tmp_path / "network.safetensors")
     how: dict[str, Any] = {
         "features": "timm/test_efficientnet",
-        "weights": "none",
+        "weights": str(tmp_path / "network.safetensors"),
         "precision": "fp32",
     }
     common: dict[str, Any] = {"artifacts": tmp_path, "progress": False}
