@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from toolkit.cli.command import DEVICE, ENGINE, command
+from toolkit.cli.command import DEVICE, ENGINE, ON, command
 from toolkit.cli.run import Run
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this module."""
-    command(app, ENGINE, DEVICE)(predict)
+    command(app, ENGINE, DEVICE, ON)(predict)
 
 
 def predict(

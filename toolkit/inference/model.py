@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from toolkit.data.dataset import Dataset
 from toolkit.data.dataset_store import load_dataset
 from toolkit.data.split import Split
 from toolkit.data.split_store import get_split
+from toolkit.distribute.place import HERE, check_place
 from toolkit.ensembles.thresholds import tuned_thresholds
 from toolkit.errors import MemberError, UsageError, counted, listed
 from toolkit.features.engines.choose import Engines
@@ -24,6 +26,7 @@ from toolkit.inference.bundle import is_bundle, open_bundle
 from toolkit.inference.exported import is_exported, open_exported
 from toolkit.inference.given import Given, find_images
 from toolkit.inference.outputs import Gathered, open_output, read_output
+from toolkit.inference.score_pieces import Part, score_with_workers
 from toolkit.inference.scorer import Scorer
 from toolkit.inference.scorers import in_artifacts, open_scorer
 from toolkit.inference.stream import Outcome, Write, score_images
@@ -117,10 +120,12 @@ class Model:
         scorer: Scorer,
         tuned: Callable[[], Thresholds],
         artifacts: Path,
-        engine: str = "auto",
-        device: str = "auto",
+        engine: str,
+        device: str,
+        again: Callable[..., Model],
     ) -> None:
         self.name, self.labels = name, scorer.labels
+        self._again, self._asked = again, device
         self._scorer, self._tuned, self._artifacts = scorer, tuned, artifacts
         self._engine, self._device = engine, choose_device(device)
         self._engines = Engines()  # once built, they serve all calls
@@ -151,9 +156,11 @@ class Model:
         out: Path | None = None,
         binary: bool = False,
         course_tsv: bool = False,
+        on: str = HERE,
         progress: Any = None,
     ) -> Scored:
         """Score images into memory or into a file; see :func:`toolkit.predict`."""
+        check_place(on)
         started = time.perf_counter()
         if course_tsv and out is None:
             raise UsageError("course_tsv: expected out, a file ending in .tsv, found none")
@@ -162,19 +169,48 @@ class Model:
             at = np.array([self.thresholds[label] for label in self.labels])
         if out is None:
             gathered = Gathered(self.labels, at)
-            outcome = self._run(images, gathered, progress)
+            outcome = self._run(images, gathered, on, progress)
             frame = gathered.frame
         else:
             with open_output(out, self.labels, thresholds=at, course=course_tsv) as write:
-                outcome = self._run(images, write, progress)
+                outcome = self._run(images, write, on, progress)
             frame = lambda: read_output(out)  # noqa: E731
         seconds = time.perf_counter() - started
         return Scored(self.name, self.labels, outcome.images, outcome.skipped, seconds, out, frame)
 
-    def _run(self, images: Given, write: Write, progress: Any) -> Outcome:
+    def score_part(self, part: Part) -> tuple[np.ndarray, Outcome]:
+        """Score some images without writing to the artifacts folder; what workers do.
+
+        Args:
+            part: name and source of each.
+
+        Returns:
+            ``float32 (b, L)``, a row of NaN where an image could not be scored, and why.
+        """
+        scores: list[np.ndarray] = []
+        with flushed_denormals(), tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
+            outcome = score_images(
+                self._scorer,
+                part,
+                Path(folder),
+                lambda _, found: scores.append(found),
+                engine=self._engine,
+                device=self._device,
+                make=self._engines,
+                known=self._artifacts,
+            )
+        return np.concatenate(scores), outcome
+
+    def _run(self, images: Given, write: Write, on: str, progress: Any) -> Outcome:
+        task = choose_progress(progress).task(f"predicting with {self.name}")
+        if on != HERE:
+            with task as scoring:
+                return score_with_workers(
+                    self._again, find_images(images), write,
+                    on=on, device=self._asked, on_progress=scoring.advance,
+                )  # fmt: skip
         if self._scorer.pictures:  # networks trained on pictures run here
             keep_freed_memory()
-        task = choose_progress(progress).task(f"predicting with {self.name}")
         with flushed_denormals(), task as scoring:
             return score_images(
                 self._scorer,
@@ -213,13 +249,14 @@ def load_model(
         ArtifactError: a file is missing or damaged.
     """
     home = artifacts_folder(artifacts)
+    again = partial(load_model, Path(folder).absolute(), engine=engine, artifacts=home.absolute())
     if is_exported(Path(folder)):
         scorer, written = open_exported(Path(folder))
-        return Model(written.model, scorer, lambda: written.thresholds, home, engine, device)
+        return Model(written.model, scorer, lambda: written.thresholds, home, engine, device, again)
     if not is_bundle(Path(folder)):
         raise UsageError(f"expected a folder that toolkit export wrote, found {folder}")
     find, name, thresholds = open_bundle(Path(folder))
-    return Model(name, open_scorer(find, name), lambda: thresholds, home, engine, device)
+    return Model(name, open_scorer(find, name), lambda: thresholds, home, engine, device, again)
 
 
 def open_model(
@@ -244,7 +281,9 @@ def open_model(
         found = tuned_thresholds(member, dataset, split)
         return dict(zip(dataset.labels, found.per_label.tolist(), strict=True))
 
-    return Model(member.name, scorer, tuned, member.artifacts, engine, device)
+    home = member.artifacts.absolute()
+    again = partial(open_model, member.name, engine=engine, artifacts=home)
+    return Model(member.name, scorer, tuned, member.artifacts, engine, device, again)
 
 
 def member_of(

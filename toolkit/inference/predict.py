@@ -25,6 +25,7 @@ def predict(
     course_tsv: bool = False,
     engine: str = "auto",
     device: str = "auto",
+    on: str = "here",
     artifacts: str | os.PathLike[str] | None = None,
     progress: Any = None,
 ) -> Scored:
@@ -39,6 +40,8 @@ def predict(
         course_tsv: write image numbers and 0/1 labels, tab-separated (.tsv).
         engine: ``auto``, ``openvino`` or ``torch``, for embeddings.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        on: where the work runs: ``here``, ``ray``, or ``ray://host:port`` for a cluster that is up;
+            there embeddings that the cache lacks are computed and not kept.
         artifacts: where everything is kept.
         progress: where progress is shown; see :func:`~toolkit.runtime.progress.choose_progress`.
 
@@ -47,6 +50,7 @@ def predict(
         DataError: a folder has no images, a list no column, or a picture in memory is none.
         WeightsError: a backbone's weights are not those that the model learned on.
         MemberError: a member is not the one any more that an ensemble learned on.
+        ClusterError: the cluster cannot be had, or lost work too often.
     """
     check_choice("engine", engine, ENGINES)
     opened = open_model(model, engine=engine, device=device, artifacts=artifacts)
@@ -55,5 +59,6 @@ def predict(
         out=None if out is None else Path(out),
         binary=binary,
         course_tsv=course_tsv,
+        on=on,
         progress=progress,
     )

@@ -48,6 +48,7 @@ def score_images(
     device: str = "cpu",
     chunk: int = CHUNK,
     make: Make = make_engine,
+    known: Path | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Outcome:
     """Score images in order and hand them on a chunk at a time.
@@ -69,6 +70,8 @@ def score_images(
             more than ``PICTURES`` are in memory: those given there, and those at addresses, which
             are fetched once.
         make: builds an engine.
+        known: another artifacts folder whose embeddings are used where it has any, and never
+            written to.
         on_progress: called with the number of images done since the last call.
 
     Raises:
@@ -80,17 +83,22 @@ def score_images(
     if keys:
         chunk = max(1, min(chunk, HELD_BYTES // sum(key.row_bytes for key in keys)))
     outcome = Outcome()
-    for part in _parts(images, chunk):
+    before = {} if known is None else _stores_at(known, [store.key for store in scorer.stores])
+    for part in parts(images, chunk):
         names = [name for name, _ in part]
         read = _read_all([source for _, source in part])
         reasons = {at: each for at, each in enumerate(read) if isinstance(each, str)}
         there = Images.of(each for each in read if not isinstance(each, str))
         for store, load in zip(scorer.stores, loads, strict=True):
+            lacking = there
+            if store.key in before:
+                absent = np.flatnonzero(before[store.key].find(there.digests) < 0)
+                lacking = Images.of(there[row] for row in absent.tolist())
             done = fill_store(
-                there, store.key, load, artifacts, engine=engine, device=device, make=engines
+                lacking, store.key, load, artifacts, engine=engine, device=device, make=engines
             )
             reasons |= {int(each["image"]): each["reason"] for each in done.skipped}
-        batch = _Batch(there, artifacts, device)
+        batch = _Batch(there, artifacts, device, before)
         for key in keys:
             reasons |= batch.decode(key)
         good = [row for row, at in enumerate(there.ids) if int(at) not in reasons]
@@ -109,7 +117,13 @@ def score_images(
     return outcome
 
 
-def _parts(images: Iterable[tuple[str, Source]], chunk: int) -> Iterator[list[tuple[str, Source]]]:
+def _stores_at(artifacts: Path, keys: Sequence[CacheKey]) -> dict[CacheKey, EmbeddingCache]:
+    """Return those stores of an artifacts folder that are there."""
+    folders = {key: store_folder(artifacts, key) for key in keys}
+    return {key: EmbeddingCache(at, key) for key, at in folders.items() if at.is_dir()}
+
+
+def parts(images: Iterable[tuple[str, Source]], chunk: int) -> Iterator[list[tuple[str, Source]]]:
     """Cut images into chunks, with few pictures in memory each: they are held encoded, too."""
     part: list[tuple[str, Source]] = []
     pictures = 0
@@ -126,10 +140,16 @@ def _parts(images: Iterable[tuple[str, Source]], chunk: int) -> Iterator[list[tu
 class _Batch:
     """Images whose embeddings are in the cache, and whose pictures were decoded."""
 
-    def __init__(self, images: Images, artifacts: Path, device: str) -> None:
+    def __init__(
+        self,
+        images: Images,
+        artifacts: Path,
+        device: str,
+        before: dict[CacheKey, EmbeddingCache],
+    ) -> None:
         self.images = images
         self.device = device
-        self._artifacts = artifacts
+        self._artifacts, self._before = artifacts, before
         self._known: dict[str, np.ndarray] = {}
         self._pixels: dict[PixelKey, np.ndarray] = {}
 
@@ -144,7 +164,7 @@ class _Batch:
         if len(rows) == len(self.images):
             return self
         chosen = Images.of(self.images[row] for row in rows)
-        taken = _Batch(chosen, self._artifacts, self.device)
+        taken = _Batch(chosen, self._artifacts, self.device, self._before)
         taken._pixels = {key: pixels[rows] for key, pixels in self._pixels.items()}
         return taken
 
@@ -156,9 +176,19 @@ class _Batch:
         """Return embeddings, the stores side by side, ``float32 (n, d)``."""
         for key in keys:
             if key.hex not in self._known:
-                cache = EmbeddingCache(store_folder(self._artifacts, key), key)
-                self._known[key.hex] = cache.read(cache.find(self.images.digests))
+                self._known[key.hex] = self._rows(key)
         return np.hstack([self._known[key.hex] for key in keys])
+
+    def _rows(self, key: CacheKey) -> np.ndarray:
+        before, digests = self._before.get(key), self.images.digests
+        at = np.full(len(digests), -1) if before is None else before.find(digests)
+        rows = np.empty((len(digests), key.backbone.dim), np.float32)
+        if before is not None:
+            rows[at >= 0] = before.read(at[at >= 0])
+        if (at < 0).any():
+            cache = EmbeddingCache(store_folder(self._artifacts, key), key)
+            rows[at < 0] = cache.read(cache.find(digests[at < 0]))
+        return rows
 
 
 def _read_all(sources: Sequence[Source]) -> list[Image | str]:
