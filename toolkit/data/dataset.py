@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.data.importer import read_files, read_labelled
-from toolkit.data.readers.base import Options
+from toolkit.data.readers.base import METADATA, Options
 from toolkit.data.readers.course import image_ids
 from toolkit.data.readers.frame import read_frame
 from toolkit.data.synthetic import IMAGES, SYNTHETIC, painted_folder
+from toolkit.data.writers.table import split_column
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.places import is_address, place_under, read_place, reading_order, stamp
 from toolkit.pages.tables import html_table
@@ -187,9 +188,10 @@ class Dataset:
     def from_frame(
         cls,
         frame: pd.DataFrame,
-        image: str = "image",
+        image: str | None = None,
         labels: Sequence[str] | str | None = None,
         *,
+        ids: str | None = None,
         separator: str | None = None,
         absent: str | None = None,
         root: str | os.PathLike[str] | None = None,
@@ -201,10 +203,12 @@ class Dataset:
         Args:
             frame: one row per image.
             image: the column with the place of each image: a path, also into a tar, Parquet or
-                Arrow file, or an address.
+                Arrow file, or an address; by default ``image``, or ``path`` of a frame that
+                :meth:`to_frame` gave, whose column ``image`` holds the ids.
             labels: columns of yes and no, one per label (by default those that look so); or the
                 name of one column that holds the labels of each image, as lists or as text such as
                 ``cat|dog``.
+            ids: the column of ids; by default they are made from the places.
             separator: between labels in such a text; by default guessed.
             absent: what blank cells and labels that are not listed mean: ``no`` or ``unknown``.
             root: folder that relative paths start from; by default the working directory.
@@ -216,11 +220,11 @@ class Dataset:
                 there or is listed twice.
         """
         base = Path.cwd() if root is None else root
-        found = read_frame(frame, image, labels, separator, absent, base)
+        found = read_frame(frame, image, labels, separator, absent, base, ids)
         progress = choose_progress(progress)
         with progress.task("reading images", len(found.files)) as task:
-            ids = found.ids or image_ids(found.files)
-            columns = read_files(found.root, ids, found.files, task.advance)
+            known = found.ids or image_ids(found.files)
+            columns = read_files(found.root, known, found.files, task.advance)
         provenance = {"layout": "frame", "annotations": None, "pairing": "by-id", "source": name}
         columns |= {"labels": found.labels, "Y": found.Y, "provenance": provenance}
         columns |= {"parts": tuple(found.parts)}
@@ -293,11 +297,18 @@ class Dataset:
         return html_table(["label", "positives", "prevalence"], rows, repr(self).split("\n")[0])
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per image: ``image`` (its id), ``path``, and one 0/1 column per label."""
+        """Return one row per image, which :meth:`from_frame` takes back, rows changed or left out.
+
+        The columns are ``image`` (the id), ``path``, ``split`` where one came with the labels, one
+        per label (1, 0, or -1 for unknown) and ``metadata.NAME`` for what else is known.
+        """
         import pandas as pd
 
-        columns = dict(zip(self.labels, self.Y.T, strict=True))
-        return pd.DataFrame({"image": self.ids, "path": self.paths, **columns})
+        columns: dict[str, Any] = {"image": self.ids, "path": self.paths}
+        columns |= {split_column(self.labels): self.parts} if self.parts else {}
+        columns |= zip(self.labels, self.Y.T, strict=True)
+        columns |= {METADATA + name: cells for name, cells in self.metadata.items()}
+        return pd.DataFrame(columns)
 
     def export(self, out: str | os.PathLike[str], **options: Any) -> Any:
         """Write the labels to a file that other tools read; see :func:`toolkit.export_data`."""

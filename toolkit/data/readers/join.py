@@ -215,13 +215,13 @@ def place_ids(files: Sequence[str]) -> list[str]:
     return image_ids([file.split("/", shared)[-1] for file in bare])
 
 
-def check_ids(ids: Sequence[str], source: str) -> None:
+def check_ids(ids: Sequence[str], source: str, column: str = ID_KEY) -> None:
     """Raise DataError where carried ids repeat or are blank."""
     if not all(ids):
-        raise DataError(f"{source}: expected an id of each image in {ID_KEY}, found blanks")
+        raise DataError(f"{source}: expected an id of each image in {column}, found blanks")
     twice = [one for one, count in Counter(ids).items() if count > 1]
     if twice:
-        raise DataError(f"{source}: ids in {ID_KEY} stand twice ({listed(twice, 3)}): once each")
+        raise DataError(f"{source}: ids in {column} stand twice ({listed(twice, 3)}): once each")
 
 
 def _whole(inside: str, root: Path, any_ending: bool) -> str:
