@@ -37,7 +37,8 @@ def import_(
         str | None,
         typer.Option(
             help="csv (any table), coco, voc, yolo, fiftyone, label-studio, cvat, huggingface, "
-            "webdataset, imagefolder or folder (of label files). Default: seen from the path."
+            "webdataset, celeba, imagefolder or folder (of label files). Default: seen from "
+            "the path."
         ),
     ] = None,
     image_column: Annotated[

@@ -20,6 +20,7 @@ from toolkit.data.readers.label_lists import (
     value_of,
 )
 from toolkit.data.readers.metadata import metadata_of
+from toolkit.data.readers.split_file import NUMBERS, SAID, numbered
 from toolkit.errors import DataError, counted, listed
 
 _NOTHING = {"findinglabels": "No Finding"}  # of the NIH's chest X-rays: a word for no label
@@ -85,9 +86,16 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
     carried = columns.pop(ID_KEY, None)
     ids = ["" if cell is None or cell != cell else str(cell) for cell in carried or ()]
     split = split_column(columns)
-    parts = [] if split is None else [_part(cell, split, rows) for cell in columns.pop(split)]
+    given = columns.pop(split) if split is not None else []
+    numbers = numbered(map(str, given))
+    parts = [
+        NUMBERS[str(cell).removesuffix(".0")] if numbers else _part(cell, str(split), rows)
+        for cell in given
+    ]
     kept = {name: columns.pop(name) for name in list(columns) if name.startswith(METADATA)}
     found = label_columns(rows, columns, options)
+    if numbers:
+        found.remarks.append(f"column {split!r}: {SAID}")
     if found.lists:
         beside = {name: cells for name, cells in columns.items() if name not in found.hidden}
         column = found.names[0]

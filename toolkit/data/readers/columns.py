@@ -10,6 +10,7 @@ from typing import Any
 from toolkit.data.readers.base import PARTS, Options
 from toolkit.data.readers.course import is_image_name
 from toolkit.data.readers.label_lists import value_of
+from toolkit.data.readers.split_file import numbered
 from toolkit.errors import DataError, listed
 
 # as folded() writes them; the first that a table has counts
@@ -19,6 +20,7 @@ IMAGE_NAMES: tuple[str, ...] = (
     *("imgid", "id"),
 )
 SPLIT_NAMES: tuple[str, ...] = ("split", "subset", "set", "partition", "part", "splitname")
+NUMBERED_NAMES = ("split", "partition", "splitname")  # "part" or "set" may number other things
 LIST_NAMES: tuple[str, ...] = (
     *("labels", "tags", "label", "classes", "categories", "class", "category", "labelname"),
     *("labelnames", "tag", "targets", "target", "attributes", "attributeids", "findinglabels"),
@@ -106,6 +108,8 @@ def split_column(columns: dict[str, list[Any]]) -> str | None:
     for name, cells in columns.items():
         words = {str(cell).strip().casefold() for cell in cells}
         if folded(name) in SPLIT_NAMES and words & set(PARTS):
+            return name
+        if folded(name) in NUMBERED_NAMES and numbered(words):
             return name
     return None
 

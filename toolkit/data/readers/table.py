@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.data.readers.base import Format, Labelled, Options
@@ -17,6 +18,7 @@ from toolkit.data.readers.join import joined
 from toolkit.data.readers.json_rows import json_document, json_lines
 from toolkit.data.readers.open_images import with_names
 from toolkit.data.readers.part_tables import part_folders, together
+from toolkit.data.readers.split_file import is_split_file, split_beside
 from toolkit.data.readers.table_text import SPREADSHEETS, table_ending, table_text
 from toolkit.errors import DataError, counted
 
@@ -39,10 +41,41 @@ def read(path: Path, options: Options) -> Labelled:
         path = _table_in(path)
     folder = path if parts else path.parent
     rows = together(path, {p: read_rows(f) for p, f in parts.items()}, options) if parts else None
-    table = with_names(interpret(rows or read_rows(path), options), folder)
+    return table_of(path, rows or read_rows(path), folder, options, splits=[folder])
+
+
+def table_of(
+    path: Path,
+    rows: Rows,
+    folder: Path,
+    options: Options,
+    *,
+    what: str = "table",
+    layout: str = "csv",
+    splits: Sequence[Path] = (),
+    numbered: bool = False,
+) -> Labelled:
+    """Join the rows of a table to the images in a folder.
+
+    Args:
+        path: of the table, for messages.
+        rows: of it.
+        folder: where images lie, if not in ``root`` of the options.
+        options: how labels are read.
+        what: the format, for a person.
+        layout: its name, kept as provenance.
+        splits: folders in which a split file may lie.
+        numbered: whether 0 and 1 are training and validation in it for sure.
+
+    Raises:
+        DataError: see :func:`read`, or a split file is broken.
+    """
+    table = with_names(interpret(rows, options), folder)
+    remarks = list(table.remarks)
+    parts = split_beside(splits, table.names, remarks, table.parts, numbered)
     unknown = int((table.Y < 0).sum())
     found = (
-        f"table: {counted(len(table.names), 'image')}, {counted(len(table.labels), 'label')} "
+        f"{what}: {counted(len(table.names), 'image')}, {counted(len(table.labels), 'label')} "
         f"({table.kind}), {int((table.Y == 1).sum()):,} image labels"
     )
     found += f", {unknown:,} unknown" if unknown else ""
@@ -53,11 +86,11 @@ def read(path: Path, options: Options) -> Labelled:
         table.Y,
         table.labels,
         options,
-        parts=table.parts,
+        parts=parts,
         places=table.places,
-        facts={"layout": "csv", "annotations": None},
+        facts={"layout": layout, "annotations": None},
         found=found,
-        remarks=table.remarks,
+        remarks=remarks,
         own_ids=table.ids,
         metadata=table.metadata,
     )
@@ -166,7 +199,7 @@ def tables_in(folder: Path) -> list[Path]:
     for endings in (_TABLES, SPREADSHEETS, (".json",), (".txt",)):
         found = [each for each in files if table_ending(each) in endings]
         if found:
-            return found
+            return [each for each in found if not is_split_file(each)] or found
     return []
 
 
