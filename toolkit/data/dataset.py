@@ -286,8 +286,8 @@ class Dataset:
         more = f" and {len(self.labels) - 6} more" if len(self.labels) > 6 else ""
         more += f"; {self.unknown.mean():.1%} of cells unknown" if (self.Y < 0).any() else ""
         return (
-            f"Dataset {self.name!r}: {len(self):,} images in {self.root}\n"
-            f"{len(self.labels)} labels: {known}{more}"
+            f"Dataset {self.name!r}: {counted(len(self), 'image')} in {self.root}\n"
+            f"{counted(len(self.labels), 'label')}: {known}{more}"
         )
 
     def _repr_html_(self) -> str:
@@ -360,7 +360,7 @@ class Dataset:
         changed = self.changed_since_import()
         if changed:
             raise DataError(
-                f"{len(changed)} images of data set {self.name} changed or went missing after they "
-                f"were imported ({listed(self.files[row] for row in changed)}): "
+                f"{counted(len(changed), 'image')} of data set {self.name} changed or went "
+                f"missing since the import ({listed(self.files[row] for row in changed)}): "
                 "run 'toolkit data import' again (embeddings of unchanged images are kept)"
             )

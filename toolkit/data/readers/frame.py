@@ -13,7 +13,7 @@ from toolkit.data.readers.cells import interpret
 from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.course import image_id, is_image_name, require_one_spelling
 from toolkit.data.readers.join import check_ids, place_ids
-from toolkit.errors import DataError, UsageError, listed
+from toolkit.errors import DataError, UsageError, counted, listed
 from toolkit.images.places import is_address, is_there
 from toolkit.storage.files import natural_key
 
@@ -82,7 +82,7 @@ def read_frame(
     absent_files = [f for f, path in zip(files, paths, strict=True) if not is_there(path)]
     if absent_files:
         raise DataError(
-            f"expected {len(files)} image files, found {len(absent_files)} not there "
+            f"expected {counted(len(files), 'image file')}, found {len(absent_files):,} not there "
             f"({listed(absent_files, 3)}; folder {folder}): check the column {image!r} and root"
             + _further_down(absent_files, folder)
         )

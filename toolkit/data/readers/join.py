@@ -140,7 +140,7 @@ def joined(
             missing.append(f"{name[:80]!r}{at}")
     if ambiguous:
         raise DataError(
-            f"{source} holds {len(ambiguous)} names that fit several images "
+            f"{source} holds {counted(len(ambiguous), 'name')} of several images "
             f"({listed(ambiguous, 3)}): give those images' whole paths"
         )
     outside = [name for name in names if os.path.isabs(name) and not _inside(name, root)]
@@ -152,7 +152,7 @@ def joined(
         )
     if missing and (options.missing == "error" or not kept):
         raise DataError(
-            f"{source} names {len(missing)} images that are not there ({listed(missing, 3)}): "
+            f"{source} names {counted(len(missing), 'image')} not there ({listed(missing, 3)}): "
             f"paths are relative to {root} and stay inside it; missing='skip' leaves such images "
             f"out{hint(gone, there, root)}{way_on}"
         )

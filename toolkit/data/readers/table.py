@@ -129,7 +129,8 @@ def _separated(path: Path, text: str) -> Rows:
     for line, cells in records[1:]:
         if len(cells) != len(header):
             raise DataError(
-                f"{path}, line {line}, has {len(cells)} cells where the header has {len(header)}"
+                f"{path}, line {line}, has {counted(len(cells), 'cell')} where the header has "
+                f"{len(header)}"
             )
     places = [f"{path}, line {line}" for line, _ in records[1:]]
     return Rows(str(path), header, [cells for _, cells in records[1:]], places)
@@ -149,10 +150,13 @@ def _celeba(path: Path, text: str) -> Rows:
     for number, cells in rows:
         if len(cells) != len(header):
             raise DataError(
-                f"{path}, line {number}, has {len(cells)} cells where {len(header)} must be"
+                f"{path}, line {number}, has {counted(len(cells), 'cell')} where "
+                f"{len(header)} must be"
             )
     if int(count) != len(rows):
-        raise DataError(f"{path}: its first line says {count.strip()} images, found {len(rows)}")
+        raise DataError(
+            f"{path}: its first line says {counted(int(count), 'image')}, found {len(rows):,}"
+        )
     places = [f"{path}, line {number}" for number, _ in rows]
     return Rows(str(path), header, [cells for _, cells in rows], places)
 
