@@ -108,6 +108,7 @@ class Dataset:
         labels: str | Sequence[str] | None = None,
         label_prefix: str | None = None,
         separator: str | None = None,
+        header: bool = True,
         absent: str | None = None,
         missing: str = "error",
         root: str | os.PathLike[str] | None = None,
@@ -129,6 +130,8 @@ class Dataset:
             labels: columns of a table that are labels, or the one that holds lists of them.
             label_prefix: what the names of label columns begin with; it is taken off.
             separator: between labels in a list, such as ``|``.
+            header: whether a CSV file begins with the names of its columns; where not, they go by
+                their numbers, from 1.
             absent: what it means that a label is not given for an image, ``no`` or ``unknown``; by
                 default what the format says.
             missing: ``error``, or ``skip`` to leave out listed images that are not there.
@@ -148,6 +151,7 @@ class Dataset:
             labels=tuple(names_of(labels)),
             label_prefix=label_prefix,
             separator=separator,
+            header=header,
             absent=absent,
             missing=missing,
             root=None if root is None else Path(root).absolute(),

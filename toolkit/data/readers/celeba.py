@@ -29,7 +29,7 @@ def read(path: Path, options: Options) -> Labelled:
     assert file is not None
     return table_of(
         file,
-        read_rows(file),
+        read_rows(file, options),
         path,
         # -1 and 1 are all that there is, and its authors say which is no
         replace(options, absent=options.absent or "no"),

@@ -14,15 +14,17 @@ from pathlib import Path
 from toolkit.data.readers.base import Format, Labelled, Options
 from toolkit.data.readers.cells import interpret
 from toolkit.data.readers.columns import Rows
+from toolkit.data.readers.headless import with_numbers
 from toolkit.data.readers.join import joined
 from toolkit.data.readers.json_rows import json_document, json_lines
 from toolkit.data.readers.open_images import with_names
 from toolkit.data.readers.part_tables import part_folders, together
 from toolkit.data.readers.split_file import is_split_file, split_beside
 from toolkit.data.readers.table_text import SPREADSHEETS, table_ending, table_text
-from toolkit.errors import DataError, counted
+from toolkit.errors import DataError, UsageError, counted
 
 _LINES = (".jsonl", ".ndjson")
+_AS_USUAL = Options()
 _TABLES = (".csv", ".tsv", *_LINES, ".parquet")
 
 
@@ -35,13 +37,18 @@ def read(path: Path, options: Options) -> Labelled:
         DataError: it is no such table, or see :func:`~toolkit.data.readers.cells.interpret` and
             :func:`~toolkit.data.readers.join.joined`.
     """
-    options.only("tables", "image_column", "labels", "label_prefix", "separator", "absent", "root")
+    names = ("image_column", "labels", "label_prefix", "separator", "header", "absent", "root")
+    options.only("tables", *names)
     parts = _parts(path)
     if path.is_dir() and not parts:
         path = _table_in(path)
     folder = path if parts else path.parent
-    rows = together(path, {p: read_rows(f) for p, f in parts.items()}, options) if parts else None
-    return table_of(path, rows or read_rows(path), folder, options, splits=[folder])
+    rows = (
+        together(path, {p: read_rows(f, options) for p, f in parts.items()}, options)
+        if parts
+        else None
+    )
+    return table_of(path, rows or read_rows(path, options), folder, options, splits=[folder])
 
 
 def table_of(
@@ -71,7 +78,7 @@ def table_of(
         DataError: see :func:`read`, or a split file is broken.
     """
     table = with_names(interpret(rows, options), folder)
-    remarks = list(table.remarks)
+    remarks = rows.remarks + table.remarks
     parts = split_beside(splits, table.names, remarks, table.parts, numbered)
     unknown = int((table.Y < 0).sum())
     found = (
@@ -96,15 +103,20 @@ def table_of(
     )
 
 
-def read_rows(path: Path) -> Rows:
+def read_rows(path: Path, options: Options = _AS_USUAL) -> Rows:
     """Read a table's header and rows, blank lines left out."""
     ending = table_ending(path)
+    if not options.header and ending in (".parquet", ".json", *_LINES):
+        raise UsageError(f"header=False is for CSV, {path.name} has its own names: leave it out")
     if path.suffix.lower() == ".parquet":
         return _parquet(path)
     text = table_text(path)
     if ending == ".json":
         return json_document(path, text)
-    return json_lines(path, text) if ending in _LINES else _separated(path, text)
+    if ending in _LINES:
+        return json_lines(path, text)
+    rows = _separated(path, text)
+    return rows if options.header else with_numbers(rows, options)
 
 
 def _separated(path: Path, text: str) -> Rows:
