@@ -91,7 +91,7 @@ def test_any_bytes_are_parsed_rightly_or_refused(scratch: Path, content: bytes |
 )
 def test_a_line_that_names_no_image_is_an_error_with_its_place(tmp_path: Path, line: str) -> None:
     content = f"im1\r\n\r\n{line}\r\nim2".encode()
-    with pytest.raises(DataError, match=r"name 1 images that are not there \(label\.txt line 3: "):
+    with pytest.raises(DataError, match=r"name 1 image not there \(label\.txt line 3: "):
         join(tmp_path / "label.txt", content)
 
 
@@ -100,7 +100,7 @@ def test_only_the_first_few_unknown_images_are_listed_over_all_files(tmp_path: P
     for label in ("cat", "dog"):
         paths[label] = tmp_path / f"{label}.txt"
         paths[label].write_text("".join(f"im{number}\n" for number in range(100_000, 100_500)))
-    with pytest.raises(DataError, match="name 1000 images") as caught:
+    with pytest.raises(DataError, match="name 1,000 images") as caught:
         join_by_id(paths, IDS, FILES)
     assert "cat.txt line 1: 'im100000'" in str(caught.value)
     assert "and 997 more" in str(caught.value)
@@ -180,7 +180,7 @@ def test_a_number_that_two_images_share_names_neither() -> None:
 def test_an_ambiguous_line_is_an_error_that_says_so(tmp_path: Path) -> None:
     (tmp_path / "cat.txt").write_text("im8\n7\n")
     ids = ["im7", "p7", "im8"]
-    with pytest.raises(DataError, match=r"1 lines that fit several images \(cat.txt line 2: '7'\)"):
+    with pytest.raises(DataError, match=r"1 line of several images \(cat.txt line 2: '7'\)"):
         join_by_id({"cat": tmp_path / "cat.txt"}, ids, [f"{image}.jpg" for image in ids])
 
 

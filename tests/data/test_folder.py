@@ -167,7 +167,7 @@ def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
         (tmp_path / "a\udcff.jpg").touch()
     except (OSError, UnicodeError):
         pytest.skip("this file system takes only text for names")
-    with pytest.raises(DataError, match=r"1 file names in .* not UTF-8 .*udcff.*rename") as caught:
+    with pytest.raises(DataError, match=r"1 file name in .* not UTF-8 .*udcff.*rename") as caught:
         list_images(tmp_path)
     str(caught.value).encode()
 

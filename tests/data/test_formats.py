@@ -265,7 +265,7 @@ def test_columns_are_named_where_that_is_not_to_be_seen(tmp_path: Path) -> None:
 def test_missing_images_are_an_error_or_left_out(tmp_path: Path) -> None:
     file = text("t.csv", table())(tmp_path)
     (tmp_path / "images" / "im2.jpg").unlink()
-    with pytest.raises(DataError, match=r"1 images that are not there \('im2.jpg' \(.*line 3"):
+    with pytest.raises(DataError, match=r"1 image not there \('im2.jpg' \(.*line 3"):
         tk.Dataset.read(file, progress=False)
     photos = tk.Dataset.read(file, missing="skip", progress=False)
     assert photos.Y.tolist() == Y[[0, 2, 3]].tolist()
@@ -318,17 +318,17 @@ BROKEN: list[tuple[Callable[[Path], Path], Callable[[Path], None], str]] = [
     (coco, _edit(TRAIN, '"image_id": 0', '"image_id": 9'), "not there"),
     (coco, _edit(TRAIN, '"id": 1,', '"id": 0,'), "image id 0 stands twice"),
     (coco, _edit(TRAIN, '"name": "cat"', '"name": "kat"'), "category 7 has two names"),
-    (coco, _edit(TRAIN, "im1.jpg", "im7.jpg"), "names 1 images that are not there"),
+    (coco, _edit(TRAIN, "im1.jpg", "im7.jpg"), "names 1 image not there"),
     (coco, _edit(TRAIN, "im2.jpg", "im1.jpg"), "in several rows"),
-    (coco, _gone("train2017/im1.jpg"), "names 1 images that are not there"),
+    (coco, _gone("train2017/im1.jpg"), "names 1 image not there"),
     (voc, _edit("ImageSets/Main/cat_train.txt", "im1  1", "im1  2"), "line 1: expected an image"),
     (voc, _edit("ImageSets/Main/cat_train.txt", "im1  1", "im1"), "line 1: expected an image"),
     (voc, _edit("ImageSets/Main/cat_train.txt", "im1  1", "im9  1"), "not there"),
     (voc, _edit("ImageSets/Main/cat_val.txt", "im3", "im1"), "two (values|parts)"),
-    (voc, _gone("JPEGImages/im1.jpg"), "names 1 images that are not there"),
+    (voc, _gone("JPEGImages/im1.jpg"), "names 1 image not there"),
     (voc_xml, _edit("Annotations/im1.xml", "</object>", ""), "cannot be read as XML"),
     (voc_xml, _edit("Annotations/im1.xml", "<anno", '<!DOCTYPE a [<!ENTITY b "">]><anno'), "ent"),
-    (voc_xml, _gone("JPEGImages/im2.jpg"), "names 1 images that are not there"),
+    (voc_xml, _gone("JPEGImages/im2.jpg"), "names 1 image not there"),
     (yolo, _edit("data.yaml", "names:", "nomes:"), "expected a list of names"),
     (yolo, _edit("data.yaml", "train: train", "train: trian"), "the folder or list 'trian/images'"),
     (yolo, _edit("data.yaml", "names:", "names: ["), "cannot be read as YAML"),

@@ -172,7 +172,7 @@ def test_a_csv_and_label_files_of_the_same_labels_are_the_same_data(tmp_path: Pa
 def test_a_csv_with_one_bad_name_imports_nothing(tmp_path: Path) -> None:
     folder = course(tmp_path, ["im1.jpg"], {})
     (folder / "labels.csv").write_text("image,cat\nim1,1\n../images/im1.jpg,0\n")
-    with pytest.raises(DataError, match="1 images that are not there"):
+    with pytest.raises(DataError, match="1 image not there"):
         imported(folder / "labels.csv")
 
 
@@ -208,7 +208,7 @@ def test_unknown_images_are_an_error_that_lists_the_first_few(tmp_path: Path) ->
 
 def test_images_that_share_an_id_are_an_error(tmp_path: Path) -> None:
     folder = course(tmp_path, ["a.jpg", "a.png", "b.jpg"], {"cat": "b"})
-    with pytest.raises(DataError, match=r"1 images share an id .*a\.jpg and a\.png.*rename"):
+    with pytest.raises(DataError, match=r"1 image with the id of another .*jpg and a\.png.*rename"):
         imported(folder)
 
 

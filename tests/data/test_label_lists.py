@@ -116,7 +116,7 @@ def test_pictures_of_artifacts_and_of_elsewhere_are_no_match(three: Path, tmp_pa
     (three / "artifacts" / "datasets" / ".last.json").write_text("{}")
     Image.new("RGB", (4, 4)).save(kept / "im1.jpg")
     (three / "t.csv").write_text("image,cat\nim1.jpg,1\n")
-    with pytest.raises(DataError, match="names 1 images that are not there"):
+    with pytest.raises(DataError, match="names 1 image not there"):
         tk.Dataset.read(three / "t.csv", progress=False)
     whole = kept.relative_to(three) / "im1.jpg"
     (three / "t.csv").write_text(f"image,cat\n{whole.as_posix()},1\n")

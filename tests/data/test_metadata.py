@@ -1,5 +1,6 @@
 """Metadata: further columns stay with their images, whatever becomes of the table's order."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -104,13 +105,38 @@ def test_columns_that_are_used_are_no_metadata_in_hugging_face_s_parquet(tmp_pat
     dataset = Dataset.from_frame(photographs(tmp_path), "file", ["cat"], root=tmp_path)
     out = export_data(dataset, out=tmp_path / "out" / "hf.parquet", format="hf", images="bytes")
     again = Dataset.read(out.path, progress=False)
-    assert (again.ids, again.metadata) == (dataset.ids, {})
+    assert (again.ids, again.metadata) == (dataset.ids, dataset.metadata)
     paths = export_data(dataset, out=tmp_path / "out" / "paths.parquet", format="hf")
     with pytest.raises(DataError, match=r"leaves such samples out; root \(--root\) names the"):
         Dataset.read(paths.path, progress=False)
     with pytest.raises(DataError, match="row 0") as caught:
         Dataset.read(paths.path, missing="skip", progress=False)
     assert "missing='skip'" not in str(caught.value)
+
+
+def test_other_fields_of_coco_s_images_and_fiftyone_s_samples_stay_with_them(
+    tmp_path: Path,
+) -> None:
+    photographs(tmp_path)
+    images = [
+        {"id": at, "file_name": f"{name}.png", "license": 1, "coco_url": "https://a.org/1.png"}
+        | {"camera": CAMERA[name] or None, "year": YEAR[name], "extra": {"a": 1}}
+        for at, name in enumerate(NAMES)
+    ]
+    boxes = [{"image_id": at, "category_id": 7} for at in (0, 2)]
+    document = {"images": images, "annotations": boxes, "categories": [{"id": 7, "name": "cat"}]}
+    (tmp_path / "instances.json").write_text(json.dumps(document))
+    coco = Dataset.read(tmp_path / "instances.json", progress=False)
+    assert told(coco) == {"camera": CAMERA, "year": wanted()["year"]}
+    samples = [
+        {"filepath": f"{name}.png", "tags": [], "_id": "x", "id": "x", "box": [1, 2]}
+        | {"truth": {"_cls": "Classification", "label": "cat"}}
+        | ({"camera": CAMERA[name]} if CAMERA[name] else {})
+        for name in NAMES
+    ]
+    (tmp_path / "samples.json").write_text(json.dumps({"samples": samples}))
+    fiftyone = Dataset.read(tmp_path / "samples.json", progress=False)
+    assert told(fiftyone) == {"camera": CAMERA}
 
 
 def test_columns_beside_images_in_parquet_go_by_id(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_it_says_what_was_found_and_what_is_missing(
     assert found.labels["Dog"] == {"positives": 1, "unknown": 0.0}
     assert "1 image not there ('c.png'): refused; missing='skip' leaves them out" in repr(found)
     assert "left out" in repr(tk.preview_data(path, missing="skip"))
-    with pytest.raises(DataError, match="names 1 images that are not there"):
+    with pytest.raises(DataError, match="names 1 image not there"):
         tk.Dataset.read(path, progress=False)
     (tmp_path / "t.csv").write_text("image,split,dog,cat\na,train,1,\nb,test,0,1\n")
     monkeypatch.setenv("TOOLKIT_ARTIFACTS", str(tmp_path / "kept"))

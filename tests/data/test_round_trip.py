@@ -17,6 +17,7 @@ from toolkit.data.writers.registry import WRITERS
 from toolkit.errors import DataError
 
 PACKED = Packed(32)
+METADATA = ("camera", "split", "id", "labels", "cat", "license")  # named as other columns are
 QUIET: dict[str, Any] = {"progress": False}
 
 
@@ -115,7 +116,8 @@ def test_what_goes_out_comes_in_again_wherever_images_lie(
     Y.ravel()[::5] = -1
     Y[3] = -1
     parts = tuple(("train", "validation", "test")[at % 3] for at in range(len(found)))
-    before = replace(found, Y=Y, parts=parts)
+    facts = {name: tuple(f"{name} {at % 5}" for at in range(len(Y))) for name in METADATA}
+    before = replace(found, Y=Y, parts=parts, metadata=facts)
     out = tmp_path / "elsewhere" / f"labels{WRITERS[format].endings[0]}"
     out.parent.mkdir()
     options: dict[str, Any] = {"format": format, "artifacts": tmp_path / "kept", **QUIET}
@@ -129,6 +131,7 @@ def test_what_goes_out_comes_in_again_wherever_images_lie(
     root = {} if options.get("images") == "bytes" else {"root": done.root}
     after = tk.Dataset.read(out, "x", **root, **QUIET)
     assert (after.ids, after.labels, after.parts) == (before.ids, before.labels, before.parts)
+    assert after.metadata == before.metadata
     np.testing.assert_array_equal(after.Y, before.Y)
     assert after.digest == before.digest
 

@@ -172,11 +172,11 @@ def test_lines_are_counted_as_an_editor_counts_them(shelf: Path) -> None:
         ("image,cat\nim1,1\nim1,1", "line 3: image 'im1' is listed twice"),
         ("image,cat\nim1,1\n1,0", "names images in several rows"),
         ("image,cat\nim1.jpg,1\nimages/./im1.jpg,0", "names images in several rows"),
-        ("image,cat\nim1", "line 2, has 1 cells where the header has 2"),
+        ("image,cat\nim1", "line 2, has 1 cell where the header has 2"),
         ('image,cat\n"im1,1', "cannot be read as a CSV file"),
-        ("image,cat\nim1,1\nim3,1\nim4,1", "names 2 images that are not there"),
+        ("image,cat\nim1,1\nim3,1\nim4,1", "names 2 images not there"),
         ("image,cat\n" + "x" * 200_000 + ",1", "cannot be read as a CSV file: field larger"),
-        ("image,cat\n" + "x" * 5000 + ",1", "names 1 images that are not there"),
+        ("image,cat\n" + "x" * 5000 + ",1", "names 1 image not there"),
         ("image,cat\n" + "x" * 10_000_000, "cannot be read as a CSV file"),
         ("image,cat\nim1\0,1", "no text in UTF-8"),
         ("image,cat\nim1,1\n".encode("utf-16"), "no text in UTF-8"),
@@ -198,7 +198,7 @@ OUTSIDE += ["images/", "images/im1.jpg/../im1.jpg", "/etc/passwd", "~/x.jpg", "f
 def test_no_name_leads_out_of_the_tables_folder(shelf: Path, name: str) -> None:
     (shelf.parent / "secret.jpg").touch()
     absolute = str(shelf / "images" / "im1.jpg")
-    with pytest.raises(DataError, match="names 1 images that are not there"):
+    with pytest.raises(DataError, match="names 1 image not there"):
         read_csv(table(shelf, f'image,cat\n"{name}",1\n'))
     assert read_csv(table(shelf, f'image,cat\n"{absolute}",1\n'))[0] == ["images/im1.jpg"]
 
@@ -236,7 +236,7 @@ def test_a_named_file_is_never_taken_for_its_twin(twins: Path, name: str) -> Non
 
 @pytest.mark.parametrize("name", ["a", "b", "im7", "7"])
 def test_a_name_that_fits_several_files_is_refused(twins: Path, name: str) -> None:
-    with pytest.raises(DataError, match=f"1 names that fit several images .*'{name}'"):
+    with pytest.raises(DataError, match=f"1 name of several images .*'{name}'"):
         read_csv(table(twins, f"image,cat\n{name},1\n"))
 
 
@@ -279,5 +279,5 @@ def test_the_end_of_a_path_names_an_image_where_it_fits_one(tmp_path: Path) -> N
     found = as_dict(table(tmp_path, "image,cat\na/x.png,1\n"))
     assert found == {"images/a/x.png": {"cat": 1}}
     assert as_dict(table(tmp_path, "image,cat\nimages/b/x,1\n")) == {"images/b/x.png": {"cat": 1}}
-    with pytest.raises(DataError, match="fit several"):
+    with pytest.raises(DataError, match="of several images"):
         read_csv(table(tmp_path, "image,cat\nb/x.png,1\n"))

@@ -77,7 +77,7 @@ def test_images_in_no_list_are_counted(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="'a' is in two parts"):
         tk.preview_data(path)
     lists(path, test="f")
-    with pytest.raises(DataError, match="names 1 images that are not there"):
+    with pytest.raises(DataError, match="names 1 image not there"):
         tk.Dataset.read(path, progress=False)
     other = tmp_path / "lists"
     paint(other / "JPEGImages", *"abc")

@@ -37,7 +37,8 @@ def import_(
         str | None,
         typer.Option(
             help="csv (any table), coco, voc, yolo, fiftyone, label-studio, cvat, huggingface, "
-            "webdataset, imagefolder or folder (of label files). Default: seen from the path."
+            "webdataset, celeba, imagefolder or folder (of label files). Default: seen from "
+            "the path."
         ),
     ] = None,
     image_column: Annotated[
@@ -54,6 +55,12 @@ def import_(
     separator: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Between labels in a list. Default: guessed.")
     ] = None,
+    header: Annotated[
+        bool,
+        typer.Option(
+            help="Whether a CSV file begins with names of columns; else they have numbers."
+        ),
+    ] = True,
     absent: Annotated[
         str | None,
         typer.Option(help="no or unknown: a label not given. Default: what the format says."),
@@ -93,6 +100,7 @@ def import_(
         "labels": labels,
         "label_prefix": label_prefix,
         "separator": separator,
+        "header": header,
         "absent": absent,
         "missing": missing,
         "root": root,

@@ -14,7 +14,7 @@ from toolkit.data.open import open_dataset
 from toolkit.distribute.look import look_at_machines
 from toolkit.distribute.place import HERE, check_place
 from toolkit.distribute.worker import version
-from toolkit.errors import UsageError
+from toolkit.errors import UsageError, counted
 from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import choose_progress
 from toolkit.storage.artifacts import artifacts_folder
@@ -116,7 +116,8 @@ def _problems(machines: list[dict[str, Any]], images: int) -> list[str]:
             )
         if each["images"] < images:
             found.append(
-                f"{name} sees {each['images']} of {images} images: they must be at the same paths"
+                f"{name} sees {each['images']} of {counted(images, 'image')}: they must be at the "
+                "same paths"
             )
     if len({each.get("bf16") for each in machines if "fault" not in each}) > 1:
         found.append(

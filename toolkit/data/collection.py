@@ -32,6 +32,7 @@ def import_data(
     labels: str | Sequence[str] | None = None,
     label_prefix: str | None = None,
     separator: str | None = None,
+    header: bool = True,
     absent: str | None = None,
     missing: str = "error",
     root: Folder = None,
@@ -51,6 +52,7 @@ def import_data(
         labels: columns of a table that are labels, or the one that holds lists of them.
         label_prefix: what the names of label columns begin with.
         separator: between labels in a list.
+        header: whether a CSV file begins with the names of its columns.
         absent: ``no`` or ``unknown``: what it means that a label is not given.
         missing: ``error`` or ``skip``, for listed images that are not there.
         root: folder that holds the images, where they do not lie beside the labels.
@@ -69,6 +71,7 @@ def import_data(
         labels=labels,
         label_prefix=label_prefix,
         separator=separator,
+        header=header,
         absent=absent,
         missing=missing,
         root=root,

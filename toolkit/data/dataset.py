@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.data.importer import read_files, read_labelled
-from toolkit.data.readers.base import Options
+from toolkit.data.readers.base import METADATA, Options
 from toolkit.data.readers.course import image_ids
 from toolkit.data.readers.frame import read_frame
 from toolkit.data.synthetic import IMAGES, SYNTHETIC, painted_folder
+from toolkit.data.writers.table import split_column
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.places import is_address, place_under, read_place, reading_order, stamp
 from toolkit.pages.tables import html_table
@@ -107,6 +108,7 @@ class Dataset:
         labels: str | Sequence[str] | None = None,
         label_prefix: str | None = None,
         separator: str | None = None,
+        header: bool = True,
         absent: str | None = None,
         missing: str = "error",
         root: str | os.PathLike[str] | None = None,
@@ -121,13 +123,15 @@ class Dataset:
             name: of the data set; by default made from the path.
             format: ``csv`` (any table), ``coco``, ``voc``, ``yolo``, ``fiftyone``,
                 ``label-studio``, ``cvat``, ``huggingface`` (columns of images), ``webdataset``
-                (tars), ``imagefolder`` or ``folder`` (of label files), where that cannot be seen
-                from the path.
+                (tars), ``celeba``, ``imagefolder`` or ``folder`` (of label files), where that
+                cannot be seen from the path.
             image_column: column of a table that names images, where it has no usual name, or key
                 of COCO's images, such as ``coco_url``.
             labels: columns of a table that are labels, or the one that holds lists of them.
             label_prefix: what the names of label columns begin with; it is taken off.
             separator: between labels in a list, such as ``|``.
+            header: whether a CSV file begins with the names of its columns; where not, they go by
+                their numbers, from 1.
             absent: what it means that a label is not given for an image, ``no`` or ``unknown``; by
                 default what the format says.
             missing: ``error``, or ``skip`` to leave out listed images that are not there.
@@ -147,6 +151,7 @@ class Dataset:
             labels=tuple(names_of(labels)),
             label_prefix=label_prefix,
             separator=separator,
+            header=header,
             absent=absent,
             missing=missing,
             root=None if root is None else Path(root).absolute(),
@@ -187,9 +192,10 @@ class Dataset:
     def from_frame(
         cls,
         frame: pd.DataFrame,
-        image: str = "image",
+        image: str | None = None,
         labels: Sequence[str] | str | None = None,
         *,
+        ids: str | None = None,
         separator: str | None = None,
         absent: str | None = None,
         root: str | os.PathLike[str] | None = None,
@@ -201,10 +207,12 @@ class Dataset:
         Args:
             frame: one row per image.
             image: the column with the place of each image: a path, also into a tar, Parquet or
-                Arrow file, or an address.
+                Arrow file, or an address; by default ``image``, or ``path`` of a frame that
+                :meth:`to_frame` gave, whose column ``image`` holds the ids.
             labels: columns of yes and no, one per label (by default those that look so); or the
                 name of one column that holds the labels of each image, as lists or as text such as
                 ``cat|dog``.
+            ids: the column of ids; by default they are made from the places.
             separator: between labels in such a text; by default guessed.
             absent: what blank cells and labels that are not listed mean: ``no`` or ``unknown``.
             root: folder that relative paths start from; by default the working directory.
@@ -216,11 +224,11 @@ class Dataset:
                 there or is listed twice.
         """
         base = Path.cwd() if root is None else root
-        found = read_frame(frame, image, labels, separator, absent, base)
+        found = read_frame(frame, image, labels, separator, absent, base, ids)
         progress = choose_progress(progress)
         with progress.task("reading images", len(found.files)) as task:
-            ids = found.ids or image_ids(found.files)
-            columns = read_files(found.root, ids, found.files, task.advance)
+            known = found.ids or image_ids(found.files)
+            columns = read_files(found.root, known, found.files, task.advance)
         provenance = {"layout": "frame", "annotations": None, "pairing": "by-id", "source": name}
         columns |= {"labels": found.labels, "Y": found.Y, "provenance": provenance}
         columns |= {"parts": tuple(found.parts)}
@@ -282,8 +290,8 @@ class Dataset:
         more = f" and {len(self.labels) - 6} more" if len(self.labels) > 6 else ""
         more += f"; {self.unknown.mean():.1%} of cells unknown" if (self.Y < 0).any() else ""
         return (
-            f"Dataset {self.name!r}: {len(self):,} images in {self.root}\n"
-            f"{len(self.labels)} labels: {known}{more}"
+            f"Dataset {self.name!r}: {counted(len(self), 'image')} in {self.root}\n"
+            f"{counted(len(self.labels), 'label')}: {known}{more}"
         )
 
     def _repr_html_(self) -> str:
@@ -293,11 +301,18 @@ class Dataset:
         return html_table(["label", "positives", "prevalence"], rows, repr(self).split("\n")[0])
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per image: ``image`` (its id), ``path``, and one 0/1 column per label."""
+        """Return one row per image, which :meth:`from_frame` takes back, rows changed or left out.
+
+        The columns are ``image`` (the id), ``path``, ``split`` where one came with the labels, one
+        per label (1, 0, or -1 for unknown) and ``metadata.NAME`` for what else is known.
+        """
         import pandas as pd
 
-        columns = dict(zip(self.labels, self.Y.T, strict=True))
-        return pd.DataFrame({"image": self.ids, "path": self.paths, **columns})
+        columns: dict[str, Any] = {"image": self.ids, "path": self.paths}
+        columns |= {split_column(self.labels): self.parts} if self.parts else {}
+        columns |= zip(self.labels, self.Y.T, strict=True)
+        columns |= {METADATA + name: cells for name, cells in self.metadata.items()}
+        return pd.DataFrame(columns)
 
     def export(self, out: str | os.PathLike[str], **options: Any) -> Any:
         """Write the labels to a file that other tools read; see :func:`toolkit.export_data`."""
@@ -349,7 +364,7 @@ class Dataset:
         changed = self.changed_since_import()
         if changed:
             raise DataError(
-                f"{len(changed)} images of data set {self.name} changed or went missing after they "
-                f"were imported ({listed(self.files[row] for row in changed)}): "
+                f"{counted(len(changed), 'image')} of data set {self.name} changed or went "
+                f"missing since the import ({listed(self.files[row] for row in changed)}): "
                 "run 'toolkit data import' again (embeddings of unchanged images are kept)"
             )

@@ -167,7 +167,7 @@ def read_files(
     if gone is not None:
         gone += [row for row, fact in enumerate(facts) if fact is None]
         if not there:
-            raise DataError(f"none of {len(files)} images is there ({listed(files, 3)})")
+            raise DataError(f"none of {counted(len(files), 'image')} is there ({listed(files, 3)})")
     kept = [row for row, fact in enumerate(facts) if fact is not None]
     return {
         "ids": tuple(ids[row] for row in kept),

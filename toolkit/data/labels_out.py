@@ -176,8 +176,8 @@ def _relative(dataset: Dataset, base: Path) -> list[str]:
     ]
     if outside:
         raise DataError(
-            f"root: expected a folder above all images, found {len(outside)} images outside {base} "
-            f"({listed(outside, 2)})"
+            f"root: expected a folder above all images, found {counted(len(outside), 'image')} "
+            f"outside {base} ({listed(outside, 2)})"
         )
     return [
         path if is_address(path) else Path(path).relative_to(base).as_posix()

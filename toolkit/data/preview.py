@@ -82,6 +82,7 @@ def preview_data(
     labels: str | Sequence[str] | None = None,
     label_prefix: str | None = None,
     separator: str | None = None,
+    header: bool = True,
     absent: str | None = None,
     missing: str = "error",
     root: str | os.PathLike[str] | None = None,
@@ -99,6 +100,7 @@ def preview_data(
         labels: columns of a table that are labels, or the one that holds lists of them.
         label_prefix: what the names of label columns begin with.
         separator: between labels in a list.
+        header: whether a CSV file begins with the names of its columns.
         absent: ``no`` or ``unknown``: what it means that a label is not given.
         missing: ``error`` or ``skip``: what an import would do with images that are not there.
         root: folder that holds the images, where they do not lie beside the labels.
@@ -115,6 +117,7 @@ def preview_data(
         labels=tuple(names_of(labels)),
         label_prefix=label_prefix,
         separator=separator,
+        header=header,
         absent=absent,
         missing="skip",  # and said
         root=None if root is None else Path(root).absolute(),

@@ -14,7 +14,7 @@ import numpy as np
 
 from toolkit.data.readers.course import IMAGE_SUFFIXES, aliases
 from toolkit.data.stratify import check_groups, iterative_stratification
-from toolkit.errors import ArtifactError, DataError, UsageError, listed
+from toolkit.errors import ArtifactError, DataError, UsageError, counted, listed
 from toolkit.storage.files import digest_of, natural_key
 from toolkit.storage.tables import read_table, write_table
 
@@ -295,7 +295,7 @@ def _freeze(record: Split | Folds, field: str, dtype: type) -> None:
 
 def _require_enough(n: int) -> None:
     if n < _SMALLEST:
-        raise DataError(f"{n} images are too few to split: at least {_SMALLEST} are needed")
+        raise DataError(f"{counted(n, 'image')} too few to split: at least {_SMALLEST} are needed")
 
 
 def _filled(split: Split, *parts: str) -> Split:
@@ -328,7 +328,9 @@ def _split_rows(path: Path) -> Iterator[tuple[int, str, str]]:
         for row in rows:
             if None in row or None in row.values():
                 where = f"split file {path}, line {rows.line_num},"
-                raise DataError(f"{where} must have {len(header)} cells, like the header")
+                raise DataError(
+                    f"{where} must have {counted(len(header), 'cell')}, like the header"
+                )
             yield rows.line_num, row["image"].strip(), row["split"].strip().lower()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"split file {path} cannot be read as CSV in UTF-8: {error}") from error

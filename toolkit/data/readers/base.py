@@ -48,6 +48,7 @@ class Options:
         labels: columns of a table that are labels, or the one that holds lists of them.
         label_prefix: what the names of label columns begin with; it is taken off.
         separator: between labels in a list.
+        header: whether a table of text begins with the names of its columns.
         absent: what it means that a label is not given for an image: ``no`` or ``unknown``; None
             for what the format says.
         missing: what becomes of listed images that are not there: ``error`` or ``skip``.
@@ -59,6 +60,7 @@ class Options:
     labels: tuple[str, ...] = ()
     label_prefix: str | None = None
     separator: str | None = None
+    header: bool = True
     absent: str | None = None
     missing: str = "error"
     root: Path | None = None

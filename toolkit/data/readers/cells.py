@@ -20,6 +20,7 @@ from toolkit.data.readers.label_lists import (
     value_of,
 )
 from toolkit.data.readers.metadata import metadata_of
+from toolkit.data.readers.split_file import NUMBERS, SAID, numbered
 from toolkit.errors import DataError, counted, listed
 
 _NOTHING = {"findinglabels": "No Finding"}  # of the NIH's chest X-rays: a word for no label
@@ -52,8 +53,13 @@ class Table:
     metadata: dict[str, list[str]] = field(default_factory=dict)
 
 
-def interpret(rows: Rows, options: Options) -> Table:
+def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
     """Say which columns name images, labels and a split, and read them.
+
+    Args:
+        rows: of the table.
+        options: how labels are read.
+        own: whether the table is one that we made, in which -1 is unknown and nothing else.
 
     Raises:
         DataError: no column names images, or none is of labels; a cell is none of what a label's
@@ -77,12 +83,19 @@ def interpret(rows: Rows, options: Options) -> Table:
                 "images in a column are read from a Parquet file by format='huggingface'"
             )
     names = [str(line[image]).strip() for line in rows.cells]
-    own = columns.pop(ID_KEY, None)
-    ids = [] if own is None else ["" if cell is None else str(cell) for cell in own]
+    carried = columns.pop(ID_KEY, None)
+    ids = ["" if cell is None or cell != cell else str(cell) for cell in carried or ()]
     split = split_column(columns)
-    parts = [] if split is None else [_part(cell, split, rows) for cell in columns.pop(split)]
+    given = columns.pop(split) if split is not None else []
+    numbers = numbered(map(str, given))
+    parts = [
+        NUMBERS[str(cell).removesuffix(".0")] if numbers else _part(cell, str(split), rows)
+        for cell in given
+    ]
     kept = {name: columns.pop(name) for name in list(columns) if name.startswith(METADATA)}
     found = label_columns(rows, columns, options)
+    if numbers:
+        found.remarks.append(f"column {split!r}: {SAID}")
     if found.lists:
         beside = {name: cells for name, cells in columns.items() if name not in found.hidden}
         column = found.names[0]
@@ -122,7 +135,7 @@ def interpret(rows: Rows, options: Options) -> Table:
                     f"{name!r}); further columns are left out where labels names those of labels"
                 )
             Y[row, j] = value
-    if (Y == -1).any() and not (Y == 0).any() and options.absent is None:
+    if (Y == -1).any() and not (Y == 0).any() and options.absent is None and not own:
         sample = next(name for name in chosen if (-1 in map(value_of, columns[name])))
         cells = [str(cell) for cell in columns[sample] if value_of(cell) != -2][:3]
         raise DataError(

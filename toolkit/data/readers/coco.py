@@ -5,7 +5,7 @@ categories; annotations of crowds count). Every category was looked for in every
 without annotations has none. Where images list ``neg_category_ids``, as those of LVIS do (Gupta,
 Dollár & Girshick 2019), only these were looked for and not found: the others are unknown. Several
 files in ``annotations/`` are the parts of a split; so is ``split`` of the images of one file, as in
-Karpathy & Fei-Fei 2015.
+Karpathy & Fei-Fei 2015. Fields of images that are not of the format are kept as metadata.
 """
 
 from __future__ import annotations
@@ -18,11 +18,16 @@ from toolkit.data.readers.base import ID_KEY, PARTS, Format, Labelled, Options, 
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import HEAD, json_head, read_json
+from toolkit.data.readers.metadata import metadata_of_objects
 from toolkit.errors import DataError, counted
 from toolkit.images.places import is_address
 
 _NAME = "file_name"
 _URLS = ("coco_url", "flickr_url", "url")
+_OWN = {  # what the format says of an image, and LVIS of its own
+    *("id", "file_name", "width", "height", "license", "date_captured", "split", ID_KEY, *_URLS),
+    *("neg_category_ids", "not_exhaustive_category_ids"),
+}
 _KEYS = ("images", "annotations", "categories")
 
 
@@ -41,7 +46,7 @@ def read(path: Path, options: Options) -> Labelled:
     documents = [_document(file) for file in files]
     categories = _categories(documents, files)
     names, parts, yes, no = list[str](), list[str](), list[set[str]](), list[set[str]]()
-    ids = list[str]()
+    ids, more = list[str](), list[dict[str, Any]]()
     annotations, boxes = 0, 0
     federated = any(
         "neg_category_ids" in each for document in documents for each in _images(document)
@@ -56,6 +61,7 @@ def read(path: Path, options: Options) -> Labelled:
             given[each["id"]] = set()
             names.append(str(each[key]))
             ids.append(str(each.get(ID_KEY, "")))
+            more.append({name: cell for name, cell in each.items() if name not in {*_OWN, key}})
             parts.append(PARTS.get(str(each.get("split")).lower()) or part_named(file.stem))
             no.append(_looked_for(each, categories, file))
         for each in document["annotations"]:
@@ -81,6 +87,8 @@ def read(path: Path, options: Options) -> Labelled:
     split = all(parts) and (
         len(files) > 1 or any("split" in each for each in _images(documents[0]))
     )
+    remarks = list[str]()
+    metadata = metadata_of_objects(names, more, remarks)
     what = "boxes" if boxes == annotations else "annotations"
     return joined(
         str(path),
@@ -94,7 +102,9 @@ def read(path: Path, options: Options) -> Labelled:
         found=f"COCO: {len(labels):,} categor{'y' if len(labels) == 1 else 'ies'}, "
         f"{counted(len(names), 'image')}, {annotations:,} {what} → "
         f"{int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
+        remarks=remarks,
         own_ids=ids if any(ids) else (),
+        metadata=metadata,
         way_on=_addresses(documents) if key == _NAME else "",
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 from toolkit.data.readers.base import PARTS, Options
 from toolkit.data.readers.course import is_image_name
 from toolkit.data.readers.label_lists import value_of
+from toolkit.data.readers.split_file import numbered
 from toolkit.errors import DataError, listed
 
 # as folded() writes them; the first that a table has counts
@@ -19,6 +20,7 @@ IMAGE_NAMES: tuple[str, ...] = (
     *("imgid", "id"),
 )
 SPLIT_NAMES: tuple[str, ...] = ("split", "subset", "set", "partition", "part", "splitname")
+NUMBERED_NAMES = ("split", "partition", "splitname")  # "part" or "set" may number other things
 LIST_NAMES: tuple[str, ...] = (
     *("labels", "tags", "label", "classes", "categories", "class", "category", "labelname"),
     *("labelnames", "tag", "targets", "target", "attributes", "attributeids", "findinglabels"),
@@ -36,12 +38,14 @@ class Rows:
         header: names of the columns.
         cells: of each row, as many as columns.
         places: where each row stands, such as "labels.csv, line 7".
+        remarks: what a person should know of how it was read.
     """
 
     source: str
     header: list[str]
     cells: list[list[Any]]
     places: list[str]
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def image_column(rows: Rows, options: Options) -> int:
     if options.image_column is None and any(map(is_image_name, rows.header)):
         raise DataError(
             f"{rows.source} has no header, its first line is {shown}: put a line with names of "
-            "columns before it, such as image,labels"
+            "columns before it, such as image,labels; or header=False (--no-header) reads it so"
         )
     raise DataError(
         f"{rows.source} needs a column 'image' (or {', '.join(IMAGE_NAMES[1:])}; or name it by "
@@ -106,6 +110,8 @@ def split_column(columns: dict[str, list[Any]]) -> str | None:
     for name, cells in columns.items():
         words = {str(cell).strip().casefold() for cell in cells}
         if folded(name) in SPLIT_NAMES and words & set(PARTS):
+            return name
+        if folded(name) in NUMBERED_NAMES and numbered(words):
             return name
     return None
 
@@ -123,7 +129,7 @@ def label_columns(rows: Rows, columns: dict[str, list[Any]], options: Options) -
                 f"{rows.source} has no column {listed(map(repr, lacking))}; its header is "
                 f"{[name[:40] for name in rows.header[:12]]}"
             )
-        lists = all(_holds_lists(columns[name]) for name in options.labels)
+        lists = all(holds_lists(columns[name]) for name in options.labels)
         return Chosen(list(options.labels), lists)
     if options.label_prefix is not None:
         found = [name for name in columns if name.startswith(options.label_prefix)]
@@ -135,7 +141,7 @@ def label_columns(rows: Rows, columns: dict[str, list[Any]], options: Options) -
     values = [name for name, cells in columns.items() if name.strip() and mostly_values(cells)]
     for word in LIST_NAMES:
         for name, cells in columns.items():
-            if folded(name) == word and _holds_lists(cells):
+            if folded(name) == word and holds_lists(cells):
                 return _lists(name, values, columns)
     if values:
         blank = [name for name in values if all(value_of(cell) == -2 for cell in columns[name])]
@@ -156,7 +162,7 @@ def mostly_values(cells: Sequence[Any]) -> bool:
     return 2 * sum(value is not None for value in said) >= len(said)
 
 
-def _holds_lists(cells: Sequence[Any]) -> bool:
+def holds_lists(cells: Sequence[Any]) -> bool:
     """Tell whether cells name labels: most say neither yes nor no, or one holds several names."""
     return not mostly_values(cells) or any(
         value_of(cell) is None and (not isinstance(cell, str) or _SEVERAL.search(cell.strip()))

@@ -56,7 +56,7 @@ def image_ids(files: Sequence[str]) -> list[str]:
             clashes.append(f"{other} and {file}")
     if clashes:
         raise DataError(
-            f"{len(clashes)} images share an id with another ({listed(clashes, 3)}): "
+            f"{counted(len(clashes), 'image')} with the id of another ({listed(clashes, 3)}): "
             "an image's id is its file name without the ending, so rename or remove one of each"
         )
     return list(first)
@@ -162,12 +162,12 @@ def join_by_id(
         positives[label] = members
     if unknown:
         raise DataError(
-            f"label files name {len(unknown)} images that are not there ({listed(unknown, 3)}): "
+            f"label files name {counted(len(unknown), 'image')} not there ({listed(unknown, 3)}): "
             "check that the label files belong to this folder of images, then import again"
         )
     if ambiguous:
         raise DataError(
-            f"label files hold {len(ambiguous)} lines that fit several images "
+            f"label files hold {counted(len(ambiguous), 'line')} of several images "
             f"({listed(ambiguous, 3)}): name those images by their whole file names"
         )
     return positives

@@ -6,7 +6,7 @@ class's number, its name, or an object with ``label``. ``samples.json`` has samp
 ``filepath``, ``tags`` and fields of labels; detections and other shapes count as presence. All
 classes were looked for in an image that was labelled, with an empty list too; of one that was not,
 all labels are unknown. Folders ``train``, ``val`` and ``test`` with such files, and tags of these
-names, are a split.
+names, are a split. Further fields of samples are kept as metadata.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit.data.readers.base import PARTS, Format, Labelled, Options, absence
+from toolkit.data.readers.base import METADATA, PARTS, Format, Labelled, Options, absence
 from toolkit.data.readers.course import check_labels, image_id
 from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import json_head, read_json
+from toolkit.data.readers.metadata import metadata_of_objects
 from toolkit.data.readers.places import Places
 from toolkit.errors import DataError, counted, listed
 
@@ -28,6 +29,7 @@ FILES = ("labels.json", "samples.json")
 EXTRA = "toolkit"  # what our own export adds: FiftyOne passes it over
 _LOOKS = re.compile(r'\s*\{.*?"(?:labels"\s*:\s*\{|samples"\s*:\s*\[)', re.DOTALL)
 _INSIDE = ("classifications", "detections", "polylines", "keypoints")
+_OWN = {"id", "filepath", "tags", "metadata", "created_at", "last_modified_at"}  # of any sample
 _CLASSES = ("Classification", "Detection", "Polyline", "Keypoint")
 
 
@@ -35,7 +37,8 @@ _CLASSES = ("Classification", "Detection", "Polyline", "Keypoint")
 class _Images:
     """Images as files name them: names, labels or None of one not labelled, unknown ones, parts.
 
-    ``ids`` and ``placed``, whether names are whole places, are of our own exports.
+    ``more`` is what else is known of each; ``ids`` and ``placed``, whether names are whole places,
+    are of our own exports.
     """
 
     names: list[str] = field(default_factory=list)
@@ -44,6 +47,7 @@ class _Images:
     parts: list[str] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
     ids: list[str] = field(default_factory=list)
+    more: list[dict[str, Any]] = field(default_factory=list)
     placed: bool = True
 
 
@@ -93,6 +97,7 @@ def read(path: Path, options: Options) -> Labelled:
             f"{counted(bare, 'image')} not labelled: "
             + (f"all labels {absent}" if options.absent else "all labels unknown")
         )
+    metadata = metadata_of_objects(found.names, found.more, remarks)
     return joined(
         str(path),
         root,
@@ -107,6 +112,7 @@ def read(path: Path, options: Options) -> Labelled:
         remarks=remarks,
         addresses=found.placed,
         own_ids=found.ids if any(found.ids) else (),
+        metadata=metadata,
     )
 
 
@@ -133,6 +139,8 @@ def _from_labels(document: dict[str, Any], file: Path, part: str, found: _Images
         found.names.append(image)
         found.given.append(given)
         found.unknown.append(unknown)
+        facts = (more.get("metadata") or {}).items()
+        found.more.append({METADATA + name: cells.get(image) for name, cells in facts})
         found.ids.append(str((more.get("ids") or {}).get(image, "")))
         found.parts.append(PARTS.get(str((more.get("parts") or {}).get(image)).lower(), part))
 
@@ -167,7 +175,17 @@ def _from_samples(samples: list[Any], file: Path, wanted: tuple[str, ...], found
         found.given.append(_labels_of(each.get(name), each["filepath"], file))
         found.unknown.append(set())
         found.ids.append("")
+        found.more.append(_further(each))
         found.parts.append(next(iter(tags), ""))
+
+
+def _further(sample: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a sample that are no labels and not FiftyOne's own."""
+    return {
+        name: value
+        for name, value in sample.items()
+        if name not in _OWN and name[:1] != "_" and not isinstance(value, dict | list)
+    }
 
 
 def _field(samples: Iterable[dict[str, Any]], file: Path, wanted: tuple[str, ...]) -> str:

@@ -134,7 +134,7 @@ def list_images(folder: Path, undecodable: bool = False) -> tuple[list[str], lis
     strange = [ascii(file) for file in files if not _is_text(file)]
     if strange and not undecodable:
         raise DataError(
-            f"{len(strange)} file names in {folder} are not UTF-8 ({listed(strange, 3)}): "
+            f"{counted(len(strange), 'file name')} in {folder} not UTF-8 ({listed(strange, 3)}): "
             "rename these files"
         )
     files.sort(key=lambda file: (natural_key(image_id(file)), file))

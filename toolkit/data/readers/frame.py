@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.data.readers.base import Labelled, Options
+from toolkit.data.readers.base import ID_KEY, Labelled, Options
 from toolkit.data.readers.cells import interpret
 from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.course import image_id, is_image_name, require_one_spelling
 from toolkit.data.readers.join import check_ids, place_ids
-from toolkit.errors import DataError, UsageError, listed
+from toolkit.errors import DataError, UsageError, counted, listed
 from toolkit.images.places import is_address, is_there
 from toolkit.storage.files import natural_key
 
@@ -22,21 +23,24 @@ if TYPE_CHECKING:
 
 def read_frame(
     frame: pd.DataFrame,
-    image: str,
+    image: str | None,
     labels: Sequence[str] | str | None,
     separator: str | None,
     absent: str | None,
     root: str | os.PathLike[str],
+    ids: str | None = None,
 ) -> Labelled:
     """Join a table's labels to the files that it names.
 
     Args:
         frame: one row per image.
-        image: the column of paths, or other places of images.
+        image: the column of paths, or other places of images; None for ``image``, or for ``path``
+            of what ``Dataset.to_frame`` gives.
         labels: columns of labels; one column of lists or separated text; or None for what looks so.
         separator: between labels in a text.
         absent: see :class:`~toolkit.data.readers.base.Options`.
         root: folder that relative paths start from.
+        ids: the column of ids; None where paths give them.
 
     Raises:
         DataError: see :meth:`toolkit.data.dataset.Dataset.from_frame`.
@@ -45,30 +49,40 @@ def read_frame(
     wanted = (labels,) if isinstance(labels, str) else tuple(labels or ())
     if labels is not None and not wanted:
         raise UsageError("labels: expected at least one column, found none")
-    missing = [column for column in (image, *wanted) if column not in frame.columns]
+    own = image is None and ids is None and _is_own(frame)
+    if own:
+        image, ids = "path", "image"
+    image = image or "image"
+    needed = (image, *((ids,) if ids is not None else ()), *wanted)
+    missing = [column for column in needed if column not in frame.columns]
     if missing:
         raise DataError(
-            f"expected columns {listed((image, *wanted))}, found no {listed(missing)}: the table "
+            f"expected columns {listed(needed)}, found no {listed(missing)}: the table "
             f"has {listed(frame.columns, 12)}"
         )
     if frame.empty:
         raise DataError("expected one row per image, found an empty table")
     rows = rows_of(frame)
+    if ids is not None:
+        if ids == image:
+            raise UsageError(f"ids: expected another column than that of images, found {ids!r}")
+        header = [ID_KEY if name == ids else name for name in rows.header]
+        rows = replace(rows, header=header)
     options = Options(image_column=image, labels=wanted, separator=separator, absent=absent)
-    table = interpret(rows, options)
+    table = interpret(rows, options, own)
     require_one_spelling(table.labels, table.Y)
     paths = _with_endings(
         name if is_address(name) else os.path.abspath(os.path.join(root, name))
         for name in table.names
     )
-    own = [os.path.dirname(path) for path in paths if not is_address(path)]
-    above = Path(os.path.commonpath(own or [os.path.abspath(root)]))
+    folders = [os.path.dirname(path) for path in paths if not is_address(path)]
+    above = Path(os.path.commonpath(folders or [os.path.abspath(root)]))
     folder = _folder(above)
     files = [p if is_address(p) else Path(p).relative_to(folder).as_posix() for p in paths]
     absent_files = [f for f, path in zip(files, paths, strict=True) if not is_there(path)]
     if absent_files:
         raise DataError(
-            f"expected {len(files)} image files, found {len(absent_files)} not there "
+            f"expected {counted(len(files), 'image file')}, found {len(absent_files):,} not there "
             f"({listed(absent_files, 3)}; folder {folder}): check the column {image!r} and root"
             + _further_down(absent_files, folder)
         )
@@ -76,23 +90,36 @@ def read_frame(
         twice = sorted({file for file in files if files.count(file) > 1})
         raise DataError(f"expected each image once, found {listed(twice, 3)} in several rows")
     if table.ids:
-        ids = table.ids
-        check_ids(ids, "the table")
+        names = table.ids
+        check_ids(names, "the table", repr(ids or ID_KEY))
     else:  # of images in one container by their names in it, as of those in one folder
-        ids = place_ids(
+        names = place_ids(
             [p if is_address(p) else Path(p).relative_to(above).as_posix() for p in paths]
         )
-    order = sorted(range(len(ids)), key=lambda row: natural_key(ids[row]))
+    order = sorted(range(len(names)), key=lambda row: natural_key(names[row]))
+    said = ["ids are those of column 'image', places those of 'path', as to_frame gives them"]
     return Labelled(
         folder,
         [files[at] for at in order],
         table.labels,
         table.Y[order],
         parts=tuple(table.parts[at] for at in order) if table.parts else (),
-        ids=[ids[at] for at in order],
+        ids=[names[at] for at in order],
         metadata={name: [cells[at] for at in order] for name, cells in table.metadata.items()},
-        remarks=table.remarks,
+        remarks=(said if own else []) + table.remarks,
     )
+
+
+def _is_own(frame: pd.DataFrame) -> bool:
+    """Tell what ``Dataset.to_frame`` gives: ids in ``image``, whole places in ``path``."""
+    if not {"image", "path"} <= set(frame.columns):
+        return False
+    ids, places = ([str(cell) for cell in frame[name]] for name in ("image", "path"))
+    return all(map(_is_whole, places)) and not all(map(_is_whole, ids))
+
+
+def _is_whole(place: str) -> bool:
+    return os.path.isabs(place) or is_address(place)
 
 
 def _with_endings(paths: Iterable[str]) -> list[str]:

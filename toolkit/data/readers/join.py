@@ -140,7 +140,7 @@ def joined(
             missing.append(f"{name[:80]!r}{at}")
     if ambiguous:
         raise DataError(
-            f"{source} holds {len(ambiguous)} names that fit several images "
+            f"{source} holds {counted(len(ambiguous), 'name')} of several images "
             f"({listed(ambiguous, 3)}): give those images' whole paths"
         )
     outside = [name for name in names if os.path.isabs(name) and not _inside(name, root)]
@@ -152,7 +152,7 @@ def joined(
         )
     if missing and (options.missing == "error" or not kept):
         raise DataError(
-            f"{source} names {len(missing)} images that are not there ({listed(missing, 3)}): "
+            f"{source} names {counted(len(missing), 'image')} not there ({listed(missing, 3)}): "
             f"paths are relative to {root} and stay inside it; missing='skip' leaves such images "
             f"out{hint(gone, there, root)}{way_on}"
         )
@@ -215,13 +215,13 @@ def place_ids(files: Sequence[str]) -> list[str]:
     return image_ids([file.split("/", shared)[-1] for file in bare])
 
 
-def check_ids(ids: Sequence[str], source: str) -> None:
+def check_ids(ids: Sequence[str], source: str, column: str = ID_KEY) -> None:
     """Raise DataError where carried ids repeat or are blank."""
     if not all(ids):
-        raise DataError(f"{source}: expected an id of each image in {ID_KEY}, found blanks")
+        raise DataError(f"{source}: expected an id of each image in {column}, found blanks")
     twice = [one for one, count in Counter(ids).items() if count > 1]
     if twice:
-        raise DataError(f"{source}: ids in {ID_KEY} stand twice ({listed(twice, 3)}): once each")
+        raise DataError(f"{source}: ids in {column} stand twice ({listed(twice, 3)}): once each")
 
 
 def _whole(inside: str, root: Path, any_ending: bool) -> str:

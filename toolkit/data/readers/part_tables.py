@@ -58,7 +58,7 @@ def together(path: Path, tables: Mapping[str, Rows], options: Options) -> Rows:
             given[at] = _under(part, str(given[at]).strip())
             cells.append([*given, part])
     places = [place for rows in tables.values() for place in rows.places]
-    return Rows(str(path), [*first.header, split], cells, places)
+    return Rows(str(path), [*first.header, split], cells, places, first.remarks)
 
 
 def _under(part: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from toolkit.data.readers.base import Format
+from toolkit.data.readers.celeba import CELEBA
 from toolkit.data.readers.coco import COCO
 from toolkit.data.readers.cvat import CVAT
 from toolkit.data.readers.fiftyone import FIFTYONE
@@ -19,6 +20,7 @@ FORMATS: dict[str, Format] = {
     "folder": FOLDER,
     "imagefolder": IMAGEFOLDER,
     "csv": TABLE,
+    "celeba": CELEBA,
     "webdataset": WEBDATASET,
     "huggingface": HUGGINGFACE,
     "coco": COCO,

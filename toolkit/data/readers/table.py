@@ -8,19 +8,23 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.data.readers.base import Format, Labelled, Options
 from toolkit.data.readers.cells import interpret
 from toolkit.data.readers.columns import Rows
+from toolkit.data.readers.headless import with_numbers
 from toolkit.data.readers.join import joined
 from toolkit.data.readers.json_rows import json_document, json_lines
 from toolkit.data.readers.open_images import with_names
 from toolkit.data.readers.part_tables import part_folders, together
+from toolkit.data.readers.split_file import is_split_file, split_beside
 from toolkit.data.readers.table_text import SPREADSHEETS, table_ending, table_text
-from toolkit.errors import DataError, counted
+from toolkit.errors import DataError, UsageError, counted
 
 _LINES = (".jsonl", ".ndjson")
+_AS_USUAL = Options()
 _TABLES = (".csv", ".tsv", *_LINES, ".parquet")
 
 
@@ -33,16 +37,52 @@ def read(path: Path, options: Options) -> Labelled:
         DataError: it is no such table, or see :func:`~toolkit.data.readers.cells.interpret` and
             :func:`~toolkit.data.readers.join.joined`.
     """
-    options.only("tables", "image_column", "labels", "label_prefix", "separator", "absent", "root")
+    names = ("image_column", "labels", "label_prefix", "separator", "header", "absent", "root")
+    options.only("tables", *names)
     parts = _parts(path)
     if path.is_dir() and not parts:
         path = _table_in(path)
     folder = path if parts else path.parent
-    rows = together(path, {p: read_rows(f) for p, f in parts.items()}, options) if parts else None
-    table = with_names(interpret(rows or read_rows(path), options), folder)
+    rows = (
+        together(path, {p: read_rows(f, options) for p, f in parts.items()}, options)
+        if parts
+        else None
+    )
+    return table_of(path, rows or read_rows(path, options), folder, options, splits=[folder])
+
+
+def table_of(
+    path: Path,
+    rows: Rows,
+    folder: Path,
+    options: Options,
+    *,
+    what: str = "table",
+    layout: str = "csv",
+    splits: Sequence[Path] = (),
+    numbered: bool = False,
+) -> Labelled:
+    """Join the rows of a table to the images in a folder.
+
+    Args:
+        path: of the table, for messages.
+        rows: of it.
+        folder: where images lie, if not in ``root`` of the options.
+        options: how labels are read.
+        what: the format, for a person.
+        layout: its name, kept as provenance.
+        splits: folders in which a split file may lie.
+        numbered: whether 0 and 1 are training and validation in it for sure.
+
+    Raises:
+        DataError: see :func:`read`, or a split file is broken.
+    """
+    table = with_names(interpret(rows, options), folder)
+    remarks = rows.remarks + table.remarks
+    parts = split_beside(splits, table.names, remarks, table.parts, numbered)
     unknown = int((table.Y < 0).sum())
     found = (
-        f"table: {counted(len(table.names), 'image')}, {counted(len(table.labels), 'label')} "
+        f"{what}: {counted(len(table.names), 'image')}, {counted(len(table.labels), 'label')} "
         f"({table.kind}), {int((table.Y == 1).sum()):,} image labels"
     )
     found += f", {unknown:,} unknown" if unknown else ""
@@ -53,25 +93,30 @@ def read(path: Path, options: Options) -> Labelled:
         table.Y,
         table.labels,
         options,
-        parts=table.parts,
+        parts=parts,
         places=table.places,
-        facts={"layout": "csv", "annotations": None},
+        facts={"layout": layout, "annotations": None},
         found=found,
-        remarks=table.remarks,
+        remarks=remarks,
         own_ids=table.ids,
         metadata=table.metadata,
     )
 
 
-def read_rows(path: Path) -> Rows:
+def read_rows(path: Path, options: Options = _AS_USUAL) -> Rows:
     """Read a table's header and rows, blank lines left out."""
     ending = table_ending(path)
+    if not options.header and ending in (".parquet", ".json", *_LINES):
+        raise UsageError(f"header=False is for CSV, {path.name} has its own names: leave it out")
     if path.suffix.lower() == ".parquet":
         return _parquet(path)
     text = table_text(path)
     if ending == ".json":
         return json_document(path, text)
-    return json_lines(path, text) if ending in _LINES else _separated(path, text)
+    if ending in _LINES:
+        return json_lines(path, text)
+    rows = _separated(path, text)
+    return rows if options.header else with_numbers(rows, options)
 
 
 def _separated(path: Path, text: str) -> Rows:
@@ -96,7 +141,8 @@ def _separated(path: Path, text: str) -> Rows:
     for line, cells in records[1:]:
         if len(cells) != len(header):
             raise DataError(
-                f"{path}, line {line}, has {len(cells)} cells where the header has {len(header)}"
+                f"{path}, line {line}, has {counted(len(cells), 'cell')} where the header has "
+                f"{len(header)}"
             )
     places = [f"{path}, line {line}" for line, _ in records[1:]]
     return Rows(str(path), header, [cells for _, cells in records[1:]], places)
@@ -116,10 +162,13 @@ def _celeba(path: Path, text: str) -> Rows:
     for number, cells in rows:
         if len(cells) != len(header):
             raise DataError(
-                f"{path}, line {number}, has {len(cells)} cells where {len(header)} must be"
+                f"{path}, line {number}, has {counted(len(cells), 'cell')} where "
+                f"{len(header)} must be"
             )
     if int(count) != len(rows):
-        raise DataError(f"{path}: its first line says {count.strip()} images, found {len(rows)}")
+        raise DataError(
+            f"{path}: its first line says {counted(int(count), 'image')}, found {len(rows):,}"
+        )
     places = [f"{path}, line {number}" for number, _ in rows]
     return Rows(str(path), header, [cells for _, cells in rows], places)
 
@@ -166,7 +215,7 @@ def tables_in(folder: Path) -> list[Path]:
     for endings in (_TABLES, SPREADSHEETS, (".json",), (".txt",)):
         found = [each for each in files if table_ending(each) in endings]
         if found:
-            return found
+            return [each for each in found if not is_split_file(each)] or found
     return []
 
 

@@ -2,7 +2,8 @@
 
 Where cells are unknown, images list ``neg_category_ids``, what they do not have, as those of LVIS
 do (Gupta, Dollár & Girshick 2019): what is in neither list is unknown. A split is ``split`` of the
-images (Karpathy & Fei-Fei 2015). Ids that paths do not give are ``toolkit_id`` of the images.
+images (Karpathy & Fei-Fei 2015). Ids that paths do not give are ``toolkit_id`` of the images,
+and what else is known of an image is ``metadata.NAME``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.data.readers.base import ID_KEY
+from toolkit.data.readers.base import ID_KEY, METADATA
 from toolkit.data.writers.base import Content, Writer
 
 
@@ -27,6 +28,7 @@ def write(content: Content, path: Path) -> None:
         image |= {"width": width, "height": height} if width else {}
         image |= {ID_KEY: content.own_ids[row]} if content.own_ids else {}
         image |= {"split": content.parts[row]} if content.parts else {}
+        image |= {METADATA + key: cells[row] for key, cells in content.metadata.items()}
         if open_cells:
             image["neg_category_ids"] = (np.flatnonzero(content.Y[row] == 0) + 1).tolist()
         images.append(image)

@@ -2,9 +2,9 @@
 
 Format: FiftyOneImageClassificationDataset of FiftyOne's documentation, with lists of targets.
 Images go by their path without the ending. FiftyOne knows no unknown labels and no split there, no
-images in containers or at addresses, and no ids besides: these stand under a key of our own that it
-passes over, and in FiftyOne an unknown label looks like no. An image of which every label is
-unknown has no target, which FiftyOne takes for not labelled.
+images in containers or at addresses, and no ids or metadata besides: these stand under a key of our
+own that it passes over, and in FiftyOne an unknown label looks like no. An image of which every
+label is unknown has no target, which FiftyOne takes for not labelled.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ def write(content: Content, path: Path) -> None:
     more |= {} if plain else {"places": True}
     more |= {"ids": dict(zip(keys, content.own_ids, strict=True))} if content.own_ids else {}
     more |= {"parts": dict(zip(keys, content.parts, strict=True))} if content.parts else {}
+    facts = {name: dict(zip(keys, cells, strict=True)) for name, cells in content.metadata.items()}
+    more |= {"metadata": facts} if facts else {}
     document: dict[str, Any] = {"classes": list(content.labels), "labels": targets}
     document |= {EXTRA: more} if more else {}
     path.write_text(json.dumps(document, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -2,7 +2,8 @@
 
 ``image`` is an ``Image`` (path or bytes), ``id`` and, with one, ``split`` are text, ``labels`` is a
 list of ``ClassLabel``. Where cells are unknown, ``unknown`` is such a list too: a label in neither
-is no. The features stand in the schema's metadata under ``huggingface``, as ``datasets`` writes it.
+is no. What else is known of an image is text, in ``metadata.NAME``. The features stand in the
+schema's metadata under ``huggingface``, as ``datasets`` writes it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.data.readers.base import METADATA
 from toolkit.data.writers.base import Content, Writer
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.places import in_container, read_place
@@ -44,6 +46,7 @@ def write(content: Content, path: Path) -> None:
     features: dict[str, Any] = {"image": {"_type": "Image"}, "id": text}
     features |= {"split": text} if content.parts else {}
     features |= {"labels": numbers} | ({"unknown": numbers} if open_cells else {})
+    features |= {METADATA + name: text for name in content.metadata}
     kinds = {
         "image": pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
         "labels": pa.list_(pa.int64()),
@@ -60,6 +63,10 @@ def write(content: Content, path: Path) -> None:
                 "split": [content.parts[row] for row in rows] if content.parts else [],
                 "labels": [np.flatnonzero(content.Y[row] == 1).tolist() for row in rows],
                 "unknown": [np.flatnonzero(content.Y[row] < 0).tolist() for row in rows],
+            }
+            columns |= {
+                METADATA + name: [cells[row] for row in rows]
+                for name, cells in content.metadata.items()
             }
             arrays = [pa.array(columns[field.name], field.type) for field in schema]
             file.write_table(pa.table(arrays, schema=schema))
