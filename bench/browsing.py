@@ -26,6 +26,10 @@ ANSWER = """async ([part, values]) => {
     }
     return took;
 }"""
+WHOLE = """() => {
+    document.querySelector("#explorer")?.scrollIntoView();
+    document.querySelectorAll("img").forEach(image => image.loading = "eager");
+}"""
 PAINT = """() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime"""
 WORKING = """() => new Promise(done => {
     const long = [];
@@ -70,7 +74,7 @@ def look(folder: Path, failures: list[str]) -> dict[str, Any]:
                                 failures.append(f"{name}, {size}: {wide} pixels wide")
                         if name in ("report", "audit"):
                             shot = folder / "shots" / f"{name}-{size}-{scheme}.png"
-                            page.evaluate("document.querySelector('#explorer')?.scrollIntoView()")
+                            page.evaluate(WHOLE)
                             page.wait_for_timeout(300)
                             page.evaluate("scrollTo(0, 0)")
                             page.screenshot(path=shot, full_page=True)

@@ -92,9 +92,9 @@ def write_set(chosen: Set, folder: Path) -> Path:
     paint = random.normal(size=(FACTORS, 8 * 8 * 3)).astype(np.float32)
     fields = 128 + 24 * (factors @ paint).reshape(-1, 8, 8, 3)
     pixels = np.clip(fields + random.normal(0, 12, fields.shape), 0, 255).astype(np.uint8)
-    for file, each in zip(chosen.files, pixels, strict=True):
+    for name, each in zip(chosen.files, pixels, strict=True):
         drawn = Image.fromarray(each).resize((SIDE, SIDE), Image.Resampling.NEAREST)
-        drawn.save(folder / "images" / file)
+        drawn.save(folder / "images" / name)
     directions = random.normal(size=(FACTORS, len(chosen.labels)))
     z = factors @ directions + random.logistic(scale=0.7, size=(chosen.images, len(chosen.labels)))
     shares = np.geomspace(0.4, 0.03, len(chosen.labels))

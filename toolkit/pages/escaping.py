@@ -18,6 +18,7 @@ _TEX = {
     "\"": r"\textquotedbl{}", "'": r"\textquotesingle{}",
 }  # fmt: skip
 SIGNS = frozenset(_TEX)
+_CHUNK = 12  # letters of a long word that stay together
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~])")
 _LINE_BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*")
 
@@ -29,6 +30,33 @@ def tex(text: str) -> str:
     'a\\_b \\& 5 \\%'
     """
     return "".join(_TEX.get(character, character) for character in _LINE_BREAKS.sub(" ", text))
+
+
+def tex_name(text: str) -> str:
+    """Escape a name for a column of LaTeX that wraps; words too long for it may be broken.
+
+    >>> tex_name("a 0123456789012345678901234")
+    'a 012345678901\\\\allowbreak{}2345678901234'
+    """
+    words = _LINE_BREAKS.sub(" ", text).split(" ")
+    return " ".join(
+        tex(word)
+        if len(word) <= 2 * _CHUNK
+        else r"\allowbreak{}".join(
+            tex(word[at : at + _CHUNK]) for at in range(0, len(word), _CHUNK)
+        )
+        for word in words
+    )
+
+
+def tex_figure(text: str) -> str:
+    """Escape a cell of figures for LaTeX: signs are minus signs, and ranges have their dash.
+
+    >>> tex_figure("-0.5 0.1-0.2")
+    '$-$0.5 0.1--0.2'
+    """
+    safe = re.sub(r"(?<![\w.-])-(?=\d)", "$-$", tex(text))
+    return re.sub(r"(?<=\d)-(?=\d)", "--", safe)
 
 
 def markdown(text: str) -> str:

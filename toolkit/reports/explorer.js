@@ -89,13 +89,17 @@
       const pen = canvas.getContext("2d");
       pen.scale(scale, scale);
       const colours = Object.fromEntries(Object.entries(COLOURS).map(([kind, name]) => [kind, style.getPropertyValue(name)]));
-      const order = [...number.keys()].sort((a, b) => filled.has(number[a]) - filled.has(number[b]));
-      for (const at of order) {
-        const [left, top] = place(at), full = filled.has(number[at]);
+      // one path for all points of a colour: thousands of strokes of their own would be felt
+      for (const full of [false, true]) for (const [kind, colour] of Object.entries(colours)) {
         pen.beginPath();
-        pen.arc(left, top, full ? 4 : 2.5, 0, 7);
+        for (let at = 0; at < number.length; at++) {
+          if (kinds[number[at]] !== kind || filled.has(number[at]) !== full) continue;
+          const [left, top] = place(at), radius = full ? 4 : 2.5;
+          pen.moveTo(left + radius, top);
+          pen.arc(left, top, radius, 0, 7);
+        }
         pen.globalAlpha = full ? 0.9 : 0.45;
-        pen.fillStyle = pen.strokeStyle = colours[kinds[number[at]]];
+        pen.fillStyle = pen.strokeStyle = colour;
         if (full) pen.fill(); else pen.stroke();
       }
       pen.globalAlpha = 1;
