@@ -153,7 +153,7 @@ def _too_rare(Y: npt.NDArray[Any], names: Sequence[str], split: Split) -> list[F
         rare = np.flatnonzero((count < least) & (Y == 1).any(axis=0)).tolist()
         if rare:
             chosen = {names[j]: int(count[j]) for j in rare}
-            shown = listed_labels([f"{name} {number}" for name, number in chosen.items()])
+            shown = listed_labels([f"{name} ({number})" for name, number in chosen.items()])
             text = (
                 f"{counted(len(rare), 'label is', 'labels are')} on fewer than {least} {where} "
                 f"images, which {why}: {shown}"

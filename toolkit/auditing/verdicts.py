@@ -188,7 +188,7 @@ def duplicate_findings(found: Duplicates, dataset: Dataset, split: Split) -> lis
         Y, labels = dataset.Y, dataset.labels
         columns = [np.flatnonzero(unlike(Y[pair.first], Y[pair.second])) for pair in conflicts]
         differ = Counter(labels[j] for those in columns for j in those.tolist())
-        most = listed_labels([f"{name} {count}" for name, count in differ.most_common()])
+        most = listed_labels([f"{name} ({count})" for name, count in differ.most_common()])
         findings.append(
             Finding(
                 *("warning", "conflicting labels"),

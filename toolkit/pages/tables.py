@@ -92,7 +92,17 @@ class Table:
             ]
             text += [f"{caption} \\\\", r"\toprule", head, r"\midrule", r"\endfirsthead"]
             text += [r"\toprule", head, r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"]
-            return "\n".join([*text, *body[1:], r"\end{longtable}}", *([r"\noindent" + notes] if notes else [])]) + "\n"
+            return (
+                "\n".join(
+                    [
+                        *text,
+                        *body[1:],
+                        r"\end{longtable}}",
+                        *([r"\noindent" + notes] if notes else []),
+                    ]
+                )
+                + "\n"
+            )
         text += [r"\begin{table}", r"\centering\small", caption]
         text.append(r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%")
         text += [f"\\begin{{tabular}}{{{columns}}}", r"\toprule", head, *body]
