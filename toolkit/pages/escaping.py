@@ -18,7 +18,6 @@ _TEX = {
     "\"": r"\textquotedbl{}", "'": r"\textquotesingle{}",
 }  # fmt: skip
 SIGNS = frozenset(_TEX)
-_CHUNK = 12  # letters of a long word that stay together
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~])")
 _LINE_BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*")
 
@@ -32,19 +31,17 @@ def tex(text: str) -> str:
     return "".join(_TEX.get(character, character) for character in _LINE_BREAKS.sub(" ", text))
 
 
-def tex_name(text: str) -> str:
-    """Escape a name for a column of LaTeX that wraps; words too long for it may be broken.
+def tex_name(text: str, chunk: int = 12) -> str:
+    r"""Escape a name for a column of LaTeX that wraps; words of more than two chunks may be broken.
 
-    >>> tex_name("a 0123456789012345678901234")
-    'a 012345678901\\\\allowbreak{}2345678901234'
+    >>> tex_name("a_b 1234567", 3)
+    'a\\_b 123\\allowbreak{}456\\allowbreak{}7'
     """
     words = _LINE_BREAKS.sub(" ", text).split(" ")
     return " ".join(
         tex(word)
-        if len(word) <= 2 * _CHUNK
-        else r"\allowbreak{}".join(
-            tex(word[at : at + _CHUNK]) for at in range(0, len(word), _CHUNK)
-        )
+        if len(word) <= 2 * chunk
+        else r"\allowbreak{}".join(tex(word[at : at + chunk]) for at in range(0, len(word), chunk))
         for word in words
     )
 

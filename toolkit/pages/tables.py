@@ -86,6 +86,12 @@ class Table:
         notes = f"\\parbox{{\\linewidth}}{{\\footnotesize {tex(self.notes)}}}" * bool(self.notes)
         columns, head, body = self._tex_parts()
         if paged:
+            # heads wrap: a table over several pages cannot be made smaller as a whole
+            room = f"{0.55 / max(1, len(self.heads) - 1):.3f}\\linewidth"
+            boxes = (
+                f"\\parbox[b]{{{room}}}{{\\raggedleft {tex_name(h, 5)}}}" for h in self.heads[1:]
+            )
+            head = " & ".join([tex(self.heads[0]), *boxes]) + r" \\"
             text += [
                 r"{\scriptsize\setlength{\tabcolsep}{3pt}",
                 f"\\begin{{longtable}}{{{columns}}}",
