@@ -56,6 +56,19 @@ class StoppedError(ToolkitError):
     exit_code = 128 + 15
 
 
+ROOM = 48  # letters of a label that a sentence has room for
+
+
+def shortened(name: str, room: int = ROOM) -> str:
+    """Return a name whose middle is left out where it is longer than a sentence has room for.
+
+    >>> shortened("a very long name", 9)
+    'a ve…name'
+    """
+    half = (room - 1) // 2
+    return name if len(name) <= room else f"{name[: room - 1 - half]}…{name[-half:]}"
+
+
 def listed(items: Iterable[object], limit: int = 5) -> str:
     """Join the first few items for a message, and count the rest.
 
@@ -68,6 +81,11 @@ def listed(items: Iterable[object], limit: int = 5) -> str:
     shown = ", ".join(names[:limit])
     rest = len(names) - limit
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def listed_labels(items: Iterable[str], limit: int = 5) -> str:
+    """Join the first few labels for a sentence, very long ones shortened, and count the rest."""
+    return listed((shortened(item) for item in items), limit)
 
 
 def counted(number: int, noun: str) -> str:

@@ -97,6 +97,12 @@ def test_labels_in_blocks_are_all_at_once(
     steps: list[int] = []
     parts = [*head.fit_folds(X, Y, fold, on_progress=steps.append), clone(head).fit(X, Y)]
     assert steps == [1, 1, 1]
+    assert head.steps_of_folds == 3
+    steps.clear()
+    alone = np.where(np.arange(len(X))[:, None] == 0, 1, np.zeros((1, 1), np.uint8))
+    with pytest.warns(OneClassWarning):  # no label has both classes in every fold
+        head.fit_folds(X, alone, fold, on_progress=steps.append)
+    assert sum(steps) == 3
     for part, one in zip(parts, whole, strict=True):
         assert part.C_.tolist() == one.C_.tolist()
         np.testing.assert_allclose(part.predict_proba(X), one.predict_proba(X), atol=1e-4)

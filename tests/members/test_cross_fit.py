@@ -56,6 +56,19 @@ def test_a_row_is_scored_by_the_model_that_never_saw_it(problem: Any) -> None:
     assert (fitted.origin[32:] == HELD_OUT).all()
 
 
+@pytest.mark.parametrize(("head", "total"), [(MeanHead(), 4), (LinearHead(Cs=[0.01, 0.1]), 2)])
+def test_how_many_steps_there_are_is_said_first(problem: Any, head: Any, total: int) -> None:
+    heard: list[tuple[str, int]] = []
+    cross_fit(
+        head,
+        *problem,
+        on_start=lambda steps: heard.append(("start", steps)),
+        on_progress=lambda steps: heard.append(("done", steps)),
+    )
+    assert heard[0] == ("start", total)
+    assert sum(steps for what, steps in heard if what == "done") == total
+
+
 def test_labels_outside_the_folds_change_nothing(problem: Any) -> None:
     X, Y, fold = problem
     other = Y.copy()

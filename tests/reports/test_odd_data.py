@@ -23,6 +23,8 @@ from toolkit.members.member import Member, save_member
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD, Predictions
 from toolkit.paper.results import LABELS as PAPERS
 from toolkit.reports.compare import compare
+from toolkit.reports.data_figures import heat_map
+from toolkit.reports.drawing import brief
 from toolkit.reports.label_details import csv_address, label_details
 from toolkit.reports.mistakes import contact_sheets, most_uncertain
 from toolkit.reports.report import report
@@ -36,6 +38,7 @@ HOSTILE = (
     "$x_",
     "画像" * 30,
 )
+HEAT: Any = ("together", "alt", "%", 0, 1)
 
 
 def scored_set(
@@ -214,6 +217,35 @@ def test_many_labels_with_hostile_names_stay_text_and_are_counted(tmp_path: Path
     tallest = max(float(height) for height in re.findall(r'viewBox="0 0 [\d.]+ ([\d.]+)"', text))
     assert tallest < 72 * 16
     assert compare(dataset, "m", resamples=0, artifacts=tmp_path).to_csv(per_label=True)
+
+
+def test_very_long_labels_are_shortened_in_sentences_and_whole_in_tables(tmp_path: Path) -> None:
+    long = "W" * 200
+    dataset, _ = scored_set(tmp_path, ("cat", long), 60, 0.2)
+    text = report(dataset, tmp_path / "r.html", members="m", resamples=0, artifacts=tmp_path)
+    page = text.path.read_text(encoding="utf-8")
+    sentences = re.findall(r"<p.*?</p>", page, re.DOTALL)
+    assert any("W…W" in each for each in sentences)
+    assert not any(long in each for each in sentences)
+    assert f'<th scope="row" dir="auto">{long}</th>' in page
+    found = compare(dataset, "m", resamples=40, artifacts=tmp_path)
+    assert long not in found.table().notes
+    assert long in found.to_markdown(per_label=True)
+
+
+def test_names_in_figures_keep_to_their_line_and_their_room() -> None:
+    assert brief("W" * 200, 30) == f"{'W' * 9}…{'W' * 9}"
+    assert brief("Z\u0351\u036b\u0343") == "Z\u0351"  # one accent stays
+    assert brief("e\u0301") == "é"
+    assert brief("हिन्दी") == "हिन्दी"
+
+
+def test_a_heat_map_is_not_crowded_out_by_slanted_names() -> None:
+    svg = heat_map(np.eye(3, 25), ["a", "b", "c"], ["a long name of a label"] * 25, *HEAT)
+    wide, _ = map(float, re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0])
+    mesh = svg[svg.index("QuadMesh") :].partition("</g>")[0]
+    x = [float(each) for each in re.findall(r"[ML] ([\d.]+) ", mesh)]
+    assert max(x) - min(x) > 0.7 * wide
 
 
 @pytest.mark.parametrize(("paper", "kind", "there"), [

@@ -16,6 +16,7 @@ import pytest
 from toolkit.cli.terminal_table import terminal_table
 from toolkit.errors import UsageError
 from toolkit.pages.escaping import csv_text
+from toolkit.pages.tables import Table
 from toolkit.reports.compare import Comparison
 from toolkit.reports.comparison import KINDS, Row, paper_rows
 from toolkit.reports.differences import adjust, from_paper, paper_best
@@ -96,7 +97,23 @@ def test_latex_explains_its_marks_and_says_which_letters_it_needs() -> None:
     assert r"mAP: mean average precision;" in text
     assert "XeLaTeX" not in text
     assert "XeLaTeX" in comparison(row("画像", 0.5)).to_latex()
-    assert r"p{0.3\linewidth}" in comparison(row("n" * 90, 0.5)).to_latex()
+    long = comparison(row("n" * 90, 0.5)).to_latex()
+    assert r"p{0.3\linewidth}" in long
+    assert r"n\allowbreak{}n" in long
+    assert "XeLaTeX" in replace(ROWS.table(), remark="of 画像").to_latex()
+
+
+def test_latex_figures_have_minus_signs_and_fit_the_page() -> None:
+    table = Table("t", ["", "a"], {"": [["x-1", "-0.5 0.1-0.2 [-1, +1]"]]}, ["", ""])
+    text = table.to_latex()
+    assert r"x-1 & $-$0.5 0.1--0.2 {[}$-$1, +1{]} \\" in text
+    assert "packages: booktabs, graphicx" in text
+    assert r"\resizebox{" in text
+    paged = replace(table, groups={"": [["x", "1"]] * 80}).to_latex()
+    assert "packages: booktabs, longtable" in paged
+    assert paged.count(r"x & 1 \\") == 80
+    assert r"\begin{table}" not in paged
+    assert paged.count(r"\raggedleft a}") == 2  # the heads are above each page
 
 
 @pytest.mark.skipif(shutil.which("xelatex") is None, reason="no LaTeX is installed")
@@ -106,13 +123,19 @@ def test_latex_compiles_whatever_a_label_is(tmp_path: Path) -> None:
     for each in rows:
         each.per_label.update(dict.fromkeys(hostile, LABEL))
     tables = [comparison(*rows[:4]).to_latex(per_label=True), comparison(*rows).to_latex()]
-    head = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n"
+    for each in rows:
+        each.per_label.update({f"label {at} {'n' * 90}": LABEL for at in range(80)})
+    tables.append(comparison(*rows[:2]).to_latex(per_label=True))
+    head = "\\documentclass{article}\\usepackage{booktabs,graphicx,longtable}\\begin{document}\n"
     (tmp_path / "t.tex").write_text(head + "\n".join(tables) + "\\end{document}\n")
     done = subprocess.run(
         ["xelatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
+    assert "Float too large" not in done.stdout
+    wide = re.findall(r"Overfull \\hbox \(([\d.]+)pt", done.stdout)
+    assert max(map(float, wide), default=0) < 5, done.stdout
 
 
 def test_the_best_is_bold_in_every_form_and_others_are_level_or_not() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from toolkit.auditing.alignment import PERMUTATIONS
-from toolkit.auditing.examine import Examination, examine
+from toolkit.auditing.examine import Examination, examine, stage_ends
 from toolkit.auditing.findings import Finding, ranked, worst
 from toolkit.auditing.html import audit_page, published_page
 from toolkit.auditing.published import published_findings, published_rows
@@ -35,7 +35,6 @@ from toolkit.storage.artifacts import artifacts_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-_STAGES = 6
 _NOTEBOOK = 900_000
 
 
@@ -281,7 +280,8 @@ def audit(
             with progress.task("decoding", len(dataset)) as task:
                 hashes = hash_images(dataset.paths, task.advance)
         where = choose_device(device)
-        with progress.task("auditing", _STAGES) as task:
+        ends = stage_ends(len(dataset.labels))
+        with progress.task("auditing", max(ends.values())) as task:
             examined = examine(
                 dataset,
                 X,
@@ -296,7 +296,7 @@ def audit(
                 each=max(2, min(12, 400 // len(dataset.labels))),
                 seed=seed,
                 device=where if device_kind(where) == "cuda" else "cpu",
-                on_stage=lambda stage: task.advance(),
+                on_stage=lambda stage: task.advance(ends[stage] - task.done),
             )
         found = Audit(examined.findings, dataset, part, spec.backbones, examined, skipped)
         if group_duplicates and examined.duplicates is not None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from toolkit.auditing.findings import Finding, counted
 from toolkit.auditing.linear_probe import Floats
 from toolkit.data.split import Split
-from toolkit.errors import listed
+from toolkit.errors import listed_labels, shortened
 from toolkit.statistics.arrays import shares
 from toolkit.statistics.intervals import holm
 
@@ -85,7 +85,8 @@ def drift_findings(Y: npt.NDArray[Any], names: Sequence[str], split: Split) -> l
     share = ", ".join(f"{value:.1%} of {where}" for where, value in by_part[names[first]].items())
     text = (
         f"{counted(len(drifting), 'label is', 'labels are')} on unlike shares of the parts of the "
-        f"{split.name} split: {listed([names[j] for j in drifting])} ({names[first]}: {share}; "
+        f"{split.name} split: {listed_labels(names[j] for j in drifting)} "
+        f"({shortened(names[first])}: {share}; "
         f"p = {adjusted[first]:.2g} after Holm){where_known}"
     )
     advice = "use the stratified split, unless the parts are meant to differ"

@@ -13,7 +13,7 @@ from toolkit.auditing.drift import UNBALANCED, drift_findings
 from toolkit.auditing.findings import Finding, Severity, counted
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.errors import listed
+from toolkit.errors import listed, listed_labels
 from toolkit.images.hashes import ImageHashes
 
 TINY = 32
@@ -93,7 +93,8 @@ def label_health(dataset: Dataset, split: Split) -> list[Finding]:
     for bad, what in one:
         chosen = [names[j] for j in np.flatnonzero(bad)]
         if chosen:
-            text = f"{counted(len(chosen), 'label is', 'labels are')} on {what}: {listed(chosen)}"
+            text = f"{counted(len(chosen), 'label is', 'labels are')} on {what}: "
+            text += listed_labels(chosen)
             advice = "leave these labels out, or correct their files: there is nothing to learn"
             found.append(Finding("warning", "one-class label", text, advice, {"labels": chosen}))
     alike: dict[bytes, list[str]] = {}
@@ -102,7 +103,7 @@ def label_health(dataset: Dataset, split: Split) -> list[Finding]:
         alike.setdefault(np.packbits(column).tobytes(), []).append(names[j])
     for same in alike.values():
         if len(same) > 1:
-            text = f"the labels {listed(same)} are on exactly the same images"
+            text = f"the labels {listed_labels(same)} are on exactly the same images"
             advice = "check whether one label file was copied over another"
             found.append(Finding("warning", "identical labels", text, advice, {"labels": same}))
     found += _too_rare(Y, names, split) + drift_findings(Y, names, split)
@@ -121,7 +122,7 @@ def _unknown(dataset: Dataset) -> list[Finding]:
     if not unknown.any():
         return []
     order = np.argsort(-unknown, kind="stable")
-    shown = listed([f"{names[j]} {unknown[j]:.1%}" for j in order if unknown[j]])
+    shown = listed_labels([f"{names[j]} {unknown[j]:.1%}" for j in order if unknown[j]])
     text = f"{unknown.mean():.1%} of the labels' cells are unknown, and left out: {shown}"
     nothing = int((dataset.Y < 0).all(axis=1).sum())
     if nothing:
@@ -129,7 +130,7 @@ def _unknown(dataset: Dataset) -> list[Finding]:
     never = [names[j] for j in np.flatnonzero(unknown == 1)]
     advice = "remember that every other finding is about the images where a label is known"
     if never:
-        text += f"; known for no image: {listed(never)}"
+        text += f"; known for no image: {listed_labels(never)}"
         advice += "; leave out the labels that are known for none"
     evidence = {
         "share": float(unknown.mean()),
@@ -152,7 +153,7 @@ def _too_rare(Y: npt.NDArray[Any], names: Sequence[str], split: Split) -> list[F
         rare = np.flatnonzero((count < least) & (Y == 1).any(axis=0)).tolist()
         if rare:
             chosen = {names[j]: int(count[j]) for j in rare}
-            shown = listed([f"{name} {number}" for name, number in chosen.items()])
+            shown = listed_labels([f"{name} ({number})" for name, number in chosen.items()])
             text = (
                 f"{counted(len(rare), 'label is', 'labels are')} on fewer than {least} {where} "
                 f"images, which {why}: {shown}"

@@ -18,7 +18,7 @@ from toolkit.auditing.label_errors import LabelNoise, Suspect
 from toolkit.auditing.pairing import Explanation
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
-from toolkit.errors import listed
+from toolkit.errors import listed, listed_labels
 
 _REMEDIES = {
     "shift": "moved back",
@@ -70,8 +70,9 @@ def alignment_findings(found: Alignment | None) -> list[Finding]:
             "show what the labels mean, or many labels belong to other images",
         ),
         "some labels do not describe the images": (
-            "critical" if sure else "warning", f"{found.verdict}: {listed(bad)} ({len(bad)} of "
-            f"{tested})", "check these labels' files or columns; leave them out until they are "
+            "critical" if sure else "warning", f"{found.verdict}: {listed_labels(bad)} "
+            f"({len(bad)} of {tested})",
+            "check these labels' files or columns; leave them out until they are "
             f"corrected. If their files are right, {other}",
         ),
     }  # fmt: skip
@@ -91,7 +92,7 @@ def alignment_findings(found: Alignment | None) -> list[Finding]:
     ):
         if describing and state in names:
             chosen = names[state]
-            text = f"{counted(len(chosen), 'label')} {what} the images: {listed(chosen)}"
+            text = f"{counted(len(chosen), 'label')} {what} the images: {listed_labels(chosen)}"
             findings.append(Finding("note", "alignment", text, advice, {"labels": chosen}))
     return findings
 
@@ -187,7 +188,7 @@ def duplicate_findings(found: Duplicates, dataset: Dataset, split: Split) -> lis
         Y, labels = dataset.Y, dataset.labels
         columns = [np.flatnonzero(unlike(Y[pair.first], Y[pair.second])) for pair in conflicts]
         differ = Counter(labels[j] for those in columns for j in those.tolist())
-        most = listed([f"{name} {count}" for name, count in differ.most_common()])
+        most = listed_labels([f"{name} ({count})" for name, count in differ.most_common()])
         findings.append(
             Finding(
                 *("warning", "conflicting labels"),

@@ -188,7 +188,10 @@ class OneVsRestHead(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
 @runtime_checkable
 class FitsFolds(Protocol):
-    """A head that fits the models of all folds in one go, faster than one after another."""
+    """A head that fits the models of all folds in one go, faster than one after another.
+
+    It may have a number ``steps_of_folds``: how many steps it tells of meanwhile.
+    """
 
     def fit_folds(
         self,

@@ -78,6 +78,11 @@ class LinearHead(NormalisedHead):
     intercept_: np.ndarray = field(init=False)
     C_: np.ndarray = field(init=False)
 
+    @property
+    def steps_of_folds(self) -> int:
+        """How many steps :meth:`fit_folds` tells of: one a strength."""
+        return len(self._grid())
+
     def fit_folds(
         self,
         X: np.ndarray,
@@ -95,7 +100,7 @@ class LinearHead(NormalisedHead):
             Y: as for :meth:`fit`.
             fold: ``int (n,)``; -1 for a row that no model learns from.
             sample_weight: ``(n,)`` or ``(n, L)``.
-            on_progress: called with 1 after each strength.
+            on_progress: called with the steps that were done, :attr:`steps_of_folds` in all.
         """
         models = [clone(self) for _ in range(int(fold.max()) + 1)]
         for model in models:
@@ -116,9 +121,12 @@ class LinearHead(NormalisedHead):
             # a label with one class in some fold cannot share the passes: fit fold by fold
             forecast = current_forecast()
             forecast.begin(len(models))
-            for model, rows, own in zip(models, learned, varied, strict=True):
+            steps = np.diff(np.linspace(0, self.steps_of_folds, len(models) + 1).astype(int))
+            for model, rows, own, step in zip(models, learned, varied, steps, strict=True):
                 model._fit(x[rows], y[rows][:, own], weight[rows][:, own])
                 forecast.advance()
+                if on_progress is not None:
+                    on_progress(int(step))
             return models
         weight = label_weights(y, weight, self.class_weight)
         common = self._fit_together(models, x, y, weight, fold, shared, on_progress)

@@ -71,6 +71,7 @@ def cross_fit(
     unknown: str = "ignore",
     checkpoints: Checkpoints | None = None,
     on_progress: Progress | None = None,
+    on_start: Callable[[int], None] | None = None,
     say: Callable[[str], None] | None = None,
     on: str = HERE,
 ) -> CrossFit:
@@ -91,6 +92,7 @@ def cross_fit(
             same rows; see :mod:`~toolkit.heads.partial_labels`.
         checkpoints: where finished folds are kept, for heads that are fitted fold by fold.
         on_progress: called with 1 after each fold (or each step of a head that fits all at once).
+        on_start: called with the number of these folds or steps, where it is known.
         say: takes one sentence on how long fitting will take, once a first part is measured; not
             of fits elsewhere.
         on: where folds are fitted; see :func:`~toolkit.distribute.pieces.run_pieces`. A head that
@@ -157,6 +159,9 @@ def cross_fit(
                 else:  # not copied
                     whole = X, np.where((fold >= 0)[:, None], Y, 0), fold
                     more = learned(np.arange(len(X)))
+                steps = getattr(head, "steps_of_folds", None)
+                if on_start is not None and steps is not None:
+                    on_start(steps)
                 models = head.fit_folds(*whole, **more, on_progress=on_progress)
         elif isinstance(head, FitsFolds) and together:
             piece = Piece(
@@ -169,6 +174,8 @@ def cross_fit(
             )
             ((_, models),) = run_pieces([piece], on)
         else:
+            if on_start is not None:
+                on_start(int(fold.max()) + 1)
             models = _fold_by_fold(head, X, Y, fold, learned, checkpoints, on_progress, tell, on)
     warn_one_class(models, labels)
     scores = np.zeros(Y.shape, np.float32)

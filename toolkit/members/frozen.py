@@ -218,6 +218,7 @@ class FrozenWork:
                     unknown=unknown,
                     checkpoints=checkpoints,
                     on_progress=task.advance,
+                    on_start=task.start,
                     say=basis.progress.say,
                     on=self.spec.on,
                 )

@@ -31,6 +31,31 @@ def tex(text: str) -> str:
     return "".join(_TEX.get(character, character) for character in _LINE_BREAKS.sub(" ", text))
 
 
+def tex_name(text: str, chunk: int = 12) -> str:
+    r"""Escape a name for a column of LaTeX that wraps; words of more than two chunks may be broken.
+
+    >>> tex_name("a_b 1234567", 3)
+    'a\\_b 123\\allowbreak{}456\\allowbreak{}7'
+    """
+    words = _LINE_BREAKS.sub(" ", text).split(" ")
+    return " ".join(
+        tex(word)
+        if len(word) <= 2 * chunk
+        else r"\allowbreak{}".join(tex(word[at : at + chunk]) for at in range(0, len(word), chunk))
+        for word in words
+    )
+
+
+def tex_figure(text: str) -> str:
+    """Escape a cell of figures for LaTeX: signs are minus signs, and ranges have their dash.
+
+    >>> tex_figure("-0.5 0.1-0.2")
+    '$-$0.5 0.1--0.2'
+    """
+    safe = re.sub(r"(?<![\w.-])-(?=\d)", "$-$", tex(text))
+    return re.sub(r"(?<=\d)-(?=\d)", "--", safe)
+
+
 def markdown(text: str) -> str:
     r"""Escape text for Markdown, in which HTML counts too.
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from toolkit.pages.escaping import SIGNS as _SIGNS
-from toolkit.pages.escaping import markdown, markdown_line, tex, tex_line
+from toolkit.pages.escaping import markdown, markdown_line, tex, tex_figure, tex_line, tex_name
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 _LONG = 40  # letters of a name that a column of a page has room for
+_PAGE = 40  # lines that a page has room for
 _LATIN = 0x250
 
 
@@ -72,40 +73,71 @@ class Table:
         return "\n".join([*text, "", markdown(f"{self.title}. {self.notes}")]) + "\n"
 
     def to_latex(self) -> str:
-        r"""Return a ``table`` with caption and notes, for the package booktabs.
+        r"""Return a ``table`` with caption and notes, for the packages that its first line names.
 
-        Groups are apart by ``\midrule``. Long names wrap. Names in letters that are not Latin need
+        Groups are apart by ``\midrule``. Long names wrap, what is wider than the page is made
+        smaller, and what is longer is a ``longtable``. Names in letters that are not Latin need
         XeLaTeX or LuaLaTeX and a font that has them, which a comment says.
         """
-        width = len(self.heads)
-        long = max((len(line[0]) for line in self.lines), default=0) > _LONG
-        first = r"p{0.3\linewidth}" if long else "l"
-        text = ["% packages: booktabs"]
-        if not all(map(_latin, (self.title, *(line[0] for line in self.lines)))):
+        paged, caption = len(self.lines) > _PAGE, f"\\caption{{{tex(self.title)}}}"
+        text = ["% packages: booktabs, " + ("longtable" if paged else "graphicx")]
+        if not all(map(_latin, (self.title, self.notes, *(line[0] for line in self.lines)))):
             text.append("% XeLaTeX or LuaLaTeX, and a font that has these letters (\\setmainfont)")
-        text += [r"\begin{table}", r"\centering\small", f"\\caption{{{tex(self.title)}}}"]
-        text += [f"\\begin{{tabular}}{{{first}{'r' * (width - 1)}}}", r"\toprule"]
-        text.append(tex_line(self.heads))
-        for name, lines in self._placed(tex, r"\textbf{{{}}}".format):
-            text.append(r"\midrule")
-            text += [f"\\multicolumn{{{width}}}{{l}}{{\\emph{{{tex(name)}}}}} \\\\"] if name else []
-            text += [" & ".join(line) + r" \\" for line in lines]
-        text += [r"\bottomrule", r"\end{tabular}"]
-        if self.notes:
+        notes = f"\\parbox{{\\linewidth}}{{\\footnotesize {tex(self.notes)}}}" * bool(self.notes)
+        columns, head, body = self._tex_parts()
+        if paged:
+            # heads wrap: a table over several pages cannot be made smaller as a whole
+            room = f"{0.55 / max(1, len(self.heads) - 1):.3f}\\linewidth"
+            boxes = (
+                f"\\parbox[b]{{{room}}}{{\\raggedleft {tex_name(h, 5)}}}" for h in self.heads[1:]
+            )
+            head = " & ".join([tex(self.heads[0]), *boxes]) + r" \\"
             text += [
-                "",
-                r"\smallskip",
-                f"\\parbox{{\\linewidth}}{{\\footnotesize {tex(self.notes)}}}",
+                r"{\scriptsize\setlength{\tabcolsep}{3pt}",
+                f"\\begin{{longtable}}{{{columns}}}",
             ]
+            text += [f"{caption} \\\\", r"\toprule", head, r"\midrule", r"\endfirsthead"]
+            text += [r"\toprule", head, r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"]
+            return (
+                "\n".join(
+                    [
+                        *text,
+                        *body[1:],
+                        r"\end{longtable}}",
+                        *([r"\noindent" + notes] if notes else []),
+                    ]
+                )
+                + "\n"
+            )
+        text += [r"\begin{table}", r"\centering\small", caption]
+        text.append(r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%")
+        text += [f"\\begin{{tabular}}{{{columns}}}", r"\toprule", head, *body]
+        text += [r"\bottomrule", r"\end{tabular}}"]
+        text += ["", r"\smallskip", notes] if notes else []
         return "\n".join([*text, r"\end{table}"]) + "\n"
 
+    def _tex_parts(self) -> tuple[str, str, list[str]]:
+        """Return the columns, the line of heads and the lines below it, groups after rules."""
+        width = len(self.heads)
+        long = max((len(line[0]) for line in self.lines), default=0) > _LONG
+        columns = (r"p{0.3\linewidth}" if long else "l") + "r" * (width - 1)
+        body: list[str] = []
+        for name, lines in self._placed(tex_figure, r"\textbf{{{}}}".format, tex_name):
+            body.append(r"\midrule")
+            body += [f"\\multicolumn{{{width}}}{{l}}{{\\emph{{{tex(name)}}}}} \\\\"] if name else []
+            body += [" & ".join(line) + r" \\" for line in lines]
+        return columns, tex_line(self.heads), body
+
     def _placed(
-        self, escape: Callable[[str], str], bold: Callable[[str], str]
+        self,
+        escape: Callable[[str], str],
+        bold: Callable[[str], str],
+        named: Callable[[str], str] | None = None,
     ) -> Iterator[tuple[str, list[list[str]]]]:
-        """Yield the groups with their cells escaped, the best ones bold."""
+        """Yield the groups with their cells escaped, names by ``named``, the best ones bold."""
         at = 0
         for name, lines in self.groups.items():
-            cells = [[escape(cell) for cell in line] for line in lines]
+            cells = [[(named or escape)(line[0]), *map(escape, line[1:])] for line in lines]
             for line in cells:
                 for column in range(len(line)):
                     if (at, column) in self.best and line[column]:

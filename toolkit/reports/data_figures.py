@@ -21,6 +21,7 @@ from toolkit.reports.drawing import (
     line_style,
     markup,
     most_frequent,
+    width_of,
 )
 from toolkit.statistics.arrays import known_shares
 
@@ -161,7 +162,10 @@ def heat_map(
     rows, columns = [brief(each, 40) for each in rows], [brief(each, 24) for each in columns]
     written = values.size <= 600
     wide, tall = (0.36, 0.28) if written else (0.2, 0.2)
-    sides = 0.4 + 0.075 * max(map(len, rows)), 0.3 + 0.05 * max(map(len, columns))
+    longest = max(map(width_of, rows)), max(map(width_of, columns))
+    # slanted names of columns reach as far to the left as they do down
+    slanted = 0.055 * longest[1]
+    sides = max(0.4 + 0.075 * longest[0], 0.3 + slanted), 0.3 + slanted
     width = sides[0] + wide * len(columns) + (0 if written else 0.8)
     with drawn(max(3.0, width), sides[1] + tall * len(rows)) as (figure, axes):
         mesh = axes.pcolormesh(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
+from unicodedata import combining, east_asian_width, normalize
 
 import numpy as np
 
@@ -48,6 +48,9 @@ _STYLE: Any = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
+_WIDE = frozenset("WM@%")
+# letters written above others are as high as a line themselves
+_ACCENTS = re.compile("([\u0300-\u0362]?)[\u0300-\u036f]*")
 _PRINTED = {INK: "#1f2328", SOFT: "#d0d7de"}
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _SIZE = re.compile(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', re.DOTALL)
@@ -132,7 +135,8 @@ def standalone(svg: str) -> str:
 def brief(name: str, limit: int = 36) -> str:
     """Return a name that fits in a figure; the middle of a long one is left out.
 
-    The limit counts Latin letters; those of Chinese, Japanese and Korean are twice as wide.
+    The limit counts Latin letters; those of Chinese, Japanese and Korean are twice as wide, and
+    some of the Latin ones wider than the others.
 
     >>> brief("mlp-efficientnet_lite0+efficientnet_lite1", 20)
     'mlp-effici…net_lite1'
@@ -140,28 +144,42 @@ def brief(name: str, limit: int = 36) -> str:
     '画…識'
     """
     name = _printable(name)
-    if _width(name) <= limit:
+    if width_of(name) <= limit:
         return name
     head: list[str] = []
     tail: list[str] = []
-    room = limit - 1
+    room = limit - 1.0
     for at in range(len(name)):
         # in turns from both ends, so that what tells two long names apart is kept
         side, place = (tail, len(name) - 1 - at // 2) if at % 2 else (head, at // 2)
-        room -= _width(name[place])
+        room -= width_of(name[place])
         if room < 0:
             break
         side.append(name[place])
     return f"{''.join(head)}…{''.join(reversed(tail))}"
 
 
-def _width(text: str) -> int:
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+def width_of(text: str) -> float:
+    """Return how wide a text is drawn, in letters of usual width.
+
+    >>> width_of("abc"), width_of("画像"), width_of("WWWWW")
+    (3.0, 4.0, 8.0)
+    """
+    return sum(
+        2.0 if east_asian_width(each) in "WF" else 1.6 if each in _WIDE else 1.0
+        for each in text
+        if not combining(each)
+    )
 
 
 def _printable(text: str) -> str:
-    # control characters are not allowed in SVG; joiners are part of words and emoji
+    """Return a text that may stand in SVG, each letter as high as a line.
+
+    Control characters are not allowed there; joiners are part of words and emoji. Accents on
+    accents would push a name out of its line: one stays on a letter.
+    """
     kept = "\u200c\u200d"
+    text = _ACCENTS.sub(r"\1", normalize("NFC", text))
     return "".join(each if each.isprintable() or each in kept else " " for each in text)
 
 

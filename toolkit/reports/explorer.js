@@ -78,24 +78,39 @@
       dot.style.background = `var(${colour})`;
       return [dot, name];
     }));
-    const place = at => {
-      const wide = (canvas.clientWidth - 2 * EDGE) / data.scale, high = (canvas.clientHeight - 2 * EDGE) / data.scale;
-      return [EDGE + x[at] * wide, canvas.clientHeight - EDGE - y[at] * high];
+    let across = 0, down = 0;
+    const place = at => [
+      EDGE + x[at] * (across - 2 * EDGE) / data.scale, down - EDGE - y[at] * (down - 2 * EDGE) / data.scale,
+    ];
+    const fit = () => {
+      const scale = window.devicePixelRatio || 1;
+      [across, down] = [canvas.clientWidth, canvas.clientHeight];
+      canvas.width = across * scale;
+      canvas.height = down * scale;
+      canvas.getContext("2d").scale(scale, scale);
+      paint();
+    };
+    let ink = "", colours = {};
+    const dress = () => {
+      const style = getComputedStyle(document.documentElement);
+      ink = style.getPropertyValue("--ink");
+      colours = Object.fromEntries(Object.entries(COLOURS).map(([kind, name]) => [kind, style.getPropertyValue(name)]));
+      paint();
     };
     const paint = () => {
-      const scale = window.devicePixelRatio || 1, style = getComputedStyle(document.documentElement);
-      canvas.width = canvas.clientWidth * scale;
-      canvas.height = canvas.clientHeight * scale;
       const pen = canvas.getContext("2d");
-      pen.scale(scale, scale);
-      const colours = Object.fromEntries(Object.entries(COLOURS).map(([kind, name]) => [kind, style.getPropertyValue(name)]));
-      const order = [...number.keys()].sort((a, b) => filled.has(number[a]) - filled.has(number[b]));
-      for (const at of order) {
-        const [left, top] = place(at), full = filled.has(number[at]);
+      pen.clearRect(0, 0, across, down);
+      // one path for all points of a colour: thousands of strokes of their own would be felt
+      for (const full of [false, true]) for (const [kind, colour] of Object.entries(colours)) {
         pen.beginPath();
-        pen.arc(left, top, full ? 4 : 2.5, 0, 7);
+        for (let at = 0; at < number.length; at++) {
+          if (kinds[number[at]] !== kind || filled.has(number[at]) !== full) continue;
+          const [left, top] = place(at), radius = full ? 4 : 2.5;
+          pen.moveTo(left + radius, top);
+          pen.arc(left, top, radius, 0, 7);
+        }
         pen.globalAlpha = full ? 0.9 : 0.45;
-        pen.fillStyle = pen.strokeStyle = colours[kinds[number[at]]];
+        pen.fillStyle = pen.strokeStyle = colour;
         if (full) pen.fill(); else pen.stroke();
       }
       pen.globalAlpha = 1;
@@ -104,7 +119,7 @@
         pen.beginPath();
         pen.arc(left, top, 8, 0, 7);
         pen.lineWidth = 2;
-        pen.strokeStyle = style.getPropertyValue("--ink");
+        pen.strokeStyle = ink;
         pen.stroke();
       }
     };
@@ -142,11 +157,12 @@
       const way = WAYS[event.key];
       if (!way) return;
       event.preventDefault();
-      if (picked < 0) pick(nearest(canvas.clientWidth / 2, canvas.clientHeight / 2));
+      if (picked < 0) pick(nearest(across / 2, down / 2));
       else pick(nearest(...place(picked), (a, b, at) => at !== picked && way(a, b)));
     });
-    new ResizeObserver(paint).observe(canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+    new ResizeObserver(fit).observe(canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dress);
+    dress();
     return (now, said) => {
       kinds = said;
       filled = now;

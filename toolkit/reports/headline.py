@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit.errors import counted, listed
+from toolkit.errors import counted, listed_labels
 from toolkit.reports.comparison import Row
 from toolkit.reports.differences import PAPER, REFERENCE
 
@@ -75,7 +75,9 @@ def headline(dataset: str, rows: Sequence[Row], unknown: float = 0.0) -> str:
         )
     if weak:
         carry = "are known to carry" if unknown else "carry"
-        said.append(f"Fewer than 20 test images {carry} {listed(weak, 12)}: take those with care.")
+        said.append(
+            f"Fewer than 20 test images {carry} {listed_labels(weak, 12)}: take those with care."
+        )
     return " ".join(said)
 
 

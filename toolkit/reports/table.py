@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.errors import listed
+from toolkit.errors import listed_labels
 from toolkit.pages.tables import Table
 from toolkit.reports.comparison import Row
 from toolkit.reports.differences import PAPER, PRINTED, REFERENCE
@@ -163,7 +163,7 @@ def table_title(dataset: str, split: str, part: str, images: int, rows: Sequence
             title += "; no label has positives here, so mAP, precision, recall and F1 are undefined"
         elif lacking:
             title += f"; mAP over {known} of {len(row.per_label)} labels"
-            title += f", without positives here: {listed(lacking)}"
+            title += f", without positives here: {listed_labels(lacking)}"
     return title
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.errors import DataError, listed
+from toolkit.errors import DataError, listed_labels
 from toolkit.statistics.metrics import METRICS, Floats, Thresholds, binarize, paired_arrays
 from toolkit.statistics.resampling import FEWEST, MEANS, Draws, Weighted
 
@@ -176,7 +176,7 @@ def _too_few(weighted: Weighted, labels: Sequence[str]) -> str:
         ]
         if few:
             what = what if what == "positives" else "positive decisions"
-            parts.append(f"fewer than {FEWEST} {what}: {listed(few)}")
+            parts.append(f"fewer than {FEWEST} {what}: {listed_labels(few)}")
     return "; ".join(parts)
 
 
