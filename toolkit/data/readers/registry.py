@@ -10,8 +10,10 @@ from toolkit.data.readers.fiftyone import FIFTYONE
 from toolkit.data.readers.folder import FOLDER
 from toolkit.data.readers.huggingface import HUGGINGFACE
 from toolkit.data.readers.imagefolder import IMAGEFOLDER
+from toolkit.data.readers.labelme import LABELME
 from toolkit.data.readers.labelstudio import LABEL_STUDIO
 from toolkit.data.readers.table import TABLE
+from toolkit.data.readers.via import VIA
 from toolkit.data.readers.voc import VOC
 from toolkit.data.readers.webdataset import WEBDATASET
 from toolkit.data.readers.yolo import YOLO
@@ -29,4 +31,6 @@ FORMATS: dict[str, Format] = {
     "fiftyone": FIFTYONE,
     "label-studio": LABEL_STUDIO,
     "cvat": CVAT,
+    "labelme": LABELME,
+    "via": VIA,
 }
