@@ -37,8 +37,8 @@ def import_(
         str | None,
         typer.Option(
             help="csv (any table), coco, voc, yolo, fiftyone, label-studio, cvat, labelme, via, "
-            "huggingface, webdataset, celeba, imagefolder or folder (of label files). Default: "
-            "seen from the path."
+            "huggingface, webdataset, celeba, nus-wide, imagefolder or folder (of label files). "
+            "Default: seen from the path."
         ),
     ] = None,
     image_column: Annotated[

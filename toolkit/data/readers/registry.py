@@ -12,6 +12,7 @@ from toolkit.data.readers.huggingface import HUGGINGFACE
 from toolkit.data.readers.imagefolder import IMAGEFOLDER
 from toolkit.data.readers.labelme import LABELME
 from toolkit.data.readers.labelstudio import LABEL_STUDIO
+from toolkit.data.readers.nus_wide import NUS_WIDE
 from toolkit.data.readers.table import TABLE
 from toolkit.data.readers.via import VIA
 from toolkit.data.readers.voc import VOC
@@ -23,6 +24,7 @@ FORMATS: dict[str, Format] = {
     "imagefolder": IMAGEFOLDER,
     "csv": TABLE,
     "celeba": CELEBA,
+    "nus-wide": NUS_WIDE,
     "webdataset": WEBDATASET,
     "huggingface": HUGGINGFACE,
     "coco": COCO,
