@@ -115,6 +115,8 @@ def _note(given: Any, kept: Attributes, row: int, count: int, place: str) -> Non
         raise DataError(f"{place}: expected an object of attributes, found {given!r:.60}")
     for name, value in given.items():
         labels = {value} if isinstance(value, str) else value
+        if value is None or isinstance(value, int | float):  # of attributes that are no labels
+            labels = set() if value is None else {str(value)}
         if isinstance(value, dict) and all(isinstance(each, bool) for each in value.values()):
             labels = {label for label, yes in value.items() if yes}
         if not isinstance(labels, set):
