@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import toolkit as tk
 from tests.data.test_round_trip import QUIET, SOURCES, of_folder, of_tars
@@ -115,3 +116,23 @@ def test_another_frame_with_such_columns_is_read_by_its_image_column(tmp_path: P
     frame["image"], frame["path"] = frame["path"], "images"
     after = tk.Dataset.from_frame(frame, **QUIET)
     assert (after.ids, after.paths) == (before.ids, before.paths)
+
+
+def test_files_by_channel_are_asked_about_and_one_keeps_the_ids(tmp_path: Path) -> None:
+    """As the Human Protein Atlas has them: an id, and a file for each of four channels."""
+    for name in ("0a-1", "0b-2"):
+        for channel in ("blue", "green", "red", "yellow"):
+            file = tmp_path / "train" / f"{name}_{channel}.png"
+            file.parent.mkdir(exist_ok=True)
+            Image.new("L", (5, 5), len(channel) + len(name)).save(file)
+    atlas = pd.DataFrame({"Id": ["0b-2", "0a-1"], "Target": ["16 0", "0"]})
+    atlas.to_csv(tmp_path / "train.csv", index=False)
+    with pytest.raises(DataError, match=r"of '0b-2' there are 4 files \('train/0b-2_blue.png',"):
+        tk.Dataset.read(tmp_path / "train.csv", separator=" ", **QUIET)
+    atlas["file"] = "train/" + atlas["Id"] + "_green.png"
+    cells = tk.Dataset.from_frame(
+        atlas, "file", "Target", ids="Id", separator=" ", root=tmp_path, **QUIET
+    )
+    assert (cells.ids, cells.labels) == (("0a-1", "0b-2"), ("0", "16"))
+    assert cells.Y.tolist() == [[1, 0], [1, 1]]
+    assert [Path(path).name for path in cells.paths] == ["0a-1_green.png", "0b-2_green.png"]

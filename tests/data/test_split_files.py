@@ -124,6 +124,7 @@ def test_images_that_are_not_there_are_an_error_or_left_out(tmp_path: Path) -> N
         ("my_partition.txt", PARTITION, "split of my_partition.txt: 0, 1 and 2 are training"),
         ("splits.tsv", IN_WORDS + "x.jpg\ttest\n", "it names 1 image more"),
         ("split.txt", PARTITION.replace(".jpg", ""), "split of split.txt"),
+        ("split.txt", PARTITION.replace("00000", "x/00000"), "split of split.txt"),
     ],
 )
 @pytest.mark.parametrize("whole", [True, False], ids=["folder", "file"])
@@ -142,6 +143,7 @@ def test_a_split_file_beside_a_table_is_the_split(
     ("name", "text", "remark"),
     [
         ("train_test_split.txt", PARTITION.replace(" 2", " 1"), "is not read: .*found 0, 1; "),
+        ("split.csv", "image,split\nx,train\ny,test\n", "it names none of the images"),
         ("split_notes.txt", "how the split was made\nby hand", ""),
         ("splitter.txt", PARTITION, ""),
         ("split.json", "{}", ""),

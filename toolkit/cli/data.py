@@ -36,9 +36,9 @@ def import_(
     format: Annotated[
         str | None,
         typer.Option(
-            help="csv (any table), coco, voc, yolo, fiftyone, label-studio, cvat, huggingface, "
-            "webdataset, celeba, imagefolder or folder (of label files). Default: seen from "
-            "the path."
+            help="csv (any table), coco, voc, yolo, fiftyone, label-studio, cvat, labelme, via, "
+            "huggingface, webdataset, celeba, nus-wide, imagefolder or folder (of label files). "
+            "Default: seen from the path."
         ),
     ] = None,
     image_column: Annotated[

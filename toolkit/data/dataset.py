@@ -122,9 +122,9 @@ class Dataset:
             path: a folder, or a file of labels: see docs/formats.md.
             name: of the data set; by default made from the path.
             format: ``csv`` (any table), ``coco``, ``voc``, ``yolo``, ``fiftyone``,
-                ``label-studio``, ``cvat``, ``huggingface`` (columns of images), ``webdataset``
-                (tars), ``celeba``, ``imagefolder`` or ``folder`` (of label files), where that
-                cannot be seen from the path.
+                ``label-studio``, ``cvat``, ``labelme``, ``via``, ``huggingface`` (columns of
+                images), ``webdataset`` (tars), ``celeba``, ``nus-wide``, ``imagefolder`` or
+                ``folder`` (of label files), where that cannot be seen from the path.
             image_column: column of a table that names images, where it has no usual name, or key
                 of COCO's images, such as ``coco_url``.
             labels: columns of a table that are labels, or the one that holds lists of them.

@@ -89,7 +89,9 @@ def read(path: Path, options: Options) -> Labelled:
     )
     remarks = list[str]()
     metadata = metadata_of_objects(names, more, remarks)
-    what = "boxes" if boxes == annotations else "annotations"
+    drawn = counted(annotations, "annotation")
+    if boxes == annotations:
+        drawn = f"{boxes:,} box{'' if boxes == 1 else 'es'}"
     return joined(
         str(path),
         root,
@@ -100,7 +102,7 @@ def read(path: Path, options: Options) -> Labelled:
         parts=parts if split else (),
         facts={"layout": "coco", "annotations": None},
         found=f"COCO: {len(labels):,} categor{'y' if len(labels) == 1 else 'ies'}, "
-        f"{counted(len(names), 'image')}, {annotations:,} {what} → "
+        f"{counted(len(names), 'image')}, {drawn} → "
         f"{int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
         remarks=remarks,
         own_ids=ids if any(ids) else (),

@@ -10,8 +10,11 @@ from toolkit.data.readers.fiftyone import FIFTYONE
 from toolkit.data.readers.folder import FOLDER
 from toolkit.data.readers.huggingface import HUGGINGFACE
 from toolkit.data.readers.imagefolder import IMAGEFOLDER
+from toolkit.data.readers.labelme import LABELME
 from toolkit.data.readers.labelstudio import LABEL_STUDIO
+from toolkit.data.readers.nus_wide import NUS_WIDE
 from toolkit.data.readers.table import TABLE
+from toolkit.data.readers.via import VIA
 from toolkit.data.readers.voc import VOC
 from toolkit.data.readers.webdataset import WEBDATASET
 from toolkit.data.readers.yolo import YOLO
@@ -21,6 +24,7 @@ FORMATS: dict[str, Format] = {
     "imagefolder": IMAGEFOLDER,
     "csv": TABLE,
     "celeba": CELEBA,
+    "nus-wide": NUS_WIDE,
     "webdataset": WEBDATASET,
     "huggingface": HUGGINGFACE,
     "coco": COCO,
@@ -29,4 +33,6 @@ FORMATS: dict[str, Format] = {
     "fiftyone": FIFTYONE,
     "label-studio": LABEL_STUDIO,
     "cvat": CVAT,
+    "labelme": LABELME,
+    "via": VIA,
 }

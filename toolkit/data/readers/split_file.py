@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -86,10 +87,20 @@ def split_beside(
         return []
     meant = NUMBERS if numbers else PARTS
     ids: dict[str, str] = {}
-    for name, word in part_of.items():  # an id that two parts have is none's
-        ids[image_id(name)] = word if ids.get(image_id(name), word) == word else ""
-    given = [part_of.get(name) or ids.get(image_id(name), "") for name in names]
+    for name, word in part_of.items():
+        for end in {image_id(name), _bare(name)}:  # an id that two parts have is none's
+            ids[end] = word if ids.get(end, word) == word else ""
+    alone = Counter(map(_bare, names))
+    given = [
+        part_of.get(name)
+        or ids.get(image_id(name))
+        or (ids.get(_bare(name), "") if alone[_bare(name)] == 1 else "")
+        for name in names
+    ]
     lacking = [name for name, word in zip(names, given, strict=True) if not word]
+    if len(lacking) == len(names) and not known:
+        remarks.append(f"{file.name} is not read: it names none of the images ({lacking[0]!r:.60})")
+        return []
     if lacking:
         raise DataError(
             f"{file}: expected a part for each image, found none for "
@@ -100,6 +111,10 @@ def split_beside(
     rest = f"; it names {counted(more, 'image')} more" if more > 0 else ""
     remarks.append(f"split of {file.name}{how}{rest}")
     return [meant[word] for word in given]
+
+
+def _bare(name: str) -> str:
+    return image_id(name).rpartition("/")[2]
 
 
 def _read(file: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from toolkit.data.readers.course import IMAGE_SUFFIXES, is_image_name
+from toolkit.errors import listed
 from toolkit.images.places import is_address
 
 _TRIED = 3  # of the missing images
@@ -41,11 +42,16 @@ def hint(missing: Sequence[str], there: Sequence[str], root: Path) -> str:
             )
     if not there:
         return f"; no images lie below {root}: root (--root) names the folder that holds them"
-    begun = next(
-        (file for name in names for file in there if _begins(file.rpartition("/")[2], name)), None
-    )
-    if begun is not None:
-        return f"; of such a name there is {begun!r}: names must be whole, or without ending"
+    for name in names:
+        begun = [file for file in there if _begins(file.rpartition("/")[2], name)]
+        if len(begun) > 1:
+            return (
+                f"; of {name!r} there are {len(begun)} files ({listed(map(repr, begun), 4)}): an "
+                "image is one file, so write what follows the name of one of them into the names "
+                "too, or merge these files"
+            )
+        if begun:
+            return f"; of such a name there is {begun[0]!r}: names must be whole, or without ending"
     return ""
 
 

@@ -66,6 +66,7 @@ def read(path: Path, options: Options) -> Labelled:
         )
     labels = check_labels(names)
     yes = [{names[each] for each in own or ()} for own in boxes]
+    total = sum(len(own or ()) for own in boxes)
     Y = matrix(yes, labels, options.absent or "no", [()] * len(yes))
     return joined(
         str(file),
@@ -77,7 +78,7 @@ def read(path: Path, options: Options) -> Labelled:
         parts=list(parts.values()) if len(set(parts.values())) > 1 else (),
         facts={"layout": "yolo", "annotations": None},
         found=f"YOLO: {counted(len(labels), 'label')}, {counted(len(images), 'image')}, "
-        f"{sum(len(own or ()) for own in boxes):,} boxes, "
+        f"{total:,} box{'' if total == 1 else 'es'}, "
         f"{int((Y == 1).sum()):,} image labels",
         remarks=remarks,
     )

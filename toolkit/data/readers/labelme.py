@@ -1,0 +1,163 @@
+"""Labels from LabelMe's JSON, a file per image: an image has a label if a shape of it does.
+
+Format: Wada's labelme, ``shapes`` with ``label``, ``imagePath``, and ``flags`` of the whole image,
+true or false. Shapes of any type count as presence. Labels that no shape carries are no, of an
+image without shapes too: somebody opened and saved it. Of an image without a file nobody knows; a
+flag that other images have is unknown where a file lacks it. Names that begin with two underscores,
+such as ``__ignore__``, are no labels. Files lie beside the images or in ``annotations`` or
+``labels``; folders ``train``, ``val`` and ``test`` are a split.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.data.readers.base import PARTS, Format, Labelled, Options, absence
+from toolkit.data.readers.course import check_labels, image_id
+from toolkit.data.readers.join import images_under, joined, matrix, unknown_cells
+from toolkit.data.readers.json_file import json_head, read_json
+from toolkit.data.readers.places import Places
+from toolkit.errors import DataError, counted, listed
+
+_LOOKS = re.compile(r'\s*\{.*?"shapes"\s*:\s*\[', re.DOTALL)
+_FOLDERS = ("annotations", "Annotations", "labels", "json", *PARTS)
+
+
+def read(path: Path, options: Options) -> Labelled:
+    """Read a folder of LabelMe's files and images, or one file.
+
+    Raises:
+        DataError: a file is none of LabelMe's, two are of one image, or see
+            :func:`~toolkit.data.readers.join.joined`.
+    """
+    options.only("LabelMe", "absent", "root")
+    home = path if path.is_dir() else path.parent
+    root = options.root or home
+    files = _files(path) if path.is_dir() else [path]
+    there = set(images_under(root))
+    by_id: dict[str, list[str]] = {}
+    for image in sorted(there):
+        by_id.setdefault(image_id(image), []).append(image)
+    places = Places(root)
+    cells: dict[str, dict[str, int]] = {}
+    kinds, flags, empty = Counter[str](), set[str](), 0
+    for file in files:
+        document = _document(file)
+        given = _shapes(document, file, kinds)
+        empty += not given
+        flagged = _flags(document, file)
+        flags |= set(flagged)
+        name = _place(document["imagePath"].strip(), file.relative_to(home), by_id, places)
+        if name in cells:
+            raise DataError(f"{path}: two files are of image {name!r} (one is {file.name})")
+        cells[name] = {**flagged, **dict.fromkeys(given, 1)}
+    bare = sorted(there - set(cells)) if path.is_dir() else []
+    cells |= {name: {} for name in bare}
+    names = list(cells)
+    labels = check_labels({label for given in cells.values() for label in given})
+    absent = options.absent or "no"
+    yes, no = (
+        [[label for label, value in cells[name].items() if value == wanted] for name in names]
+        for wanted in (1, 0)
+    )
+    Y = matrix(yes, labels, absent, no)
+    remarks = [absence(absent)]
+    if options.absent is None:
+        Y[np.isin(names, bare)] = -1
+        for at in (labels.index(flag) for flag in sorted(flags)):
+            Y[[row for row, name in enumerate(names) if labels[at] not in cells[name]], at] = -1
+    if empty:
+        remarks.append(f"{counted(empty, 'image')} without shapes: no label of shapes")
+    if bare:
+        then = f"all labels {options.absent or 'unknown'}"
+        remarks.append(f"{counted(len(bare), 'image')} without a file ({listed(bare, 3)}): {then}")
+    parts = [PARTS.get(name.partition("/")[0].lower(), "") for name in names]
+    split = all(parts) and len(set(parts)) > 1
+    said = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
+    said += f"{', ' if said else ''}{counted(len(flags), 'flag')}" if flags else ""
+    return joined(
+        str(path),
+        root,
+        names,
+        Y,
+        labels,
+        options,
+        parts=parts if split else (),
+        facts={"layout": "labelme", "annotations": None},
+        found=f"LabelMe: {counted(len(labels), 'label')}, {counted(len(names), 'image')}, "
+        f"{said or 'no shapes'} → {int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
+        remarks=remarks,
+        addresses=False,
+    )
+
+
+def _document(file: Path) -> dict[str, Any]:
+    document = read_json(file)
+    if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
+        raise DataError(f"{file}: expected an object with a list of shapes, as LabelMe writes it")
+    if not isinstance(document.get("imagePath"), str) or not document["imagePath"].strip():
+        raise DataError(f"{file}: expected imagePath, found {document.get('imagePath')!r:.60}")
+    return document
+
+
+def _shapes(document: dict[str, Any], file: Path, kinds: Counter[str]) -> set[str]:
+    """Return the labels of shapes, and count those by type."""
+    found = set[str]()
+    for each in document["shapes"]:
+        label = each.get("label") if isinstance(each, dict) else None
+        if not isinstance(label, str) or not label.strip():
+            raise DataError(f"{file}: expected shapes with a label, found {each!r:.60}")
+        kinds[str(each.get("shape_type") or "polygon")] += 1
+        found |= {label.strip()} if label[:2] != "__" else set()
+    return found
+
+
+def _flags(document: dict[str, Any], file: Path) -> dict[str, int]:
+    flags = document.get("flags") or {}
+    if not isinstance(flags, dict) or not all(isinstance(each, bool) for each in flags.values()):
+        raise DataError(f"{file}: expected flags that are true or false, found {flags!r:.60}")
+    return {name.strip(): int(value) for name, value in flags.items() if name[:2] != "__"}
+
+
+def _place(given: str, file: Path, by_id: dict[str, list[str]], places: Places) -> str:
+    """Return an image's path: from the file on, by its end, or beside the file by its name."""
+    plain = given.replace("\\", "/")
+    whole = posixpath.normpath(posixpath.join(file.parent.as_posix(), plain))
+    if whole in by_id.get(image_id(whole), ()):
+        return whole
+    found = places.find(plain)
+    beside = by_id.get(file.with_suffix("").as_posix(), [])
+    there = found != plain or found in by_id.get(image_id(found), ())
+    return found if there or len(beside) != 1 else beside[0]
+
+
+def _files(folder: Path) -> list[Path]:
+    found = [
+        each
+        for each in sorted(folder.rglob("*.json"))
+        if not any(step[0] == "." for step in each.relative_to(folder).parts)
+    ]
+    if not found:
+        raise DataError(f"{folder}: expected a JSON file of LabelMe's per image, found none")
+    return found
+
+
+def _looks(file: Path) -> bool:
+    head = json_head(file)
+    return _LOOKS.match(head) is not None and ('"imagePath"' in head or '"flags"' in head)
+
+
+def _recognises(path: Path) -> bool:
+    if path.is_file():
+        return _looks(path)
+    folders = [path, *(path / name for name in _FOLDERS)]
+    return any(_looks(file) for each in folders for file in sorted(each.glob("*.json"))[:1])
+
+
+LABELME = Format(_recognises, read)
