@@ -237,6 +237,8 @@ def main() -> None:
         "shared": "others worked on the machine: seconds of commands are the processor's",
         "sets": {},
     }
+    if chosen.out and chosen.out.exists():
+        document["sets"] = json.loads(chosen.out.read_text(encoding="utf-8"))["sets"]
     for each in (each for each in SETS if each.name in chosen.only):
         folder = chosen.work.resolve() / each.name
         if not chosen.again:
@@ -251,6 +253,9 @@ def main() -> None:
             "latex pages": typeset(done), **look(done.folder, done.failures),
             "processor seconds": done.seconds, "failures": done.failures,
         }  # fmt: skip
+        if chosen.again:  # what making took is still true
+            before = document["sets"].get(each.name, {}).get("processor seconds", {})
+            found["processor seconds"] = before | done.seconds
         document["sets"][each.name] = found
         print(json.dumps(found, indent=1, ensure_ascii=False), flush=True)
         if chosen.out:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from toolkit.auditing.column_blocks import contradicting_run, swapped_blocks, swaps_in_groups
-from toolkit.auditing.columns import better_by, swaps_by_counts, swaps_by_scores
+from toolkit.auditing.columns import ColumnSwap, better_by, swaps_by_counts, swaps_by_scores
 from toolkit.auditing.contradictions import contradictions
 from toolkit.auditing.linear_probe import LinearProbe, principal_components, standardized
 from toolkit.statistics.metrics import auroc
@@ -195,3 +195,20 @@ def test_counts_name_columns_that_all_moved_but_say_nothing_of_other_data() -> N
         random = np.random.default_rng(seed)
         other = (random.random((4000, 7)) < random.uniform(0.01, 0.3, 7)).astype(np.uint8)
         assert swaps_by_counts(other, names, share, "counts") == []
+
+
+def test_of_many_labels_that_are_alike_none_look_exchanged_in_turn() -> None:
+    names = [f"label {at}" for at in range(100)]
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        latent = rng.normal(size=(60, 1))
+        Y = latent + 0.5 * rng.normal(size=(60, 100)) > 0.8
+        S = latent + rng.normal(size=(60, 100))
+        assert swaps_by_scores(S, Y.astype(int), names) == []
+
+
+def test_of_many_columns_a_sentence_names_the_first_five() -> None:
+    columns = {f"a{at}": f"a{(at + 1) % 8}" for at in range(8)}
+    said = ColumnSwap(columns, "everywhere", 10, "scores", 0.001).sentence
+    assert said.count("holds the labels of") == 5
+    assert "and 3 more columns likewise" in said

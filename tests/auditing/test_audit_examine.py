@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from tests.auditing.scenes import dataset_of
 from toolkit.auditing.alignment import alignment
-from toolkit.auditing.examine import _explained, examine
+from toolkit.auditing.examine import _explained, examine, stage_ends
 from toolkit.auditing.findings import Finding, ranked, worst
 from toolkit.auditing.linear_probe import LinearProbe, principal_components
 from toolkit.auditing.published import published_findings, published_rows
@@ -136,3 +137,14 @@ def test_a_row_that_saw_its_images_would_stand_above_chance() -> None:
     from toolkit.paper.chance import chance_p_values
 
     assert chance_p_values(0.964, 0.70, 0.51, (0.00005, 0.005))[1] < 0.01
+
+
+def test_how_far_an_audit_is_grows_to_the_end_with_every_stage() -> None:
+    for labels in (1, 14, 1000):
+        ends = stage_ends(labels)
+        assert list(ends) == [
+            *("alignment", "pairing", "columns", "label errors", "duplicates", "health")
+        ]
+        assert all(a < b for a, b in pairwise(ends.values()))
+    # with many labels columns take the most
+    assert ends["columns"] - ends["pairing"] > ends["label errors"] - ends["columns"]

@@ -75,7 +75,7 @@ def test_bad_labels_are_named(folder: Path) -> None:
     assert sentences["one-class label"] == ["1 label is on no image: none"]
     assert sentences["identical labels"] == ["the labels cat, copy are on exactly the same images"]
     assert sentences["rare label"][0].startswith("1 label is on fewer than 10 development images")
-    assert sentences["rare label"][1].endswith("cat 0, copy 0, owl 0")
+    assert sentences["rare label"][1].endswith("cat (0), copy (0), owl (0)")
     assert sentences["unlabelled"] == ["9 images (25.0%) carry no label at all"]
     json.dumps([f.facts() for f in found], allow_nan=False)
 

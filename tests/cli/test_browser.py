@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.cli.conftest import NETWORK, copied, run_alone
+from tests.reports.test_odd_data import HOSTILE, scored_set
+from toolkit.reports.compare import compare
+from toolkit.reports.report import report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -25,6 +29,9 @@ SIZES = {"phone": (390, 844), "desktop": (1280, 860)}
 ROWS = """() => [...document.querySelectorAll("#rows tbody tr")]
     .filter(row => row.offsetParent !== null)
     .map(row => [...row.cells].map(cell => cell.dataset.value ?? null))"""
+WIDER = """() => [...document.querySelectorAll(".scroll tbody th")]
+    .filter(head => head.offsetWidth > head.closest(".scroll").clientWidth)
+    .map(head => head.textContent.slice(0, 40))"""
 CONTRAST = """() => {
     const light = colour => {
         const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map(c => c / 255)
@@ -125,6 +132,35 @@ def test_a_page_opens_clean_at_every_size_and_by_day_and_night(
         assert seen.complaints == []
         outside = [url for url in seen.requests if not url.startswith("data:")]
         assert outside == [pages[name].as_uri()]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_hostile_and_long_names_neither_run_nor_widen_a_page(
+    browser: Browser, tmp_path: Path, size: str
+) -> None:
+    names = (*HOSTILE, "<img src=x onerror=alert(1)>", '" autofocus onfocus="alert(2)', "W" * 200)
+    dataset, _ = scored_set(tmp_path, names, 200, 0.3)
+    page = tmp_path / "r.html"
+    report(dataset, page, members="m", resamples=100, artifacts=tmp_path)
+    table = compare(dataset, "m", resamples=0, artifacts=tmp_path).to_markdown(per_label=True)
+    reader = MarkdownIt("commonmark", {"html": True}).enable("table")  # raw HTML let through
+    (tmp_path / "t.html").write_text(
+        f"<!doctype html><link rel=icon href=data:>{reader.render(table)}"
+    )
+    width, height = SIZES[size]
+    screen: Any = {"width": width, "height": height}
+    with browser.new_context(viewport=screen) as context:
+        for path in (page, tmp_path / "t.html"):
+            opened = context.new_page()
+            opened.on("dialog", lambda dialog: pytest.fail(dialog.message))
+            seen = Seen(opened, path)
+            seen.page.wait_for_timeout(100)
+            assert seen.complaints == []
+            outside = [url for url in seen.requests if not url.startswith(("data:", "blob:"))]
+            assert outside == [path.as_uri()]
+            if path == page:
+                assert seen.ask("document.documentElement.scrollWidth") == width
+                assert seen.ask(WIDER) == []
 
 
 def test_a_click_on_a_head_sorts_and_a_third_goes_back_to_groups(

@@ -23,7 +23,7 @@ from toolkit.members.member import Member, save_member
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD, Predictions
 from toolkit.paper.results import LABELS as PAPERS
 from toolkit.reports.compare import compare
-from toolkit.reports.data_figures import heat_map
+from toolkit.reports.data_figures import co_occurrence, heat_map
 from toolkit.reports.drawing import brief
 from toolkit.reports.label_details import csv_address, label_details
 from toolkit.reports.mistakes import contact_sheets, most_uncertain
@@ -231,6 +231,12 @@ def test_very_long_labels_are_shortened_in_sentences_and_whole_in_tables(tmp_pat
     found = compare(dataset, "m", resamples=40, artifacts=tmp_path)
     assert long not in found.table().notes
     assert long in found.to_markdown(per_label=True)
+
+
+def test_one_label_has_no_figure_of_pairs(tmp_path: Path) -> None:
+    dataset, _ = scored_set(tmp_path, ("cat",), 60, 0.4)
+    picture = co_occurrence(dataset)
+    assert (picture.svg, picture.caption) == ("", "Left out: there is one label.")
 
 
 def test_names_in_figures_keep_to_their_line_and_their_room() -> None:

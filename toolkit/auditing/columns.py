@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import perm
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ import numpy.typing as npt
 from toolkit.auditing.alignment import ALPHA, normal_tail
 from toolkit.auditing.linear_probe import Floats
 from toolkit.auditing.orders import Ints
+from toolkit.errors import counted
 from toolkit.statistics.metrics import auroc
 
 FEWEST = 3
 _ALLOWED = 1.645
 _SURE = 0.01
 _SAMPLE = 0.75
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,9 @@ class ColumnSwap:
         if len(pairs) == 2:
             what = f"the columns {pairs[0][0]} and {pairs[1][0]} are swapped"
         else:
-            what = "; ".join(f"the column {a} holds the labels of {b}" for a, b in pairs)
+            what = "; ".join(f"the column {a} holds the labels of {b}" for a, b in pairs[:_NAMED])
+            rest = len(pairs) - _NAMED
+            what += f" and {counted(rest, 'more column')} likewise" if rest > 0 else ""
         place = "" if self.where == "everywhere" else f" in {self.where} ({self.rows:,} rows)"
         return f"{what}{place}, according to {self.against}"
 
@@ -78,7 +83,8 @@ def swaps_by_scores(
     A column b may move to name a if scores a predict it better at the 0.05 level, and the best
     assignment of names to columns under allowed moves is taken. It falls into cycles; the z-values
     of a cycle's moves are combined (Stouffer), and its p-value corrected by Bonferroni for all
-    ordered pairs of labels and all places. So a cycle must look right in each of its columns and
+    ordered choices of as many labels and all places: of a thousand labels that are much alike some
+    thirty always look exchanged in turn. So a cycle must look right in each of its columns and
     sure as a whole, which related labels (people, portrait) do not: one may predict the other's
     column well, but not better than that column's own scores, both ways round.
 
@@ -96,7 +102,7 @@ def swaps_by_scores(
     swaps = []
     for cycle in _cycles(_assignment(gain, z >= _ALLOWED)):
         joint = sum(z[a, b] for b, a in cycle.items()) / np.sqrt(len(cycle))
-        p = normal_tail(float(joint)) * places * L * (L - 1)
+        p = normal_tail(float(joint)) * places * float(min(perm(L, len(cycle)), 10**300))
         if p <= ALPHA:
             before = dict(zip(cycle, auroc(truth[:, [*cycle]], scores[:, [*cycle]]), strict=True))
             swaps.append(

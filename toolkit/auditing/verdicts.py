@@ -145,7 +145,7 @@ def column_findings(swaps: Sequence[ColumnSwap]) -> list[Finding]:
     return [
         Finding(
             *("critical", "columns", swap.sentence, advice, swap.facts()),
-            ", ".join([p_text(swap.p)] + [
+            f"{p_text(swap.p)}, " + listed([
                 f"AUROC of {name} {before:.2f} → {swap.auroc_after[name]:.2f}"
                 for name, before in swap.auroc_before.items()
             ]),

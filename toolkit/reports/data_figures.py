@@ -81,6 +81,8 @@ def distribution_by_split(dataset: Dataset, split: Split) -> Picture:
 
 def co_occurrence(dataset: Dataset) -> Picture:
     """How often images with one label carry another that is known of them, in percent."""
+    if len(dataset.labels) < 2:
+        return Picture("Labels that go together", "Left out: there is one label.")
     order, rest = most_frequent((dataset.Y == 1).sum(axis=0), CELLS)
     order = np.sort(order)
     names = [dataset.labels[at] for at in order]

@@ -190,7 +190,7 @@ def most_frequent(counts: np.ndarray, most: int) -> tuple[np.ndarray, str]:
     (array([1, 2]), ' Shown are the 2 most frequent of 3 labels.')
     """
     order = np.argsort(-counts, kind="stable")[:most]
-    said = f" Shown are the {most} most frequent of {len(counts)} labels."
+    said = f" Shown are the {most} most frequent of {len(counts):,} labels."
     return order, said if len(counts) > most else ""
 
 
