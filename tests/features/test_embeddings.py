@@ -103,5 +103,5 @@ def test_an_image_that_changed_since_it_was_read_is_refused(tmp_path: Path) -> N
     frame = pd.DataFrame({"image": [image.path for image in images], "cat": [0, 1]})
     mine = Dataset.from_frame(frame, name="mine", progress=False)
     Path(images[0].path).write_bytes(Path(images[1].path).read_bytes() + b" ")
-    with pytest.raises(DataError, match="1 images of data set mine changed"):
+    with pytest.raises(DataError, match="1 image of data set mine changed"):
         embed(mine, NETWORK, artifacts=tmp_path / "a", progress=False, **OPTIONS)
