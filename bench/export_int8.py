@@ -112,7 +112,9 @@ def main() -> None:
 def spread(rows: np.ndarray, count: int) -> np.ndarray:
     """Return some of the rows, evenly spread."""
     rows = np.sort(rows)
-    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)]
+    at = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
+    chosen: np.ndarray = rows[at]
+    return chosen
 
 
 class Pictures(CalibrationDataReader):  # type: ignore[misc]

@@ -154,17 +154,19 @@ def started(name: str, model: Path, folder: Path) -> Iterator[tuple[int, str]]:
     with (folder / "log.txt").open("w") as log:
         process = subprocess.Popen([sys.executable, *command], cwd=folder, stdout=log, stderr=log)
         try:
-            wait(port, folder, name == "Ray Serve")
+            wait(process, port, folder, name == "Ray Serve")
             yield port, path
         finally:
             process.terminate()
             process.wait(60)
 
 
-def wait(port: int, folder: Path, file: bool, seconds: float = 300) -> None:
+def wait(
+    process: subprocess.Popen[bytes], port: int, folder: Path, file: bool, seconds: float = 300
+) -> None:
     """Wait until a service listens."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end and process.poll() is None:
         with socket.socket() as probe:
             listens = probe.connect_ex(("127.0.0.1", port)) == 0
         if listens and (not file or (folder / "ready").exists()):
