@@ -7,6 +7,7 @@ import numpy as np
 
 from tests.reports.test_odd_data import scored_set
 from toolkit.data.split import paper_split
+from toolkit.images.colours import brightness, colour_statistics
 from toolkit.members.held_out import held_out
 from toolkit.reports.slices import slices
 
@@ -37,3 +38,28 @@ def test_columns_of_metadata_cut_the_images(tmp_path: Path) -> None:
     assert sum(each.images for each in thirds) == len(scored.rows)
     # a value that few images share is no slice
     assert not [each for each in found if each.kind == "author"]
+
+
+def test_dark_and_bright_pictures_are_told_apart(tmp_path: Path) -> None:
+    dataset, member = scored_set(tmp_path, ("a", "b"), 900, 0.3)
+    scored = held_out(dataset, paper_split(dataset.ids), member)
+    n = len(scored.rows)
+    light = np.random.default_rng(0).random(n).astype(np.float32)
+    light[:12] = np.nan
+    found = slices(dataset, scored, np.full(2, 0.5), brightness=light, resamples=0)
+    thirds = {each.name.split(",")[0]: each for each in found if each.kind == "brightness"}
+    assert list(thirds) == ["dark", "middling", "bright"]
+    assert sum(each.images for each in thirds.values()) == n - 12
+    assert max(each.images for each in thirds.values()) <= (n - 12) // 3 + 2
+    dark = light < float(thirds["dark"].name.split()[-1]) - 0.005  # its name is rounded
+    assert dark.sum() <= thirds["dark"].images
+    plain = slices(dataset, scored, np.full(2, 0.5), brightness=np.full(n, np.nan), resamples=0)
+    assert plain == slices(dataset, scored, np.full(2, 0.5), resamples=0)
+
+
+def test_brightness_is_seen_as_people_see_it() -> None:
+    flat = np.array(
+        [[[[255, 255, 255]]], [[[0, 0, 0]]], [[[0, 255, 0]]], [[[0, 0, 255]]]], np.uint8
+    )
+    found = brightness(colour_statistics(flat)[0])
+    np.testing.assert_allclose(found, [1, 0, 0.587, 0.114], atol=1e-3)

@@ -33,6 +33,20 @@ def colour_statistics(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(parts, 1).astype(np.float32), single.astype(np.float32)
 
 
+def brightness(statistics: np.ndarray) -> np.ndarray:
+    """Return the mean brightness of pictures by what :func:`colour_statistics` says of them.
+
+    Args:
+        statistics: ``float32 (n, 8)``.
+
+    Returns:
+        ``float32 (n,)`` of [0, 1]: red, green and blue as ITU-R BT.601 weighs them; NaN where
+        nothing is known.
+    """
+    weighed: np.ndarray = statistics[:, :3] @ np.array([0.299, 0.587, 0.114], np.float32)
+    return weighed
+
+
 def dataset_colours(images: Images, artifacts: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return :func:`colour_statistics` of images, decoded once to 32 pixels and kept.
 

@@ -11,11 +11,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from toolkit.auditing.findings import Finding
 from toolkit.auditing.html import TEMPLATES
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
+from toolkit.errors import DataError
 from toolkit.finetuning.journal import read_journals
+from toolkit.images.colours import brightness, dataset_colours
+from toolkit.images.sources import Images
 from toolkit.images.thumbnails import Thumbnails
 from toolkit.members.held_out import developed, held_out
 from toolkit.members.member import Member
@@ -96,8 +101,11 @@ def report_page(
     )
     explored = explorer_document(dataset, scores, thresholds, progress, mapped) if shown else None
     of_best: tuple[Any, ...] = ()
+    bright: np.ndarray | None = None
     if shown:
         of_best = dataset, scores[shown[0].name], thresholds[shown[0].name]
+        with progress.task("brightness"):
+            bright = _brightness(dataset, scores[shown[0].name].rows, artifacts)
     title = table_title(dataset.name, split.name, "test", len(split.test), rows)
     table, columns = comparison_table(rows, title), shown_columns(rows)
     bold = [best_by(each, rows) for each in columns]
@@ -145,7 +153,7 @@ def report_page(
         detail_heads=[head for _, head, _ in DETAILS if head],
         detail_key=DETAIL_KEY,
         details_csv=csv_address(details),
-        slices=slices(*of_best) if of_best else [],
+        slices=slices(*of_best, brightness=bright) if of_best else [],
         confusions=confusions(*of_best) if of_best else [],
         lifts=lifts(dataset),
         looked=found,
@@ -157,6 +165,16 @@ def report_page(
         recipe=redo_recipe(members),
         document=_in_a_script(kept),
     )
+
+
+def _brightness(dataset: Dataset, rows: np.ndarray, artifacts: Path) -> np.ndarray | None:
+    """Return the brightness of some images; None where one of them is gone or another by now."""
+    part = [[column[row] for row in rows.tolist()] for column in (dataset.ids, dataset.files)]
+    images = Images(part[0], part[1], dataset.digests[rows], dataset.root)
+    try:
+        return brightness(dataset_colours(images, artifacts)[0])
+    except DataError:
+        return None  # the page shows which images cannot be read
 
 
 def _in_a_script(facts: Any) -> str:

@@ -50,6 +50,7 @@ def slices(
     scored: Scored,
     thresholds: np.ndarray,
     *,
+    brightness: np.ndarray | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> list[Slice]:
@@ -59,6 +60,7 @@ def slices(
         dataset: tells sizes, colour and metadata.
         scored: images with scores.
         thresholds: ``(L,)``.
+        brightness: ``(n,)`` of the scored images, of [0, 1]; NaN where it is not known.
         resamples: of a slice's images, for its interval; 0 for none.
         seed: of the resamples.
     """
@@ -75,7 +77,7 @@ def slices(
         axis=1,
     ).astype(np.float64)
     found: list[Slice] = []
-    for kind, name, here in _parts(dataset, scored):
+    for kind, name, here in _parts(dataset, scored, brightness):
         part, n = counts[here], int(here.sum())
         # a part that is all of them is none
         if n < _LEAST or (n == len(counts) and found):
@@ -92,7 +94,9 @@ def slices(
     return found
 
 
-def _parts(dataset: Dataset, scored: Scored) -> Iterator[tuple[str, str, np.ndarray]]:
+def _parts(
+    dataset: Dataset, scored: Scored, brightness: np.ndarray | None
+) -> Iterator[tuple[str, str, np.ndarray]]:
     rows = scored.rows
     yield "all", "all images", np.ones(len(rows), bool)
     labels = (scored.truth == 1).sum(axis=1)
@@ -102,6 +106,8 @@ def _parts(dataset: Dataset, scored: Scored) -> Iterator[tuple[str, str, np.ndar
     modes = np.array([dataset.modes[row] for row in rows])
     yield "colour", "grey", np.isin(modes, _GREY)
     yield "colour", "in colour", ~np.isin(modes, (*_GREY, ""))
+    if brightness is not None and np.isfinite(brightness).any():
+        yield from _in_thirds("brightness", brightness, ("dark", "middling", "bright"), ".2f")
     side = dataset.shapes[rows].max(axis=1)
     small, large = _SIDES
     yield "longer side", f"below {small} pixels", side < small
@@ -122,15 +128,23 @@ def _by_metadata(name: str, cells: Sequence[str]) -> Iterator[tuple[str, str, np
     if values is not None and len(np.unique(values)) > _VALUES:
         numbers = np.full(len(texts), np.nan)
         numbers[given] = values
-        # cut at values that are there
-        low, high = np.quantile(values, [1 / 3, 2 / 3], method="inverted_cdf").tolist()
-        yield name, f"below {low:g}", numbers < low
-        yield name, f"{low:g} to {high:g}", (numbers >= low) & (numbers <= high)
-        yield name, f"above {high:g}", numbers > high
+        yield from _in_thirds(name, numbers)
     else:
         for value, _ in Counter(texts[given].tolist()).most_common(_VALUES):
             yield name, value, texts == value
     yield name, "not given", ~given
+
+
+def _in_thirds(
+    kind: str, numbers: np.ndarray, words: Sequence[str] = ("", "", ""), form: str = "g"
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Cut images by numbers, at values that are there; NaN is in no part."""
+    known = numbers[np.isfinite(numbers)]
+    low, high = np.quantile(known, [1 / 3, 2 / 3], method="inverted_cdf").tolist()
+    names = f"below {low:{form}}", f"{low:{form}} to {high:{form}}", f"above {high:{form}}"
+    within = numbers < low, (numbers >= low) & (numbers <= high), numbers > high
+    for word, name, here in zip(words, names, within, strict=True):
+        yield kind, f"{word}, {name}" if word else name, here
 
 
 def _numbers(texts: np.ndarray) -> np.ndarray | None:
