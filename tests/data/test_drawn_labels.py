@@ -47,6 +47,14 @@ def in_annotations(folder: Path) -> Path:
     return folder
 
 
+def by_name_in_labels(folder: Path) -> Path:
+    images(folder / "photos")
+    (folder / "labels").mkdir()
+    for row, name in enumerate(NAMES):
+        (folder / "labels" / f"{name}.json").write_text(labelme_file(row, f"{name}.jpg"))
+    return folder
+
+
 def from_elsewhere(folder: Path) -> Path:
     images(folder)
     for row, name in enumerate(NAMES):
@@ -98,7 +106,7 @@ def via_1(folder: Path) -> Path:
 
 
 FORMAT_OF: dict[Write, str] = {
-    **dict.fromkeys((beside, in_annotations, from_elsewhere), "labelme"),
+    **dict.fromkeys((beside, in_annotations, by_name_in_labels, from_elsewhere), "labelme"),
     **dict.fromkeys((via_export, via_project, via_1), "via"),
 }
 
@@ -229,3 +237,12 @@ def test_what_is_broken_is_named_and_nothing_is_written(
         tk.import_data(folder, "x", format=FORMAT_OF[write], artifacts=tmp_path / "kept", **QUIET)
     assert len(str(caught.value)) < 600
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_via_s_csv_is_refused_for_its_json(tmp_path: Path) -> None:
+    images(tmp_path)
+    head = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,"
+    rows = "".join(f'{name}.jpg,9,"{{}}",1,0,"{{}}","{{""kind"":""cat""}}"\n' for name in NAMES)
+    (tmp_path / "via.csv").write_text(f"{head}region_attributes\n{rows}")
+    with pytest.raises(DataError, match="is VIA's CSV, a line per region: export"):
+        tk.Dataset.read(tmp_path / "via.csv", **QUIET)

@@ -79,6 +79,7 @@ def test_what_was_changed_is_changed_and_nothing_else(tmp_path: Path) -> None:
     frame.loc[2, ["sky", "cat"]] = [1, None]
     frame.loc[0, "image"] = "im1 renamed"
     frame["note"] = "seen"
+    frame["tags"] = "cat|dog"  # of another table this would be the column of labels
     after = tk.Dataset.from_frame(frame, **QUIET)
     assert after.labels == ("cat", "label", "sky", "split")
     kept = np.delete(np.arange(32), [4, 5])

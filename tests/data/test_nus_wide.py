@@ -92,6 +92,16 @@ def test_a_split_that_leaves_images_out_is_none(tmp_path: Path) -> None:
     )
 
 
+def test_an_image_in_both_parts_is_an_error(tmp_path: Path) -> None:
+    folder = write(tmp_path / "set")
+    lists = folder / "ImageList"
+    test = (lists / "TestImagelist.txt").read_text()
+    first = (lists / "TrainImagelist.txt").read_text().splitlines()[0]
+    (lists / "TestImagelist.txt").write_text(f"{test.rstrip()}\n{first}\n")
+    with pytest.raises(DataError, match="1 image in the lists of both parts"):
+        tk.Dataset.read(folder, **QUIET)
+
+
 def _text(file: str, old: str, new: str) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
         text = (folder / file).read_text()

@@ -143,6 +143,7 @@ def test_a_split_file_beside_a_table_is_the_split(
     ("name", "text", "remark"),
     [
         ("train_test_split.txt", PARTITION.replace(" 2", " 1"), "is not read: .*found 0, 1; "),
+        ("splits.txt", PARTITION.replace(" 0", " 1"), "is not read: .*found 1, 2; "),
         ("split.csv", "image,split\nx,train\ny,test\n", "it names none of the images"),
         ("split_notes.txt", "how the split was made\nby hand", ""),
         ("splitter.txt", PARTITION, ""),

@@ -24,6 +24,7 @@ from toolkit.data.readers.split_file import NUMBERS, SAID, numbered
 from toolkit.errors import DataError, counted, listed
 
 _NOTHING = {"findinglabels": "No Finding"}  # of the NIH's chest X-rays: a word for no label
+_VIA = {"filename", "region_shape_attributes", "region_attributes"}  # a line per region
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
     if len(set(rows.header)) < len(rows.header):
         twice = [name for name, count in Counter(rows.header).items() if count > 1]
         raise DataError(f"{rows.source} has two columns of one name ({listed(twice)}): rename one")
+    if set(rows.header) >= _VIA:
+        raise DataError(
+            f"{rows.source} is VIA's CSV, a line per region: export its annotations as JSON, which "
+            "is read"
+        )
     image = image_column(rows, options)
     if not rows.cells:
         raise DataError(f"{rows.source} lists no images: it needs a line for each")
@@ -93,7 +99,7 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
         for cell in given
     ]
     kept = {name: columns.pop(name) for name in list(columns) if name.startswith(METADATA)}
-    found = label_columns(rows, columns, options)
+    found = label_columns(rows, columns, options, own)
     if numbers:
         found.remarks.append(f"column {split!r}: {SAID}")
     if found.lists:

@@ -116,8 +116,12 @@ def split_column(columns: dict[str, list[Any]]) -> str | None:
     return None
 
 
-def label_columns(rows: Rows, columns: dict[str, list[Any]], options: Options) -> Chosen:
+def label_columns(
+    rows: Rows, columns: dict[str, list[Any]], options: Options, own: bool = False
+) -> Chosen:
     """Return the columns of labels, or the one that holds lists of them.
+
+    Of a table that we made, ``own``, each label has a column; one of lists was added to it.
 
     Raises:
         DataError: a column that was named is not there, or none looks like labels.
@@ -139,7 +143,7 @@ def label_columns(rows: Rows, columns: dict[str, list[Any]], options: Options) -
             )
         return Chosen(found)
     values = [name for name, cells in columns.items() if name.strip() and mostly_values(cells)]
-    for word in LIST_NAMES:
+    for word in () if own and values else LIST_NAMES:
         for name, cells in columns.items():
             if folded(name) == word and holds_lists(cells):
                 return _lists(name, values, columns)

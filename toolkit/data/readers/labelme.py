@@ -44,6 +44,7 @@ def read(path: Path, options: Options) -> Labelled:
     by_id: dict[str, list[str]] = {}
     for image in sorted(there):
         by_id.setdefault(image_id(image), []).append(image)
+    tops = {name.partition("/")[0] for name in by_id if "/" in name}
     places = Places(root)
     cells: dict[str, dict[str, int]] = {}
     kinds, flags, empty = Counter[str](), set[str](), 0
@@ -53,7 +54,7 @@ def read(path: Path, options: Options) -> Labelled:
         empty += not given
         flagged = _flags(document, file)
         flags |= set(flagged)
-        name = _place(document["imagePath"].strip(), file.relative_to(home), by_id, places)
+        name = _place(document["imagePath"].strip(), file.relative_to(home), by_id, tops, places)
         if name in cells:
             raise DataError(f"{path}: two files are of image {name!r} (one is {file.name})")
         cells[name] = {**flagged, **dict.fromkeys(given, 1)}
@@ -125,16 +126,23 @@ def _flags(document: dict[str, Any], file: Path) -> dict[str, int]:
     return {name.strip(): int(value) for name, value in flags.items() if name[:2] != "__"}
 
 
-def _place(given: str, file: Path, by_id: dict[str, list[str]], places: Places) -> str:
-    """Return an image's path: from the file on, by its end, or beside the file by its name."""
+def _place(
+    given: str, file: Path, by_id: dict[str, list[str]], tops: set[str], places: Places
+) -> str:
+    """Return an image's path: from the file on, by its end, or by the file's own name."""
     plain = given.replace("\\", "/")
     whole = posixpath.normpath(posixpath.join(file.parent.as_posix(), plain))
     if whole in by_id.get(image_id(whole), ()):
         return whole
     found = places.find(plain)
-    beside = by_id.get(file.with_suffix("").as_posix(), [])
-    there = found != plain or found in by_id.get(image_id(found), ())
-    return found if there or len(beside) != 1 else beside[0]
+    if found != plain or found in by_id.get(image_id(found), ()):
+        return found
+    # beside the file, or where the file would be if it lay in a folder of images
+    own = file.with_suffix("").as_posix()
+    inner = own.partition("/")[2]
+    places_of = [own, *(f"{each}/{inner}" for each in tops if inner)]
+    beside = [image for each in dict.fromkeys(places_of) for image in by_id.get(each, ())]
+    return beside[0] if len(beside) == 1 else found
 
 
 def _files(folder: Path) -> list[Path]:

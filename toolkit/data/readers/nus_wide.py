@@ -49,12 +49,18 @@ def read(path: Path, options: Options) -> Labelled:
     if len(set(names)) < len(names):
         twice = sorted(name for name, count in Counter(names).items() if count > 1)
         raise DataError(f"{path}: images stand twice in the lists ({listed(twice, 3)}): once each")
+    both = sorted(set(parts.get("Train", ())) & set(parts.get("Test", ())))
+    if both:
+        raise DataError(
+            f"{path}: {counted(len(both), 'image')} in the lists of both parts "
+            f"({listed(both, 3)}): once each"
+        )
     labels, Y = _cells(folder, groups)
     part_of = {name: _PART_OF[part] for part, each in parts.items() for name in each}
     split = len(parts) == len(_PART_OF) and all(name in part_of for name in names)
     remarks = ["images and labels are joined by line, as the lists are published"]
     if whole and (path / folder.parent / _PARTS).is_dir():
-        remarks.append(f"{_PARTS} say the same again, and are not read")
+        remarks.append(f"{_PARTS} are not read, {_ALL} are")
     if parts and not split:
         lacking = [name for name in names if name not in part_of]
         many = counted(len(lacking), "image")

@@ -1,7 +1,8 @@
 """Split files: lists beside a table that name the part of each image, in words or as 0, 1 and 2.
 
 As CelebA's ``list_eval_partition.txt`` (Liu et al. 2015), where 0, 1 and 2 are training, validation
-and test. Of 0 and 1 alone nothing is guessed: some lists mean training by 1, others test.
+and test. Of 0 and 1 alone nothing is guessed: some lists mean training by 1, others test. Nor of 1
+and 2, which may be training and test.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def split_beside(
     file = found[0]
     part_of = _read(file)
     words = set(part_of.values())
-    numbers = words <= set(NUMBERS) and (known or "2" in words)
+    numbers = words <= set(NUMBERS) and (known or {"0", "2"} <= words)
     if not words <= set(PARTS) and not numbers:
         remarks.append(
             f"{file.name} is not read: expected train, val and test or 0, 1 and 2, found "
