@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from tests.distribute.fake_ray import FakeRay
+from toolkit.distribute import machines as distribute_machines
+from toolkit.distribute import ray_run, ray_session, worker
 
 LONG = bool(os.environ.get("TOOLKIT_FAULTS_LONG"))
 STORE = 200 << 20
@@ -45,6 +50,19 @@ class Machines:
     def lose(self, node: Any) -> None:
         """Lose a machine, without a word of farewell."""
         self.cluster.remove_node(node, allow_graceful=False)
+
+
+@pytest.fixture
+def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
+    """Return what stands in for Ray, in this process."""
+    made = FakeRay()
+    monkeypatch.setattr(ray_session, "joined", made.joined)
+    monkeypatch.setattr(ray_run, "joined", made.joined)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(worker, "use_threads", lambda count: None)
+    monkeypatch.setattr(distribute_machines, "cores", lambda: 1)
+    monkeypatch.setattr(ray_run, "_POLL", 0.0)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from tests.distribute.cluster_fakes import Kept, KillerImages, double, kept_by, note, refuse
 from tests.distribute.fake_ray import FakeRay, Killed, KillerImage
 from tests.features.feature_fakes import KEY, FakeEngine, no_network, write_images
-from toolkit.distribute import machines, ray_run, ray_session, worker
+from toolkit.distribute import ray_run
 from toolkit.distribute.piece import Lost, Piece
 from toolkit.distribute.pieces import run_pieces
 from toolkit.errors import ClusterError, DataError
@@ -25,18 +24,6 @@ from toolkit.images.sources import Image, Images
 from toolkit.members.cross_fit import Checkpoints, cross_fit
 
 COUNT, CHUNK = 60, 8
-
-
-@pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
-    made = FakeRay()
-    monkeypatch.setattr(ray_session, "joined", made.joined)
-    monkeypatch.setattr(ray_run, "joined", made.joined)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(worker, "use_threads", lambda count: None)
-    monkeypatch.setattr(machines, "cores", lambda: 1)
-    monkeypatch.setattr(ray_run, "_POLL", 0.0)
-    return made
 
 
 @pytest.fixture(scope="module")

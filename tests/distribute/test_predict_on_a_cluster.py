@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import shutil
 from pathlib import Path
@@ -15,24 +14,11 @@ from PIL import Image
 
 import toolkit as tk
 from tests.distribute.fake_ray import FakeRay, Killed
-from toolkit.distribute import machines, ray_run, ray_session, worker
 from toolkit.errors import UsageError
 from toolkit.inference import score_pieces
 
 NETWORK = "timm/test_resnet"
 COMMON: dict[str, Any] = {"weights": "none", "precision": "fp32", "folds": 2, "progress": False}
-
-
-@pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
-    made = FakeRay()
-    monkeypatch.setattr(ray_session, "joined", made.joined)
-    monkeypatch.setattr(ray_run, "joined", made.joined)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(worker, "use_threads", lambda count: None)
-    monkeypatch.setattr(machines, "cores", lambda: 1)
-    monkeypatch.setattr(ray_run, "_POLL", 0.0)
-    return made
 
 
 @pytest.fixture(scope="module")

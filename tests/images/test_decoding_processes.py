@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from tests.features.feature_fakes import KEY, FakeEngine, write_images
+from tests.features.feature_fakes import KEY, FakeEngine, no_network, write_images
 from toolkit.errors import DataError
 from toolkit.features import fill
 from toolkit.features.cache import EmbeddingCache
@@ -105,9 +105,6 @@ def test_closing_early_leaves_no_process_behind(images: list[Image]) -> None:
 def test_stores_are_filled_by_processes_with_the_same_rows(
     images: list[Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Fast(FakeEngine):
-        fast = True
-
     asked: list[int] = []
 
     def two(images: Images, rows: np.ndarray, held: int) -> int:
@@ -117,8 +114,10 @@ def test_stores_are_filled_by_processes_with_the_same_rows(
     monkeypatch.setattr(fill, "processes_for", two)
     monkeypatch.setattr("toolkit.images.pixel_store.processes_for", two)
     rows, pixels = [], []
-    for kind, place in ((FakeEngine, tmp_path / "slow"), (Fast, tmp_path / "fast")):
-        taken = fill_store(Images.of(images), KEY, None, place, make=kind.maker(), chunk=CHUNK)  # type: ignore[arg-type]
+    how: dict[str, Any] = {"make": FakeEngine.maker(), "chunk": CHUNK}
+    for device in ("cpu", "cuda"):
+        place = tmp_path / device
+        taken = fill_store(Images.of(images), KEY, no_network, place, device=device, **how)
         assert len(taken.skipped) == 7
         cache = EmbeddingCache(store_folder(place, KEY), KEY)
         good = cache.find(Images.of(images).digests)

@@ -113,7 +113,7 @@ def fill_store(
                 name = runner.name
                 if on_start is not None:
                     on_start(len(missing))
-                _fill(cache, images, missing, runner, on_progress, chunk)
+                _fill(cache, images, missing, runner, on_progress, chunk, device)
             else:
                 from toolkit.features.fill_pieces import fill_with_workers
 
@@ -254,6 +254,7 @@ def _fill(
     engine: Engine,
     on_progress: Count | None,
     size: int,
+    device: str,
 ) -> None:
     """Stream images through decoding threads and the engine into the store, in order.
 
@@ -263,8 +264,8 @@ def _fill(
     ahead = max(4 * cores() * min(engine.batch, GROUP), 2 * engine.batch)
     preprocess = cache.key.backbone.preprocess
     rows = images.reading_order(missing)
-    processes = 0
-    if getattr(engine, "fast", False):
+    processes = 0  # a processor embeds more slowly than its threads decode
+    if device.startswith("cuda"):
         processes = processes_for(images, rows, ahead * 3 * preprocess.size**2)
     decoded = batches(images, rows, engine.batch, size, preprocess, ahead, processes=processes)
     with ThreadPoolExecutor(1, "write") as writing, closing(decoded):

@@ -1,7 +1,6 @@
-"""Decoding in processes: where many cores decode for a GPU, threads would wait for one another.
+"""Decoding in forked processes, for many files on many cores: pixels come in shared memory.
 
-Sixteen threads share one interpreter's lock and one memory map. Processes that are forked share
-neither, cost a fraction of a second to start, and hand pixels over in shared memory.
+On 16 cores processes decoded 11,089 images a second where threads decoded 3,911 (docs/gpu.md).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from toolkit.runtime.processor import cores
 
 _SHARED = Path("/dev/shm")
 _LEAST_CORES = 8
-_LEAST_IMAGES = 8_192  # threads are done with fewer before processes pay
+_LEAST_IMAGES = 8_192  # some two seconds of work for the threads of 16 cores
 _SPARE = 2  # times the shared memory that pixels under way take
 Decoded = tuple[list[bytes], np.ndarray, dict[str, str]]
 

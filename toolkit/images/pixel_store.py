@@ -142,10 +142,7 @@ class PixelStore(RowStore):
     def _write(
         self, digests: list[bytes], blocks: list[np.ndarray], reasons: dict[str, str]
     ) -> int:
-        if digests:
-            self.append(digests, joined(blocks))
-        if reasons:
-            self.skip(reasons)
+        self.add(digests, joined(blocks) if digests else np.empty(0), reasons)
         return len(digests) + len(reasons)
 
 

@@ -98,7 +98,7 @@ class DoubleBuffer:
         self._compute, self._batch, self._hardware = compute, batch, hardware
         self._copying = hardware.stream()
         self._slots, self._most = deque[_Slot](), slots
-        # one thread copies slower than a fast GPU embeds
+        # 20,000 pictures of 224 px, which a fast GPU embeds in a second, are 3 GB to copy
         self._copiers = ThreadPoolExecutor(_COPIERS, "copy")
 
     def submit(

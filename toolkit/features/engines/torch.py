@@ -71,7 +71,6 @@ class TorchEngine:
         if cuda and batch is None and size is not None:
             self.batch = self._batch_by_memory(size)
         self.slice = self.batch
-        self.fast = cuda
         self._until_captured = -1 if graph is False or not cuda else _CAPTURE_AFTER * (not graph)
         self._captured: Captured | None = None
         self._copies: DoubleBuffer | None = None
