@@ -8,10 +8,12 @@ import pytest
 from PIL import Image
 
 from tests.auditing.scenes import Scenes, dataset_of
+from toolkit.auditing import duplicates
 from toolkit.auditing.duplicates import Duplicates, find_duplicates
 from toolkit.auditing.verdicts import duplicate_findings
 from toolkit.data.split import Split, stratified_split
 from toolkit.errors import DataError
+from toolkit.images import near_hashes
 from toolkit.images.hashes import ImageHashes, difference_hash, frequency_hash, hash_images
 from toolkit.storage.files import digest_bytes
 
@@ -66,6 +68,20 @@ def test_planted_near_duplicates_are_found_and_nothing_else() -> None:
         false += len(pairs - wanted)
     assert hits >= 0.97 * 20 * 50
     assert false <= 2
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_no_pair_is_lost_to_the_search_that_spares_cosines(
+    native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near_hashes, "processor_has_bf16", lambda: native)
+    for seed in range(5):
+        plain = planted(seed)[0].pairs
+        with monkeypatch.context() as patch:
+            patch.setattr(duplicates, "_MANY", 0)
+            patch.setattr(duplicates, "_COMPONENTS", 5)
+            assert planted(seed)[0].pairs == plain
+        assert any(pair.kind == "near" for pair in plain)
 
 
 def test_without_duplicates_there_are_none() -> None:

@@ -29,7 +29,7 @@ def test_an_index_finds_what_all_pairs_show(
     monkeypatch.setattr(room, "_NARROWEST", width)
     monkeypatch.setattr(room, "processor_has_bf16", lambda: native)
     monkeypatch.setattr(room, "_CANDIDATES", 50)
-    monkeypatch.setattr(room, "_SIDE", 130)
+    monkeypatch.setattr(room, "_SIDE", 136)
     for seed in range(4):
         difference, frequency = hashes_with_near_ones(seed)
         bits = np.bitwise_count(difference[:, None] ^ difference)
@@ -38,6 +38,9 @@ def test_an_index_finds_what_all_pairs_show(
         assert len(a)
         found = near_hashes(difference, frequency, most)
         np.testing.assert_array_equal(found, (a, b, bits[a, b]))
+        even = near_hashes(difference, frequency, most, lambda a, b, bits: (a + b + bits) % 2 == 0)
+        some = (a + b + bits[a, b]) % 2 == 0
+        np.testing.assert_array_equal(even, (a[some], b[some], bits[a, b][some]))
 
 
 @pytest.mark.parametrize("most", [8, 20])

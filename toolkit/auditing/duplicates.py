@@ -23,6 +23,9 @@ _LEAST = 25.0
 _SAME = 8
 _RELATED = 2.0
 _CHUNK = 20_000
+_MANY = 4096
+_COMPONENTS = 31
+_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,16 @@ class Calibration:
         related = np.asarray(cosine) >= self.cosine[0] + _RELATED * self.cosine[1]
         same = (np.asarray(bits) <= _SAME) & related
         found: npt.NDArray[np.bool_] = same | (self.closeness(bits, cosine) >= self.threshold)
+        return found
+
+    def least_cosine(self, bits: npt.ArrayLike) -> Floats:
+        """Return the cosine below which no pair with so many differing bits is a near duplicate."""
+        apart = np.asarray(bits)
+        by_hash = np.maximum((self.bits[0] - apart) / self.bits[1], 1e-9)
+        needed = np.where(
+            apart <= _SAME, np.minimum(_RELATED, self.threshold / by_hash), self.threshold / by_hash
+        )
+        found: Floats = self.cosine[0] + self.cosine[1] * needed
         return found
 
     @property
@@ -179,7 +192,10 @@ def find_duplicates(
     calibration = calibrate(unit, hashes, rows, seed)
     if calibration is not None:
         a, b, bits = near_hashes(
-            hashes.difference[rows], hashes.frequency[rows], calibration.most_bits
+            hashes.difference[rows],
+            hashes.frequency[rows],
+            calibration.most_bits,
+            _Chance(unit[rows], calibration),
         )
         a, b = rows[a], rows[b]
         cosine = _cosines(unit, a, b)
@@ -225,6 +241,41 @@ def calibrate(
     rate = float(np.median(top - top[0])) / np.log(2)
     threshold = float(top[0] + rate * np.log(total * tail / len(first) / EXPECTED))
     return Calibration(plain.bits, plain.cosine, max(threshold, _LEAST), len(first))
+
+
+class _Chance:
+    """Which pairs may be alike enough, from a few numbers of each row.
+
+    Of two unit vectors turned alike, the first numbers give a part of the product, and what is left
+    of them cannot give more than the product of its lengths (Cauchy-Schwarz). Few pairs are not
+    worth it, and all may be.
+    """
+
+    def __init__(self, unit: npt.NDArray[np.float32], calibration: Calibration) -> None:
+        self.unit, self.calibration = unit, calibration
+        self._sketch: npt.NDArray[np.float32] | None = None
+
+    def __call__(self, first: Ints, second: Ints, bits: Ints) -> npt.NDArray[np.bool_]:
+        if len(first) <= _MANY:
+            return np.ones(len(first), bool)
+        if self._sketch is None:
+            self._sketch = _sketch(self.unit)
+        least = self.calibration.least_cosine(np.arange(bits.max() + 1))[bits]
+        found: npt.NDArray[np.bool_] = _cosines(self._sketch, first, second) >= least - _ROUNDING
+        return found
+
+
+def _sketch(unit: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the leading components of unit vectors (n, d), and the length of what is left."""
+    from scipy.linalg import eigh
+
+    some = unit[:: max(1, len(unit) // SAMPLE)]
+    last = unit.shape[1] - 1
+    wanted = [max(0, last - _COMPONENTS + 1), last]
+    axes = eigh((some.T @ some).astype(np.float64), subset_by_index=wanted)[1]
+    few = unit @ axes.astype(np.float32)
+    left = np.sqrt(np.maximum(1 - np.einsum("nk,nk->n", few, few), 0))
+    return np.concatenate([few, left[:, None]], axis=1)
 
 
 def _cosines(unit: npt.NDArray[np.float32], first: Ints, second: Ints) -> Floats:

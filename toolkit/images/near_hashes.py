@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,6 +11,7 @@ from toolkit.images.hashes import Hashes
 from toolkit.runtime.processor import processor_has_bf16
 
 Ints = npt.NDArray[np.int64]
+Keep = Callable[[Ints, Ints, Ints], npt.NDArray[np.bool_]]
 
 _BITS = 128
 _BANDS = 8  # at most
@@ -19,7 +22,9 @@ _SIDE = 4096
 _CANDIDATES = 2**22
 
 
-def near_hashes(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints, Ints, Ints]:
+def near_hashes(
+    difference: Hashes, frequency: Hashes, most: int, keep: Keep | None = None
+) -> tuple[Ints, Ints, Ints]:
     """Return the pairs whose two hashes differ in ``most`` bits or fewer of 128, and in how many.
 
     Up to 15 bits by multi-index hashing (Norouzi, Punjani & Fleet 2012): of eight bands of 16 bits,
@@ -35,18 +40,24 @@ def near_hashes(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints,
         difference: ``uint64 (n,)``.
         frequency: ``uint64 (n,)``, of the same images.
         most: bits, of both hashes together.
+        keep: takes some of the pairs, as they are found, in the form of what is returned, and tells
+            which of them are wanted, so that memory holds no more than those. A pair may be shown
+            to it more than once.
 
     Returns:
         The earlier rows, the later rows, ascending, and the numbers of bits, each ``int64 (m,)``.
     """
+    way = _by_counting
     if most <= _WITHIN_ONE:
-        return _by_bands(difference, frequency, most)
-    if processor_has_bf16():
-        return _by_product(difference, frequency, most)
-    return _by_counting(difference, frequency, most)
+        way = _by_bands
+    elif processor_has_bf16():
+        way = _by_product
+    return way(difference, frequency, most, keep)
 
 
-def _by_bands(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints, Ints, Ints]:
+def _by_bands(
+    difference: Hashes, frequency: Hashes, most: int, keep: Keep | None
+) -> tuple[Ints, Ints, Ints]:
     n = len(difference)
     count, within = _banding(most, n)
     # at least as many places as rows, so that few rows share one
@@ -60,7 +71,8 @@ def _by_bands(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints, I
         np.cumsum(np.bincount(key, minlength=2**width), out=edges[1:])
         for change in changes:
             other = key ^ change
-            codes += _verified(order, edges[other], edges[other + 1], difference, frequency, most)
+            places = order, edges[other], edges[other + 1]
+            codes += _verified(*places, difference, frequency, most, keep)
     first, second = np.divmod(np.unique(np.concatenate(codes)), max(n, 1))
     return first, second, _bits(difference, frequency, first, second)
 
@@ -94,7 +106,13 @@ def _band(difference: Hashes, frequency: Hashes, start: int, width: int) -> Ints
 
 
 def _verified(
-    order: Ints, begin: Ints, end: Ints, difference: Hashes, frequency: Hashes, most: int
+    order: Ints,
+    begin: Ints,
+    end: Ints,
+    difference: Hashes,
+    frequency: Hashes,
+    most: int,
+    keep: Keep | None,
 ) -> list[Ints]:
     """Return the pairs of each row with its candidates, as ``first * n + second``, in parts."""
     n, found = len(order), []
@@ -110,44 +128,70 @@ def _verified(
         others = order[np.repeat(begin[start:stop], number) + place]
         later = others > rows
         rows, others = rows[later], others[later]
-        close = _bits(difference, frequency, rows, others) <= most
-        found.append(rows[close] * n + others[close])
+        bits = _bits(difference, frequency, rows, others)
+        close = bits <= most
+        rows, others = rows[close], others[close]
+        if keep is not None:
+            wanted = keep(rows, others, bits[close])
+            rows, others = rows[wanted], others[wanted]
+        found.append(rows * n + others)
         start = stop
     return found
 
 
-def _by_product(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints, Ints, Ints]:
+def _by_product(
+    difference: Hashes, frequency: Hashes, most: int, keep: Keep | None
+) -> tuple[Ints, Ints, Ints]:
     import torch
 
     both = np.stack([difference, frequency], axis=1).view(np.uint8)
     signs = torch.from_numpy(np.unpackbits(both, axis=1).astype(np.int8)).bfloat16() * 2 - 1
     # 128 - 2 bits: whole numbers up to 128 are exact in bf16, and sums are taken in float32
-    least = float(128 - 2 * most)
-    first, second = [], []
-    for start in range(0, len(signs), _BLOCK):
-        block = signs[start : start + _BLOCK]
-        for at in range(start, len(signs), _SIDE):
+    least = float(_BITS - 2 * most)
+    n, found = len(signs), []
+    # hits are rare: eight answers are looked at at once, so rows are filled up to eights
+    signs = torch.cat([signs, signs.new_zeros(-n % 8, _BITS)])
+    for start in range(0, n, _BLOCK):
+        block = signs[start : min(start + _BLOCK, n)]
+        for at in range(start, n, _SIDE):
             alike = (block @ signs[at : at + _SIDE].T) >= least
-            a, b = (each.numpy() for each in alike.nonzero(as_tuple=True))
-            a, b = a + start, b + at
-            first.append(a[b > a])
-            second.append(b[b > a])
-    rows, others = (np.concatenate([np.empty(0, np.int64), *part]) for part in (first, second))
-    ascending = np.lexsort((others, rows))
-    rows, others = rows[ascending], others[ascending]
-    return rows, others, _bits(difference, frequency, rows, others)
+            row, eight = (each.numpy() for each in alike.view(torch.int64).nonzero(as_tuple=True))
+            hit, one = np.nonzero(alike.numpy().reshape(len(block), -1, 8)[row, eight])
+            rows, others = row[hit] + start, eight[hit] * 8 + one + at
+            new = (others > rows) & (others < n)
+            found.append(_wanted(difference, frequency, rows[new], others[new], keep))
+    return _ascending(found)
 
 
-def _by_counting(difference: Hashes, frequency: Hashes, most: int) -> tuple[Ints, Ints, Ints]:
-    found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+def _by_counting(
+    difference: Hashes, frequency: Hashes, most: int, keep: Keep | None
+) -> tuple[Ints, Ints, Ints]:
+    found = []
     for start in range(0, len(difference), _BLOCK):
         block = slice(start, start + _BLOCK)
         bits = np.bitwise_count(difference[block, None] ^ difference[None, start:])
         bits += np.bitwise_count(frequency[block, None] ^ frequency[None, start:])
         a, b = np.nonzero(bits <= most)
-        found.append((a[b > a] + start, b[b > a] + start))
-    first, second = (np.concatenate(side) for side in zip(*found, strict=True))
-    return first, second, _bits(difference, frequency, first, second)
+        rows, others = a[b > a] + start, b[b > a] + start
+        found.append(_wanted(difference, frequency, rows, others, keep))
+    return _ascending(found)
+
+
+def _wanted(
+    difference: Hashes, frequency: Hashes, first: Ints, second: Ints, keep: Keep | None
+) -> tuple[Ints, Ints, Ints]:
+    bits = _bits(difference, frequency, first, second)
+    if keep is None:
+        return first, second, bits
+    some = keep(first, second, bits)
+    return first[some], second[some], bits[some]
+
+
+def _ascending(found: list[tuple[Ints, Ints, Ints]]) -> tuple[Ints, Ints, Ints]:
+    none = np.empty(0, np.int64)
+    first, second, bits = map(np.concatenate, zip((none, none, none), *found, strict=True))
+    order = np.lexsort((second, first))
+    return first[order], second[order], bits[order]
 
 
 def _bits(difference: Hashes, frequency: Hashes, first: Ints, second: Ints) -> Ints:
