@@ -184,7 +184,7 @@ def _lists(chosen: str, values: Sequence[str], columns: dict[str, list[Any]]) ->
         and any(value_of(cell) in (0, 1) for cell in columns[name])
     ]
     said = (
-        f"labels are those of column {chosen!r}; columns of yes and no beside it are "
+        f"warning: labels are those of column {chosen!r}; columns of yes and no beside it are "
         f"metadata ({listed(hidden)}): labels (--labels) takes these instead"
     )
     return Chosen([chosen], True, [said] if hidden else [], hidden)

@@ -9,11 +9,16 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from toolkit.data.readers.base import Format, Labelled, Options
+import numpy as np
+
+from toolkit.data.readers.base import ID_KEY, Format, Labelled, Options
 from toolkit.data.readers.cells import interpret
 from toolkit.data.readers.columns import Rows
+from toolkit.data.readers.course import is_image_name
+from toolkit.data.readers.frame import IDS_AND_PLACES, is_own, read_places
 from toolkit.data.readers.headless import with_numbers
 from toolkit.data.readers.join import joined
 from toolkit.data.readers.json_rows import json_document, json_lines
@@ -22,7 +27,9 @@ from toolkit.data.readers.part_tables import part_folders, together
 from toolkit.data.readers.split_file import is_split_file, split_beside
 from toolkit.data.readers.table_text import SPREADSHEETS, table_ending, table_text
 from toolkit.errors import DataError, UsageError, counted
+from toolkit.images.places import is_there, place_under
 
+_ROWS = re.compile(r"__index_level_\d+__")
 _LINES = (".jsonl", ".ndjson")
 _AS_USUAL = Options()
 _TABLES = (".csv", ".tsv", *_LINES, ".parquet")
@@ -48,7 +55,41 @@ def read(path: Path, options: Options) -> Labelled:
         if parts
         else None
     )
-    return table_of(path, rows or read_rows(path, options), folder, options, splits=[folder])
+    rows = rows or read_rows(path, options)
+    if not parts and _names_places(rows, folder, options):
+        return _by_places(rows, folder, options)
+    return table_of(path, rows, folder, options, splits=[folder])
+
+
+def _names_places(rows: Rows, folder: Path, options: Options) -> bool:
+    """Tell a frame of ours whose images are where it says; one that moved goes by its ids."""
+    if options.image_column is not None or ID_KEY in rows.header or not is_own(rows):
+        return False
+    ids, places = (rows.header.index(name) for name in IDS_AND_PLACES)
+    if any(is_image_name(str(line[ids])) for line in rows.cells):
+        return False
+    base = options.root or folder
+    return any(is_there(place_under(base, str(line[places]))) for line in rows.cells)
+
+
+def _by_places(rows: Rows, folder: Path, options: Options) -> Labelled:
+    ids, image = IDS_AND_PLACES
+    how = replace(options, image_column=image)
+    found = read_places(rows, how, options.root or folder, ids, own=True)
+    remarks = [*rows.remarks, *found.remarks]
+    parts = split_beside([folder], found.files, remarks, list(found.parts))
+    said = _said("table", len(found.files), found.labels, found.Y, "a frame of this toolkit")
+    facts = {"layout": "csv", "annotations": None}
+    return replace(found, parts=parts, facts=facts, found=said, remarks=remarks)
+
+
+def _said(what: str, images: int, labels: Sequence[str], Y: np.ndarray, kind: str) -> str:
+    unknown = int((Y < 0).sum())
+    found = (
+        f"{what}: {counted(images, 'image')}, {counted(len(labels), 'label')} "
+        f"({kind}), {int((Y == 1).sum()):,} image labels"
+    )
+    return found + (f", {unknown:,} unknown" if unknown else "")
 
 
 def table_of(
@@ -80,12 +121,7 @@ def table_of(
     table = with_names(interpret(rows, options), folder)
     remarks = rows.remarks + table.remarks
     parts = split_beside(splits, table.names, remarks, table.parts, numbered)
-    unknown = int((table.Y < 0).sum())
-    found = (
-        f"{what}: {counted(len(table.names), 'image')}, {counted(len(table.labels), 'label')} "
-        f"({table.kind}), {int((table.Y == 1).sum()):,} image labels"
-    )
-    found += f", {unknown:,} unknown" if unknown else ""
+    found = _said(what, len(table.names), table.labels, table.Y, table.kind)
     return joined(
         str(path),
         options.root or folder,
@@ -181,6 +217,8 @@ def _parquet(path: Path) -> Rows:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read as Parquet: {error}") from error
+    # row numbers that pandas keeps where they are not 0, 1, 2, ...
+    table = table.drop_columns([each for each in table.column_names if _ROWS.fullmatch(each)])
     columns = [column.to_pylist() for column in table.columns]
     cells = [list(row) for row in zip(*columns, strict=True)]
     places = [f"{path}, row {row}" for row in range(len(cells))]
