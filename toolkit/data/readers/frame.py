@@ -13,6 +13,7 @@ from toolkit.data.readers.cells import interpret
 from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.course import image_id, is_image_name, require_one_spelling
 from toolkit.data.readers.join import check_ids, place_ids
+from toolkit.data.readers.whereabouts import lie_in
 from toolkit.errors import DataError, UsageError, counted, listed
 from toolkit.images.places import is_address, is_there
 from toolkit.storage.files import natural_key
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 IDS_AND_PLACES = ("image", "path")  # of what Dataset.to_frame gives
+_TRIED = 20  # of images that are not there
 
 
 def read_frame(
@@ -191,11 +193,10 @@ def _further_down(missing: Sequence[str], folder: Path) -> str:
     """Say where images lie whose names lack folders."""
     if not folder.is_dir():
         return ""
-    wanted = {image_id(file) for file in missing[:3]}
-    for inner in sorted(each for each in folder.iterdir() if each.is_dir()):
-        if wanted <= set(_images_by_stem(str(inner))):
-            return f"; they lie in {inner}: name it by root"
-    return ""
+    wanted = {image_id(file) for file in missing[:_TRIED]}
+    inner = sorted(each for each in folder.iterdir() if each.is_dir())
+    found = [each for each in inner if wanted <= set(_images_by_stem(str(each)))]
+    return lie_in(found, "root") if found else ""
 
 
 def _folder(above: Path) -> Path:
