@@ -57,7 +57,7 @@ def read(path: Path, options: Options) -> Labelled:
     )
     rows = rows or read_rows(path, options)
     if not parts and _names_places(rows, folder, options):
-        return _by_places(rows, folder, options)
+        return _by_places(path, rows, folder, options)
     return table_of(path, rows, folder, options, splits=[folder])
 
 
@@ -72,12 +72,12 @@ def _names_places(rows: Rows, folder: Path, options: Options) -> bool:
     return any(is_there(place_under(base, str(line[places]))) for line in rows.cells)
 
 
-def _by_places(rows: Rows, folder: Path, options: Options) -> Labelled:
+def _by_places(path: Path, rows: Rows, folder: Path, options: Options) -> Labelled:
     ids, image = IDS_AND_PLACES
     how = replace(options, image_column=image)
     found = read_places(rows, how, options.root or folder, ids, own=True)
     remarks = [*rows.remarks, *found.remarks]
-    parts = split_beside([folder], found.files, remarks, list(found.parts))
+    parts = split_beside([folder], found.files, remarks, list(found.parts), table=path)
     said = _said("table", len(found.files), found.labels, found.Y, "a frame of this toolkit")
     facts = {"layout": "csv", "annotations": None}
     return replace(found, parts=parts, facts=facts, found=said, remarks=remarks)
@@ -120,7 +120,7 @@ def table_of(
     """
     table = with_names(interpret(rows, options), folder)
     remarks = rows.remarks + table.remarks
-    parts = split_beside(splits, table.names, remarks, table.parts, numbered)
+    parts = split_beside(splits, table.names, remarks, table.parts, numbered, path)
     found = _said(what, len(table.names), table.labels, table.Y, table.kind)
     return joined(
         str(path),

@@ -35,9 +35,9 @@ def hint(missing: Sequence[str], there: Sequence[str], root: Path) -> str:
         if found:
             return lie_in(found, "root (--root)", whole or not any(map(os.path.dirname, names)))
     shared = Path(os.path.commonpath(names)).parts if len({*map(os.path.isabs, names)}) == 1 else ()
-    whole = set(there)
+    present = set(there)
     for cut in range(1, len(shared) + 1):
-        if {"/".join(Path(name).parts[cut:]) for name in names} <= whole:
+        if {"/".join(Path(name).parts[cut:]) for name in names} <= present:
             first = "/".join(shared[:cut]).replace("//", "/")
             return (
                 f"; without {first + '/'!r} they are there: take it off the names, or give the "
