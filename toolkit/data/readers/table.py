@@ -18,6 +18,7 @@ from toolkit.data.readers.base import ID_KEY, Format, Labelled, Options
 from toolkit.data.readers.cells import interpret
 from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.course import is_image_name
+from toolkit.data.readers.delimiter import LINES, delimiter_of, named_delimiter
 from toolkit.data.readers.frame import IDS_AND_PLACES, is_own, read_places
 from toolkit.data.readers.headless import with_numbers
 from toolkit.data.readers.join import joined
@@ -31,6 +32,7 @@ from toolkit.images.places import is_there, place_under
 
 _ROWS = re.compile(r"__index_level_\d+__")
 _LINES = (".jsonl", ".ndjson")
+_HEAD = 1 << 16  # letters in which the first lines are looked for
 _AS_USUAL = Options()
 _TABLES = (".csv", ".tsv", *_LINES, ".parquet")
 
@@ -151,21 +153,19 @@ def read_rows(path: Path, options: Options = _AS_USUAL) -> Rows:
         return json_document(path, text)
     if ending in _LINES:
         return json_lines(path, text)
-    rows = _separated(path, text)
+    rows = _separated(path, text, options.header)
     return rows if options.header else with_numbers(rows, options)
 
 
-def _separated(path: Path, text: str) -> Rows:
+def _separated(path: Path, text: str, header: bool) -> Rows:
     first, _, rest = text.partition("\n")
-    delimiter, skipped = None, 0
-    if first.strip().casefold().startswith("sep="):  # a spreadsheet's own line
-        delimiter, text, skipped = first.strip()[4:5], rest, 1
-        first = rest.partition("\n")[0]
-    if delimiter is None:
-        bare = re.sub(r'"[^"]*"', "", first)  # a separator in quotes is a name's
-        counts = {each: bare.count(each) for each in ",;\t"}
-        delimiter = max(counts, key=lambda each: counts[each])
-        if not counts[delimiter] and _is_celeba(text):
+    delimiter, skipped = named_delimiter(first), 0
+    if delimiter:
+        text, skipped = rest, 1
+    else:
+        lines = text[:_HEAD].splitlines()[:LINES]
+        delimiter = delimiter_of(lines, table_ending(path), header)
+        if delimiter not in first and _is_celeba(text):
             return _celeba(path, text)
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -173,15 +173,15 @@ def _separated(path: Path, text: str) -> Rows:
     except csv.Error as error:
         raise DataError(f"{path} cannot be read as a CSV file: {error}") from error
     records = [(line, cells) for line, cells in records if any(cells)]
-    header = records[0][1] if records else []
+    names = records[0][1] if records else []
     for line, cells in records[1:]:
-        if len(cells) != len(header):
+        if len(cells) != len(names):
             raise DataError(
-                f"{path}, line {line}, has {counted(len(cells), 'cell')} where the header has "
-                f"{len(header)}"
+                f"{path}, line {line}, has {counted(len(cells), 'cell')} where the "
+                f"{'header' if header else 'first line'} has {len(names)}"
             )
     places = [f"{path}, line {line}" for line, _ in records[1:]]
-    return Rows(str(path), header, [cells for _, cells in records[1:]], places)
+    return Rows(str(path), names, [cells for _, cells in records[1:]], places)
 
 
 def _is_celeba(text: str) -> bool:
