@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -168,10 +168,25 @@ def compared_rows(
     return [*(paper_rows() if paper else ()), *references, *ours]
 
 
-def document(dataset: str, split: str, rows: Sequence[Row], part: str = "test") -> dict[str, Any]:
-    """Return what ``compare --json`` prints, and what a report holds."""
+def document(
+    dataset: str,
+    split: str,
+    rows: Sequence[Row],
+    part: str = "test",
+    left_out: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return what ``compare --json`` prints, and what a report holds.
+
+    Args:
+        dataset: its name.
+        split: its name.
+        rows: of the comparison.
+        part: ``test`` or ``development``.
+        left_out: damaged members, and what is wrong with them.
+    """
     facts = [row.facts() for row in rows]
-    return {"dataset": dataset, "split": split, "part": part, "rows": facts}
+    found = {"dataset": dataset, "split": split, "part": part, "rows": facts}
+    return found | {"left_out": dict(left_out or {})}
 
 
 def paper_rows() -> Iterable[Row]:
