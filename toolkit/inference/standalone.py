@@ -45,8 +45,8 @@ def picture(path: str, how: dict) -> np.ndarray:  # type: ignore[type-arg]
     return ((scaled - mean) / std).transpose(2, 0, 1)
 
 
-def main() -> None:
-    """Score the images that the command line names."""
+def main() -> int:
+    """Score the images that the command line names, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", nargs="+")
     parser.add_argument("--binary", action="store_true")
@@ -69,8 +69,8 @@ def main() -> None:
             continue
         scores = session.run(["prediction"], given)[0][0]
         out.writerow([path, *((scores >= at).astype(int) if asked.binary else scores).tolist()])
-    sys.exit(3 if skipped else 0)
+    return 3 if skipped else 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
