@@ -160,3 +160,32 @@ def test_metadata_are_without_blanks_round_them_whatever_door_they_come_by(
     odd = replace(found, metadata={"camera": tuple(f"{text} " for text in texts)})
     with pytest.raises(DataError, match="begin or end with blanks"):
         odd.export(tmp_path / "odd.csv")
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("cells", [[2] * N, [0.5] * N, [0.1, 0.9, 0.25, 0.5, 0.75, 0.3]])
+def test_a_column_named_alone_is_no_list_of_such_numbers(
+    cells: list[float], door: str, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    frame["bird"] = cells
+    with pytest.raises(DataError, match=r"column 'bird' holds .* neither 0 and 1 nor names of"):
+        read(frame, tmp_path, door, labels="bird")
+
+
+def test_classes_by_number_are_labels_and_said(
+    frame: pd.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame["bird"] = [1, 2, 2, 3, 2, 1]
+    found = tk.Dataset.from_frame(frame, labels="bird", **QUIET)
+    assert found.labels == ("1", "2", "3")
+    assert "numbers in column 'bird' are taken for labels: 1, 2, 3" in caplog.text
+
+
+@pytest.mark.parametrize("column", ["file", "File Name", "path", "id"])
+def test_a_frame_s_column_of_images_may_have_any_usual_name(
+    column: str, frame: pd.DataFrame
+) -> None:
+    found = tk.Dataset.from_frame(frame.rename(columns={"image": column}), **QUIET)
+    assert found.labels == ("cat", "dog")
+    with pytest.raises(DataError, match="expected columns image, found no image"):
+        tk.Dataset.from_frame(frame.rename(columns={"image": "picture"}), **QUIET)

@@ -207,8 +207,9 @@ class Dataset:
         Args:
             frame: one row per image.
             image: the column with the place of each image: a path, also into a tar, Parquet or
-                Arrow file, or an address; by default ``image``, or ``path`` of a frame that
-                :meth:`to_frame` gave, whose column ``image`` holds the ids.
+                Arrow file, or an address; by default ``image`` or another usual name (see
+                docs/formats.md), or ``path`` of a frame that :meth:`to_frame` gave, whose column
+                ``image`` holds the ids.
             labels: columns of yes and no, one per label (by default those that look so); or the
                 name of one column that holds the labels of each image, as lists or as text such as
                 ``cat|dog``.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
-from toolkit.data.readers.columns import IMAGE_NAMES, Rows, folded
+from toolkit.data.readers.columns import IMAGE_NAMES, Rows, usual_column
 from toolkit.data.readers.course import is_image_name
 from toolkit.data.readers.delimiter import delimiter_of, named_delimiter
 from toolkit.data.readers.frame import IDS_AND_PLACES, is_own
@@ -95,12 +95,11 @@ def _columns(table: Path, header: list[str], head: list[list[str]]) -> tuple[int
     if is_own(Rows(str(table), header, list(whole), [])):
         ids, places = IDS_AND_PLACES
         return header.index(ids), header.index(places)
-    names = [folded(name) for name in header]
-    at = next((names.index(name) for name in IMAGE_NAMES if name in names), None)
-    if at is None:
+    column = usual_column(header)
+    if column is None:
         bare = ", as it has no line of names" if any(map(is_image_name, header)) else ""
         raise DataError(
             f"{table} has no column 'image' (or {', '.join(IMAGE_NAMES[1:])}){bare}: its header is "
             f"{header[:8]}"
         )
-    return at, at
+    return header.index(column), header.index(column)

@@ -11,7 +11,7 @@ import numpy as np
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.ensembles.thresholds import tuned_thresholds
-from toolkit.errors import MemberError, UsageError, check_choice
+from toolkit.errors import MemberError, UsageError, check_choice, counted
 from toolkit.members.held_out import developed, held_out
 from toolkit.members.member import Member
 from toolkit.paper.chance import blind_scores
@@ -162,8 +162,8 @@ def compared_rows(
     least = 2 * len(members) / (1 + resamples)
     if resamples and least > 0.05:
         shown.say(
-            f"{resamples} resamples of {len(members)} members: Holm's p cannot fall below "
-            f"{least:.2g}; resamples={40 * len(members)} lets it reach 0.05"
+            f"{counted(resamples, 'resample')} of {counted(len(members), 'member')}: Holm's p cannot "
+            f"fall below {least:.2g}; resamples={40 * len(members)} lets it reach 0.05"
         )
     return [*(paper_rows() if paper else ()), *references, *ours]
 

@@ -12,6 +12,7 @@ from toolkit.data.readers.base import ID_KEY, METADATA, PARTS, Options
 from toolkit.data.readers.columns import Rows, folded, image_column, label_columns, split_column
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.doubtful import (
+    ask_numbers,
     ask_splits,
     say_nameless,
     say_near,
@@ -124,6 +125,9 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
             column = " and ".join(found.names)
             lists = [beside.pop(name) for name in found.names]
             beside[column] = _united(rows, lists, options)
+        for name in found.names:
+            wanted = bool(options.labels)
+            ask_numbers(rows.source, name, columns[name], wanted, found.remarks)
         table = _from_lists(rows, names, column, beside, parts, options)
         id_of = dict(zip(names, ids, strict=True)) if ids else {}
         remarks = found.remarks + table.remarks

@@ -101,6 +101,36 @@ def say_near(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     ]
 
 
+def ask_numbers(
+    source: str, column: str, cells: Sequence[Any], wanted: bool, remarks: list[str]
+) -> None:
+    """Raise DataError where a column of lists holds numbers that name no labels.
+
+    Args:
+        source: the table, for messages.
+        column: that holds lists.
+        cells: of it.
+        wanted: whether it was named by itself as a column of labels.
+        remarks: is told where numbers are taken for classes.
+    """
+    said = [str(cell).strip() for cell in cells if value_of(cell) != -2]
+    if not said or not all(map(_NUMBER.fullmatch, said)):
+        return
+    numbers = [float(cell.replace(",", ".")) for cell in said]
+    broken = not all(number.is_integer() for number in numbers)
+    same = wanted and len(set(numbers)) == 1 < len(numbers)
+    if broken or same:
+        raise DataError(
+            f"{source}: column {column!r} holds {_shown(cells)}, which are neither 0 and 1 nor "
+            "names of labels: write 1, 0 and -1 for yes, no and unknown, or names"
+        )
+    if wanted:
+        remarks.append(
+            f"warning: numbers in column {column!r} are taken for labels: {_shown(cells)}; for yes "
+            "and no write 1 and 0"
+        )
+
+
 def _is_near(cells: Sequence[Any]) -> bool:
     said = [str(cell).strip() for cell in cells if value_of(cell) != -2]
     if all(cell.casefold() in _MARKS for cell in said):
@@ -116,5 +146,9 @@ def _counts(cells: Sequence[Any]) -> bool:
 
 
 def _shown(cells: Sequence[Any]) -> str:
-    texts = dict.fromkeys("a blank" if value_of(cell) == -2 else str(cell)[:20] for cell in cells)
+    texts = {"a blank" if value_of(cell) == -2 else _short(cell) for cell in cells}
     return listed(sorted(texts), 3)
+
+
+def _short(cell: Any) -> str:
+    return f"{cell:.3g}" if isinstance(cell, float) else str(cell)[:20]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.data.readers.base import ID_KEY, Labelled, Options
 from toolkit.data.readers.cells import interpret
-from toolkit.data.readers.columns import Rows
+from toolkit.data.readers.columns import Rows, usual_column
 from toolkit.data.readers.course import image_id, is_image_name, require_one_spelling
 from toolkit.data.readers.join import check_ids, place_ids
 from toolkit.data.readers.whereabouts import lie_in
@@ -32,8 +32,8 @@ def read_frame(
 
     Args:
         frame: one row per image.
-        options: how labels are read. Without a column of images, that is ``image``, or ``path`` of
-            what ``Dataset.to_frame`` gives.
+        options: how labels are read. Without a column of images, that is ``image`` or another of
+            the usual names, or ``path`` of what ``Dataset.to_frame`` gives.
         base: folder that relative paths start from.
         ids: the column of ids; None where paths give them.
 
@@ -44,7 +44,7 @@ def read_frame(
     own = options.image_column is None and ids is None
     own = own and set(IDS_AND_PLACES) <= set(frame.columns)
     own = own and is_own(rows_of(frame[[*IDS_AND_PLACES]]))
-    image = options.image_column or "image"
+    image = options.image_column or usual_column(list(frame.columns)) or "image"
     if own:
         ids, image = IDS_AND_PLACES
     needed = (image, *((ids,) if ids is not None else ()), *options.labels)
