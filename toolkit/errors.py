@@ -47,6 +47,10 @@ class ClusterError(ToolkitError):
     """A cluster cannot be had, cannot run the work, or lost it more often than it is tried."""
 
 
+class LeftOutWarning(UserWarning):
+    """Something that was meant was left out; a command that says so ends with exit code 3."""
+
+
 STOPPED = "stopped; what was done is kept, and the same call goes on from there"
 
 

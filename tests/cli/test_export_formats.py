@@ -97,8 +97,14 @@ def test_the_script_needs_no_toolkit(
     start = "import sys, runpy; sys.path.append(sys.argv[1]); del sys.argv[:2]; "
     start += "runpy.run_path(sys.argv[0], run_name='__main__')"
     command = [sys.executable, "-I", "-S", "-c", start, str(tmp_path), str(script)]
-    done = subprocess.run([*command, *pictures(fitted)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    broken, missing_one = tmp_path / "broken.jpg", tmp_path / "missing.jpg"
+    broken.write_bytes(Path(pictures(fitted)[0]).read_bytes()[:200])
+    given = [str(broken), *pictures(fitted), str(missing_one)]
+    done = subprocess.run([*command, *given], capture_output=True, text=True)
+    assert done.returncode == 3, done.stderr
+    said = done.stderr.splitlines()
+    assert [line.split(":")[0] for line in said] == [f"skipped {broken}", f"skipped {missing_one}"]
+    assert all("it cannot be read as an image" in line for line in said)
     lines = list(csv.reader(done.stdout.splitlines()))
     assert lines[0] == ["image", "day", "red"]
     assert [line[0] for line in lines[1:]] == pictures(fitted)

@@ -230,3 +230,27 @@ def test_compare_in_every_form(
     assert "http" not in re.sub(r'xmlns(:xlink)?="http://www.w3.org/[^"]*"', "", drawn)
     wrong = scored("compare", "--format", "word")
     assert (wrong.code, "format: expected rich" in wrong.err) == (2, True)
+
+
+@pytest.mark.filterwarnings("always::toolkit.errors.LeftOutWarning")
+def test_a_damaged_member_is_named_in_every_table_and_ends_in_exit_code_3(
+    scored: Drive, tmp_path: Path
+) -> None:
+    assert scored("compare", *FAST, "--json").document["left_out"] == {}
+    file = tmp_path / "artifacts" / "members" / "strong" / "predictions.parquet"
+    file.write_bytes(file.read_bytes()[:-9])
+    said = "Left out, as it is damaged: strong"
+    for form in ("rich", "markdown", "latex"):
+        shown = scored("compare", *FAST, "--format", form)
+        assert (shown.code, said in shown.out) == (3, True), (form, shown.out)
+        assert "left out, member strong" in shown.err
+    found = scored("compare", *FAST, "--json")
+    assert (found.code, list(found.document["left_out"])) == (3, ["strong"])
+    assert "strong" not in [row["name"] for row in found.document["rows"]]
+    out = tmp_path / "report.html"
+    made = scored("report", "--out", out, *FAST, "--json")
+    assert (made.code, list(made.document["left_out"])) == (3, ["strong"])
+    assert "left out, damaged" in out.read_text(encoding="utf-8")
+    named = scored("compare", *FAST, "--members", "strong,weak")
+    assert (named.code, named.out) == (1, "")
+    assert scored("compare", *FAST, "--members", "weak").code == 0

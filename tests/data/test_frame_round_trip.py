@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +138,83 @@ def test_files_by_channel_are_asked_about_and_one_keeps_the_ids(tmp_path: Path) 
     assert (cells.ids, cells.labels) == (("0a-1", "0b-2"), ("0", "16"))
     assert cells.Y.tolist() == [[1, 0], [1, 1]]
     assert [Path(path).name for path in cells.paths] == ["0a-1_green.png", "0b-2_green.png"]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.__name__)
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_a_frame_in_a_file_is_imported_as_it_is(
+    source: Source, ending: str, tmp_path: Path
+) -> None:
+    before = full(source, tmp_path / "set")
+    file = tmp_path / "elsewhere" / f"mine.{ending}"
+    file.parent.mkdir()
+    frame = before.to_frame().sample(frac=1, random_state=1)
+    if ending == "csv":
+        frame.to_csv(file, index=False)
+    elif ending == "parquet":
+        frame.to_parquet(file)
+    else:
+        frame.to_json(file, orient="records", lines=True)
+    assert_same(tk.Dataset.read(file, **QUIET), before)
+    assert "ids are those of column 'image', places those of 'path'" in repr(tk.preview_data(file))
+
+
+def test_a_frame_in_a_file_whose_images_moved_goes_by_ids(tmp_path: Path) -> None:
+    before = of_folder(tmp_path / "set")
+    frame = before.to_frame()
+    (tmp_path / "set").rename(tmp_path / "moved")
+    frame.to_csv(tmp_path / "moved" / "mine.csv", index=False)
+    after = tk.Dataset.read(tmp_path / "moved" / "mine.csv", **QUIET)
+    assert [id.rpartition("/")[2] for id in after.ids] == [
+        id.rpartition("/")[2] for id in before.ids
+    ]
+    np.testing.assert_array_equal(after.Y, before.Y)
+
+
+@pytest.mark.parametrize("wrong", ["nowhere/im1.png", "/nowhere/im1.png"])
+def test_one_wrong_path_is_one_image_and_may_be_left_out(
+    wrong: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = full(of_folder, tmp_path / "set")
+    frame = before.to_frame()
+    frame.loc[1, "path"] = wrong
+    file = tmp_path / "mine.csv"
+    frame.to_csv(file, index=False)
+    wanted = rf"expected {len(before)} image files, found 1 not there \(im1.png; .*column 'path'"
+    for read in (partial(tk.Dataset.from_frame, frame), partial(tk.Dataset.read, file)):
+        with pytest.raises(DataError, match=wanted) as caught:
+            read(**QUIET)
+        assert "missing='skip'" in str(caught.value)
+        caplog.clear()
+        fewer = read(missing="skip", **QUIET)
+        assert "1 image not there, left out: " in caplog.text
+        assert fewer.ids == (before.ids[0], *before.ids[2:])
+        assert fewer.metadata["camera"] == (
+            before.metadata["camera"][0],
+            *before.metadata["camera"][2:],
+        )
+        np.testing.assert_array_equal(fewer.Y, np.delete(before.Y, 1, axis=0))
+        assert fewer.parts == (before.parts[0], *before.parts[2:])
+    frame["path"] = "nowhere.png"
+    with pytest.raises(DataError, match="not there"):
+        tk.Dataset.from_frame(frame, missing="skip", **QUIET)
+
+
+def test_what_was_read_is_said_where_a_person_looks_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = of_folder(tmp_path / "set").to_frame()
+    frame["metadata.year"] = [str(2000 + at) for at in range(len(frame))]
+    frame["near"] = 2
+    for progress in (True, False, None):
+        caplog.clear()
+        with caplog.at_level("WARNING", logger="toolkit"):
+            tk.Dataset.from_frame(frame, progress=progress)
+        said = capsys.readouterr().err
+        assert ("places those of 'path'" in said) == (progress is True)
+        assert "'near' (2)" in caplog.text  # a warning always
+        assert "'near' (2)" not in said  # which logging shows, once
+    with caplog.at_level("INFO", logger="toolkit"):
+        tk.Dataset.from_frame(frame, progress=True)
+    assert "places those of 'path'" in caplog.text
+    assert "places those of 'path'" not in capsys.readouterr().err

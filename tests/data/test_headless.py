@@ -54,6 +54,23 @@ def test_columns_are_known_by_what_they_hold_or_by_number(
 
 
 @pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("t.tsv", ("a.jpg\tcat;dog", "b.jpg\tdog", "c.jpg\t")),
+        ("t.tsv", ("a.jpg\tcat,dog", "b.jpg\tdog", "c.jpg\t")),
+        ("t.txt", ("a.jpg\tcat;dog", "b.jpg\tdog", "c.jpg\t")),
+        ("t.csv", ("a.jpg,cat;dog", "b.jpg,dog", "c.jpg,")),
+        ("t.csv", ("cat;dog,a.jpg", "dog,b.jpg", ",c.jpg")),
+        ("t.csv", ("a.jpg;cat,dog", "b.jpg;dog", "c.jpg;")),
+    ],
+)
+def test_signs_between_labels_cut_no_line(name: str, rows: tuple[str, ...], folder: Path) -> None:
+    found = tk.Dataset.read(write(folder, *rows, name=name), header=False, **QUIET)
+    assert (found.ids, found.labels) == (("a", "b", "c"), ("cat", "dog"))
+    assert found.Y.tolist() == [[1, 1], [0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
         (("image,labels", "a.jpg,cat", "b.jpg,dog"), {}, "its first line is a header"),
@@ -64,7 +81,7 @@ def test_columns_are_known_by_what_they_hold_or_by_number(
         (("a.jpg,1,0", "b.jpg,0,1"), {"labels": "2,3"}, "column 2 is of yes and no"),
         (("a.jpg,cat", "b.jpg,dog"), {"labels": "tags"}, "numbers of columns from 1 to 2.*tags"),
         (("a.jpg,cat", "b.jpg,dog"), {"image_column": "3"}, "from 1 to 2, .*found 3"),
-        (("a.jpg,cat", "b.jpg,dog,sea"), {}, "line 2, has 3 cells where the header has 2"),
+        (("a.jpg,cat", "b.jpg,dog,sea"), {}, "line 2, has 3 cells where the first line has 2"),
         (("a.jpg,cat", "d.jpg,dog"), {}, "names 1 image not there"),
         ((), {}, "lists no images"),
     ],

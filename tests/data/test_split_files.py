@@ -145,9 +145,10 @@ def test_a_split_file_beside_a_table_is_the_split(
         ("train_test_split.txt", PARTITION.replace(" 2", " 1"), "is not read: .*found 0, 1; "),
         ("splits.txt", PARTITION.replace(" 0", " 1"), "is not read: .*found 1, 2; "),
         ("split.csv", "image,split\nx,train\ny,test\n", "it names none of the images"),
-        ("split_notes.txt", "how the split was made\nby hand", ""),
+        ("split_notes.txt", "how the split was made\nby hand", "not read as a split: its lines"),
         ("splitter.txt", PARTITION, ""),
-        ("split.json", "{}", ""),
+        ("train.txt", "000001.jpg\n", "expected lists of train and of test at least, found one of"),
+        ("split.json", "{}", "split.json is not read as a split"),
     ],
 )
 def test_other_files_are_no_split(name: str, text: str, remark: str, tmp_path: Path) -> None:
@@ -184,3 +185,91 @@ def test_a_column_of_numbers_is_a_split_where_it_is_called_so(tmp_path: Path) ->
     file.write_text("\n".join(["image,labels,split", *rows]).replace(",2", ",test"))
     with pytest.raises(DataError, match="expected train, validation or test in column 'split'"):
         tk.Dataset.read(file, **QUIET)
+
+
+def of_lists(parts: str = "0012") -> dict[str, list[str]]:
+    words = {"0": "train", "1": "val", "2": "test"}
+    return {
+        word: [name for name, part in zip(NAMES, parts, strict=True) if part == code]
+        for code, word in words.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("shape", "line"),
+    [
+        ("{}.txt", "{}"),
+        ("{}_split.txt", "{}"),
+        ("splits/{}.txt", "images/{}"),
+        ("splits/{}_images.txt", "{} 3"),
+        ("my_split/{}.txt", "{},a"),
+    ],
+)
+@pytest.mark.parametrize("layout", ["table", "label files"])
+def test_a_list_for_each_part_is_the_split(
+    shape: str, line: str, layout: str, tmp_path: Path
+) -> None:
+    paint(tmp_path / "images")
+    path = tmp_path
+    if layout == "table":
+        (tmp_path / "t.csv").write_text(TABLE)
+        path = tmp_path / "t.csv"
+    else:
+        (tmp_path / "annotations").mkdir()
+        (tmp_path / "annotations" / "a.txt").write_text("000001.jpg\n")
+    for word, names in of_lists().items():
+        file = tmp_path / shape.format(word)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("\n".join(line.format(name) for name in names))
+    assert tk.Dataset.read(path, **QUIET).parts == PARTS
+    assert f"split of {shape.format('test')}, " in repr(tk.preview_data(path))
+
+
+@pytest.mark.parametrize(
+    ("lists", "error", "remark"),
+    [
+        ({"train": NAMES[:2], "test": NAMES[3:]}, r"found none for 1 image \(000003.jpg\)", ""),
+        ({"train": NAMES[:3], "test": NAMES[2:]}, r"'000003.jpg' is in test\.txt too", ""),
+        ({"train_1": NAMES[:2], "train_2": NAMES, "test": NAMES}, "", "several list one part"),
+        ({"train": ["x.jpg"], "test": ["y.jpg"]}, "", "it names none of the images"),
+    ],
+)
+def test_lists_that_are_no_split_are_said(
+    lists: dict[str, list[str]], error: str, remark: str, tmp_path: Path
+) -> None:
+    paint(tmp_path / "images")
+    (tmp_path / "t.csv").write_text(TABLE)
+    for name, images in lists.items():
+        (tmp_path / f"{name}.txt").write_text("\n".join(images))
+    if error:
+        with pytest.raises(DataError, match=error):
+            tk.Dataset.read(tmp_path / "t.csv", **QUIET)
+    else:
+        assert tk.Dataset.read(tmp_path / "t.csv", **QUIET).parts == ()
+        assert re.search(f"warning: .*{remark}", repr(tk.preview_data(tmp_path / "t.csv")))
+
+
+@pytest.mark.parametrize("name", ["splits.csv", "partition.txt", "splits/all.csv"])
+def test_a_split_in_utf_16_is_said(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paint(tmp_path / "images")
+    (tmp_path / "t.csv").write_text(TABLE)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(PARTITION.encode("utf-16"))
+    assert tk.Dataset.read(tmp_path / "t.csv", **QUIET).parts == ()
+    assert "is not read as a split: it is no text in UTF-8: save it so" in caplog.text
+    assert "WARNING" in caplog.text
+
+
+def test_a_list_in_utf_16_and_a_split_file_beside_lists_are_said(tmp_path: Path) -> None:
+    paint(tmp_path / "images")
+    (tmp_path / "t.csv").write_text(TABLE)
+    for word, names in of_lists().items():
+        (tmp_path / f"{word}.txt").write_bytes("\n".join(names).encode("utf-16"))
+    with pytest.raises(DataError, match="no text in UTF-8"):
+        tk.Dataset.read(tmp_path / "t.csv", **QUIET)
+    (tmp_path / "split.txt").write_text(PARTITION)
+    assert tk.Dataset.read(tmp_path / "t.csv", **QUIET).parts == PARTS
+    said = repr(tk.preview_data(tmp_path / "t.csv"))
+    assert "test.txt, train.txt, val.txt: not read, as split.txt names the split" in said

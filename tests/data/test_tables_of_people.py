@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_blanks_between_labels_are_asked_about(
         frame, image="image_name", labels=column, separator=" ", root=tmp_path / "train-jpg"
     )
     assert labels_of(again) == found
-    with pytest.raises(DataError, match=r"they lie in .*train-jpg: name it by root"):
+    with pytest.raises(DataError, match=r"names lie in .*train-jpg: if they are these images, nam"):
         tk.Dataset.from_frame(frame, "image_name", column, separator=" ", root=tmp_path)
 
 
@@ -292,8 +293,11 @@ def test_images_elsewhere_are_named_with_the_option(tmp_path: Path) -> None:
         return str(caught.value)
 
     root = "tables"
-    for name in ("a", "a.jpg", "x/a.jpg", "/home/me/photos/a.jpg"):
-        assert said(name).endswith(f"they lie in {tmp_path / 'photos'}: name it by root (--root)")
+    lie = f"files of such names lie in {tmp_path / 'photos'}: if they are these images, name it by"
+    for name in ("a", "a.jpg"):
+        assert said(name).endswith(f"{lie} root (--root)")
+    for name in ("x/a.jpg", "/home/me/photos/a.jpg"):
+        assert said(name).endswith(f"{lie} root (--root), and take the folders off the names")
     assert "no images lie below" in said("zzzz.jpg")
     root = "photos"
     (tmp_path / "photos" / "scan.dcm").write_bytes(b"x")
@@ -301,6 +305,25 @@ def test_images_elsewhere_are_named_with_the_option(tmp_path: Path) -> None:
     assert "of such a name there is 'cell_red.png'" in said("cell")
     root = "."
     assert "without 'mine/' they are there" in said("mine/photos/a.jpg", "mine/photos/cell_red.png")
+
+
+def test_files_of_equal_names_in_another_data_set_are_not_pointed_at(tmp_path: Path) -> None:
+    paint(tmp_path, "other/im1.jpg", "other/images/im1.jpg")
+    (tmp_path / "other" / "labels.csv").write_text("image,dog\nim1,1\n")
+    (tmp_path / "mine").mkdir()
+    for name in ("im1.jpg", "images/im1.jpg"):
+        (tmp_path / "mine" / "t.csv").write_text(f"image,cat\n{name},1\n")
+        with pytest.raises(DataError, match="no images lie below") as caught:
+            tk.Dataset.read(tmp_path / "mine" / "t.csv", **QUIET)
+        assert "other" not in str(caught.value)
+    paint(tmp_path, "first/im1.jpg", "second/im1.jpg")
+    (tmp_path / "mine" / "t.csv").write_text("image,cat\nim1.jpg,1\n")
+    both = f"lie in {tmp_path / 'first'}, {tmp_path / 'second'}: name the one that holds these im"
+    with pytest.raises(DataError, match=re.escape(both)):
+        tk.Dataset.read(tmp_path / "mine" / "t.csv", **QUIET)
+    frame = pd.DataFrame({"image": ["im1.jpg"], "cat": [1]})
+    with pytest.raises(DataError, match=r"first, .*other, .*second: name the one"):
+        tk.Dataset.from_frame(frame, root=tmp_path, **QUIET)
 
 
 def test_coco_reads_addresses_where_files_are_not_there(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_images_are_found_in_folders_files_and_lists(tmp_path: Path) -> None:
     assert all(Path(str(file)).is_file() for _, file in found)
     both = [name for name, _ in find_images([folder, one])]
     assert both == [*(str(folder / f"im{n}.jpg") for n in range(11)), str(one)]
-    table.write_text("file\na.jpg\n")
+    table.write_text("note\na.jpg\n")
     with pytest.raises(DataError, match="no column 'image'"):
         list(find_images([table]))
     with pytest.raises(UsageError, match="expected an image, a folder"):

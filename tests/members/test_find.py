@@ -6,7 +6,7 @@ import pytest
 
 import toolkit as tk
 from tests.members.test_member import keep
-from toolkit.errors import ArtifactError, MemberError, UsageError
+from toolkit.errors import ArtifactError, LeftOutWarning, MemberError, UsageError
 from toolkit.members.find import find_members, home_of
 from toolkit.members.member import Member
 
@@ -55,9 +55,11 @@ def test_no_name_at_all_is_no_choice(artifacts: Path, wanted: str | list[str | M
 def test_a_damaged_member_is_left_out_with_its_name_unless_it_was_named(artifacts: Path) -> None:
     scores = artifacts / "members" / "a10" / "predictions.parquet"
     scores.write_bytes(scores.read_bytes()[:-9])
-    with pytest.warns(UserWarning, match="left out, member a10.*is damaged"):
-        found, left_out = find_members(artifacts, "*")
+    damaged = dict[str, str]()
+    with pytest.warns(LeftOutWarning, match="left out, member a10.*is damaged"):
+        found, left_out = find_members(artifacts, "*", damaged=damaged)
     assert (names(found), left_out) == (["a2", "b"], [])
+    assert list(damaged) == ["a10"]
     with pytest.raises(ArtifactError, match="member a10"):
         find_members(artifacts, "a*,a10")
     with pytest.warns(UserWarning, match="left out, member a10"):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import toolkit as tk
-from toolkit.data.corrections import KEPT
+from toolkit.data.corrections import KEPT, read_corrections
 from toolkit.data.dataset_store import load_dataset
 from toolkit.data.split_store import SPLITS, get_folds, get_split
 from toolkit.ensembles.join import require_same_folds
@@ -19,6 +19,7 @@ from toolkit.errors import DataError, MemberError, UsageError
 from toolkit.members.held_out import held_out
 from toolkit.members.member import Member, save_member
 from toolkit.members.predictions import HELD_OUT, OUT_OF_FOLD, Predictions
+from toolkit.pages.escaping import csv_text
 
 N = 24
 
@@ -189,3 +190,16 @@ def test_many_changes_are_counted_and_not_listed(
     assert "list" not in done.correction
     assert done.correction["changed"] == 2
     assert done.facts()["stale"] == []
+
+
+def test_names_that_were_kept_from_a_spreadsheet_are_found(tmp_path: Path) -> None:
+    names = ["-im1", "=im2", "im3"]
+    for at, name in enumerate(names):
+        Image.new("RGB", (4, 4), (40 * at, 0, 0)).save(tmp_path / f"{name}.png")
+    frame = pd.DataFrame({"image": [f"{name}.png" for name in names], "+cat": [0, 0, 1]})
+    photos = tk.Dataset.from_frame(frame, root=tmp_path, name="odd", progress=False)
+    review = csv_text([["image", "label", "value"], *([name, "+cat", 1] for name in names[:2])])
+    assert "'-im1,'+cat" in review
+    (tmp_path / "review.csv").write_text(review)
+    found = read_corrections(tmp_path / "review.csv", photos)
+    assert (found.rows.tolist(), found.values.tolist()) == ([0, 1], [1, 1])

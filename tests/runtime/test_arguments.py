@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL.Image import Image as Picture
 
 import toolkit as tk
+from toolkit.auditing.audit import Audit
 from toolkit.errors import ToolkitError, UsageError
+from toolkit.members.member import Member
 from toolkit.runtime.arguments import checked
 
 
@@ -26,6 +29,7 @@ def verb(
     rate: float = 0.5,
     sure: bool = False,
     settings: Mapping[str, Any] | Iterable[str] | None = None,
+    picture: Picture | np.ndarray | Audit | Member | None = None,
     anything: Any = None,
     later: NotThere | None = None,  # type: ignore[name-defined] # noqa: F821
 ) -> tuple[Any, ...]:
@@ -62,6 +66,10 @@ def test_an_iterator_is_read_once() -> None:
         ({"rate": "0.5"}, "rate: expected a number, found '0.5'"),
         ({"sure": "a"}, "sure: expected True or False, found 'a'"),
         ({"sure": 1}, "sure: expected True or False, found 1"),
+        (
+            {"picture": 5},
+            "picture: expected a Pillow image, an array, an Audit, a Member or None, found 5",
+        ),
         ({"settings": 5}, "settings: expected a dictionary, several of these or None, found 5"),
     ],
 )

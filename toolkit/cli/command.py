@@ -164,6 +164,7 @@ def command(
         def called(**given: Any) -> None:
             run = Run.start(json=given.pop("json"), quiet=given.pop("quiet"))
             function(run, **given, progress=run.progress)
+            run.leave_if_left_out()
 
         called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         called.__annotations__ = {each.name: each.annotation for each in parameters}

@@ -22,7 +22,7 @@ def predict(
     images: Annotated[
         list[str],
         typer.Argument(
-            help="Folders, images (also in a tar, or addresses), or CSV files with a column image."
+            help="Folders, images (also in a tar, or addresses), or CSV files that list images."
         ),
     ],
     model: Annotated[str, typer.Option(help="A member, an ensemble, or an exported folder.")],

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from toolkit.errors import LeftOutWarning
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -25,6 +27,7 @@ class Run:
 
     json: bool
     quiet: bool
+    left_out: bool = False
 
     @classmethod
     def start(cls, json: bool, quiet: bool) -> Run:
@@ -77,5 +80,11 @@ class Run:
         if skipped:
             raise typer.Exit(3)
 
+    def leave_if_left_out(self) -> None:
+        """Leave with exit code 3 where a warning said that something was left out."""
+        if self.left_out:
+            raise typer.Exit(3)
+
     def _show_warning(self, message: Warning | str, *args: Any, **kwargs: Any) -> None:
+        self.left_out |= isinstance(message, LeftOutWarning)
         self.say(f"warning: {message}")

@@ -16,6 +16,7 @@ from toolkit.data.readers.frame import require_frame, rows_of
 from toolkit.data.readers.label_lists import value_of
 from toolkit.data.readers.table import read_rows
 from toolkit.errors import DataError, counted, listed
+from toolkit.pages.escaping import without_apostrophe
 from toolkit.storage.files import digest_of
 
 KEPT = 1000  # corrections listed in provenance; of more, counts and the digest tell
@@ -108,7 +109,10 @@ def read_corrections(given: Path | Any, dataset: Dataset) -> Corrections:
     left = 0
     for place, line in zip(rows.places, rows.cells, strict=True):
         name, about, said = str(line[image]).strip(), str(line[label]).strip(), line[value]
-        found, number = known.get(name), value_of(said)  # blanks and what is missing are -2
+        # as they are, or as files for spreadsheets hold names that look like formulas
+        found = known.get(name) or known.get(without_apostrophe(name))
+        about = about if about in column_of else without_apostrophe(about)
+        number = value_of(said)  # blanks and what is missing are -2
         plain = str(said).strip() in ("1", "0", "-1", "1.0", "0.0", "-1.0")
         if not found:
             many = "fits several images" if found == AMBIGUOUS else "is none of its images"

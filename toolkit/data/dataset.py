@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.data.importer import read_files, read_labelled
+from toolkit.data.importer import read_labelled, take_in
 from toolkit.data.readers.base import METADATA, Options
-from toolkit.data.readers.course import image_ids
-from toolkit.data.readers.frame import read_frame
+from toolkit.data.readers.frame import names_given, read_frame
 from toolkit.data.synthetic import IMAGES, SYNTHETIC, painted_folder
 from toolkit.data.writers.table import split_column
 from toolkit.errors import DataError, counted, listed
@@ -198,6 +197,7 @@ class Dataset:
         ids: str | None = None,
         separator: str | None = None,
         absent: str | None = None,
+        missing: str = "error",
         root: str | os.PathLike[str] | None = None,
         name: str = "frame",
         progress: Any = None,
@@ -207,14 +207,16 @@ class Dataset:
         Args:
             frame: one row per image.
             image: the column with the place of each image: a path, also into a tar, Parquet or
-                Arrow file, or an address; by default ``image``, or ``path`` of a frame that
-                :meth:`to_frame` gave, whose column ``image`` holds the ids.
+                Arrow file, or an address; by default ``image`` or another usual name (see
+                docs/formats.md), or ``path`` of a frame that :meth:`to_frame` gave, whose column
+                ``image`` holds the ids.
             labels: columns of yes and no, one per label (by default those that look so); or the
                 name of one column that holds the labels of each image, as lists or as text such as
                 ``cat|dog``.
             ids: the column of ids; by default they are made from the places.
             separator: between labels in such a text; by default guessed.
             absent: what blank cells and labels that are not listed mean: ``no`` or ``unknown``.
+            missing: ``error``, or ``skip`` to leave out images that are not there.
             root: folder that relative paths start from; by default the working directory.
             name: of the data set.
             progress: see :func:`~toolkit.runtime.progress.choose_progress`.
@@ -224,17 +226,20 @@ class Dataset:
                 there or is listed twice.
         """
         base = Path.cwd() if root is None else root
-        found = read_frame(frame, image, labels, separator, absent, base, ids)
         progress = choose_progress(progress)
-        with progress.task("reading images", len(found.files)) as task:
-            known = found.ids or image_ids(found.files)
-            columns = read_files(found.root, known, found.files, task.advance)
+        options = Options(
+            image_column=image,
+            labels=names_given(labels),
+            separator=separator,
+            absent=absent,
+            missing=missing,
+        )
+        found = read_frame(frame, options, base, ids)
         provenance = {"layout": "frame", "annotations": None, "pairing": "by-id", "source": name}
-        columns |= {"labels": found.labels, "Y": found.Y, "provenance": provenance}
-        columns |= {"parts": tuple(found.parts)}
-        columns["metadata"] = {key: tuple(cells) for key, cells in found.metadata.items()}
-        dataset = cls(name=safe_name(name, "data set name"), root=found.root, **columns)
-        dataset._say(found.remarks, progress)
+        with progress.task("reading images", len(found.files)) as task:
+            taken = take_in(found, missing, provenance, task.advance)
+        dataset = cls(name=safe_name(name, "data set name"), root=taken.root, **taken.columns)
+        dataset._say(taken.remarks, progress)
         return dataset
 
     @classmethod
@@ -284,14 +289,15 @@ class Dataset:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        """Return what matters in two lines."""
+        """Return what matters in two or three lines."""
         each = zip(self.labels[:6], shares(self.Y), strict=False)
         known = ", ".join(f"{label} {share:.1%}" for label, share in each)
         more = f" and {len(self.labels) - 6} more" if len(self.labels) > 6 else ""
         more += f"; {self.unknown.mean():.1%} of cells unknown" if (self.Y < 0).any() else ""
+        kept = f"\nmetadata, not labels: {listed(self.metadata, 12)}" if self.metadata else ""
         return (
             f"Dataset {self.name!r}: {counted(len(self), 'image')} in {self.root}\n"
-            f"{counted(len(self.labels), 'label')}: {known}{more}"
+            f"{counted(len(self.labels), 'label')}: {known}{more}{kept}"
         )
 
     def _repr_html_(self) -> str:

@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,24 +80,41 @@ def read_labelled(
     require_one_spelling(found.labels, found.Y)
     Y = found.Y[published_order(found.files)] if pairing == "published" else found.Y
     provenance = {**found.facts, "pairing": pairing, "source": str(path)}
+    return take_in(replace(found, Y=Y), options.missing, provenance, on_progress)
+
+
+def take_in(
+    found: Labelled,
+    missing: str,
+    provenance: dict[str, Any],
+    on_progress: Advance | None = None,
+) -> Imported:
+    """Read the images that a reader found, and return the columns of their data set.
+
+    Args:
+        found: images and labels, joined.
+        missing: ``skip`` leaves out addresses where nothing is.
+        provenance: of the labels.
+        on_progress: called with the number of images read since the last call.
+
+    Raises:
+        DataError: an image cannot be read.
+    """
     ids = found.ids or image_ids(found.files)
     gone: list[int] = []
-    skipping = gone if options.missing == "skip" else None
+    skipping = gone if missing == "skip" else None
     columns = read_files(found.root, ids, found.files, on_progress, skipping)
-    parts = found.parts
-    if gone:
-        Y = np.delete(Y, gone, axis=0)
-        parts = [part for row, part in enumerate(parts) if row not in set(gone)]
-    columns |= {"labels": found.labels, "Y": Y, "provenance": provenance, "parts": tuple(parts)}
     there = np.delete(np.arange(len(found.files)), gone).tolist()
+    columns |= {"labels": found.labels, "Y": found.Y[there], "provenance": provenance}
+    columns["parts"] = tuple(found.parts[row] for row in there) if found.parts else ()
     columns["metadata"] = {
         name: tuple(cells[row] for row in there) for name, cells in found.metadata.items()
     }
     remarks = [found.found, *found.remarks] if found.found else list(found.remarks)
-    missing = [*found.missing, *(found.files[row] for row in gone)]
-    if missing:
-        left = f"{counted(len(missing), 'image')} not there, left out"
-        remarks.append(f"{left}: {listed(missing)}")
+    lost = [*found.missing, *(found.files[row] for row in gone)]
+    if lost:
+        left = f"warning: {counted(len(lost), 'image')} not there, left out"
+        remarks.append(f"{left}: {listed(lost)}")
     return Imported(found.root, columns, found.passed_over, remarks)
 
 

@@ -86,7 +86,8 @@ def export(
 
     Args:
         name: of a member or an ensemble, or one in hand.
-        folder: to write; it must not exist, unless it is an exported one.
+        folder: to write; it must not exist, unless this toolkit exported it: where it holds the
+            same already, whole, nothing is written.
         format: ``bundle``, ``onnx``, ``openvino`` or ``hf``.
         precision: that a graph's weights are kept in, ``fp32`` or ``fp16``; it computes in fp32.
         overwrite: replace an exported folder that holds something else.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -14,10 +13,11 @@ from PIL.Image import Image as Picture
 
 from toolkit.data.readers.course import image_id, is_image_name
 from toolkit.data.readers.folder import list_images
-from toolkit.errors import DataError, UsageError, listed
+from toolkit.errors import DataError, UsageError, counted, listed
 from toolkit.images.containers import Columns, opened
 from toolkit.images.given import several
-from toolkit.images.places import CONTAINERS, in_container, is_address, is_there, place_under
+from toolkit.images.places import CONTAINERS, in_container, is_address, is_there
+from toolkit.inference.listed import LISTS, check_list, read_list
 from toolkit.storage.files import natural_key
 
 logger = logging.getLogger(__name__)
@@ -29,20 +29,22 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
     """Yield name and source of each image, in order.
 
     A single folder's images, and a single tar's, are named by their files' names, rows of a single
-    Parquet or Arrow file by their column and number; a CSV list's by what its column
-    ``image`` says, relative to the list; other files and places as given; pictures in memory by
+    Parquet or Arrow file by their column and number; a CSV list's by what its column of images
+    says, relative to the list; other files and places as given; pictures in memory by
     their number among what is given, from 0. Bytes of names that are not UTF-8 are written
     as ``\\x..``, with a warning. What else lies in a folder is passed over with a warning; a link
     that leads nowhere is an image that cannot be read.
 
     Args:
         given: a folder, an image file, a tar, Parquet or Arrow file that holds images, another
-            place of an image (see :mod:`toolkit.images.places`), a CSV file with a column
-            ``image``, a picture of Pillow's, a ``uint8 (h, w, 3)`` array; or several of these.
+            place of an image (see :mod:`toolkit.images.places`), a CSV file with a column of
+            images (see :mod:`toolkit.inference.listed`), a picture of Pillow's, a
+            ``uint8 (h, w, 3)`` array; or several of these.
 
     Raises:
-        UsageError: a path is none of these, or the only one and not there.
-        DataError: a folder has no images, a list no column.
+        UsageError: a path is none of these, or nothing is at any of them.
+        DataError: a folder has no images, a list no column of images, a row without an image, or
+            none of its images is there.
     """
     strange = []
     for name, source in _find(given):
@@ -55,6 +57,10 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
 
 def _find(given: Given) -> Iterator[tuple[str, Source]]:
     listing = several(given)
+    _require_some(listing)
+    for one in listing:  # a list that is broken is said before anything is scored
+        if _is_list(one):
+            check_list(Path(one))
     for place, one in enumerate(listing):
         if not isinstance(one, str | os.PathLike):
             yield str(place), one
@@ -82,8 +88,8 @@ def _find(given: Given) -> Iterator[tuple[str, Source]]:
             others = [readable(name) for name in rest if name not in broken]
             if others:
                 logger.warning("passed over in %s: %s", path, listed(others))
-        elif path.suffix.lower() == ".csv" and path.is_file():
-            yield from _listed(path)
+        elif _is_list(one):
+            yield from read_list(path)
         elif path.suffix.lower() in CONTAINERS and path.is_file():
             for name in _held(path):
                 yield (name if len(listing) == 1 else f"{path}/{name}"), f"{path}/{name}"
@@ -95,6 +101,24 @@ def _find(given: Given) -> Iterator[tuple[str, Source]]:
             yield str(path), str(path)
         else:
             raise UsageError(f"expected an image, a folder of images or a CSV list, found {path}")
+
+
+def _is_list(one: Any) -> bool:
+    """Tell a list of images on this machine."""
+    if not isinstance(one, str | os.PathLike) or is_address(os.fspath(one)):
+        return False
+    return Path(one).suffix.lower() in LISTS and os.path.isfile(one)
+
+
+def _require_some(listing: list[Any]) -> None:
+    """Raise UsageError where several paths are given and nothing is at any of them."""
+    if len(listing) > 1 and all(isinstance(one, str | os.PathLike) for one in listing):
+        paths = list(map(os.fspath, listing))
+        if not any(os.path.lexists(path) or is_there(path) for path in paths if path):
+            raise UsageError(
+                "expected images, folders of images or CSV lists, found none of "
+                f"{counted(len(paths), 'path')} ({listed(paths, 3)})"
+            )
 
 
 def readable(name: str) -> str:
@@ -124,19 +148,3 @@ def _held(container: Path) -> list[str]:
     if not names:
         raise DataError(f"{container}: expected images or one column of bytes, found none")
     return names
-
-
-def _listed(table: Path) -> Iterator[tuple[str, str]]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, strict=True)
-            header = [name.strip() for name in rows.fieldnames or []]
-            if "image" not in header:
-                raise DataError(f"{table} has no column 'image': its header is {header[:8]}")
-            rows.fieldnames = header
-            for row in rows:
-                name = (row["image"] or "").strip()
-                if name:
-                    yield name, place_under(table.parent, name)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table} cannot be read as a CSV file in UTF-8: {error}") from error

@@ -32,7 +32,7 @@ def predict(
     """Score new images with a member or an ensemble; embeddings go through the cache.
 
     Args:
-        images: a folder, an image file, a CSV file with a column ``image``, a picture of Pillow's,
+        images: a folder, an image file, a CSV file with a column of images, a picture of Pillow's,
             a ``uint8 (h, w, 3)`` array; several of these; or a data set.
         model: a member, the name of one, or a folder that :func:`toolkit.export` wrote.
         out: CSV or Parquet file by its ending, written as scores come; None to keep them in memory.
@@ -46,8 +46,8 @@ def predict(
         progress: where progress is shown; see :func:`~toolkit.runtime.progress.choose_progress`.
 
     Raises:
-        UsageError: there is no such model, or what was given is no image.
-        DataError: a folder has no images, a list no column, or a picture in memory is none.
+        UsageError: there is no such model, what was given is no image, or none of it is there.
+        DataError: a folder has no images, a list is broken, or a picture in memory is none.
         WeightsError: a backbone's weights are not those that the model learned on.
         MemberError: a member is not the one any more that an ensemble learned on.
         ClusterError: the cluster cannot be had, or lost work too often.

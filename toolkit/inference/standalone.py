@@ -2,6 +2,8 @@
 
 python predict.py photo.jpg more/*.jpg > scores.csv      one probability per label
 python predict.py --binary photo.jpg > labels.csv        1 where it is at or above its threshold
+
+Exit codes: 0 done, 2 wrong usage, 3 done but images that cannot be read were skipped, and named.
 """
 
 import argparse
@@ -43,8 +45,8 @@ def picture(path: str, how: dict) -> np.ndarray:  # type: ignore[type-arg]
     return ((scaled - mean) / std).transpose(2, 0, 1)
 
 
-def main() -> None:
-    """Score the images that the command line names."""
+def main() -> int:
+    """Score the images that the command line names, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", nargs="+")
     parser.add_argument("--binary", action="store_true")
@@ -57,12 +59,18 @@ def main() -> None:
     at = np.array([thresholds[label] for label in labels], np.float32)
     out = csv.writer(sys.stdout)
     out.writerow(["image", *labels])
+    inputs, skipped = json.loads(facts["preprocess"]), 0
     for path in asked.images:
-        inputs = json.loads(facts["preprocess"])
-        given = {each["name"]: picture(path, each)[None] for each in inputs}
+        try:
+            given = {each["name"]: picture(path, each)[None] for each in inputs}
+        except Exception as error:  # Pillow's plugins raise errors of many kinds on broken files
+            sys.stderr.write(f"skipped {path}: it cannot be read as an image ({error})\n")
+            skipped += 1
+            continue
         scores = session.run(["prediction"], given)[0][0]
         out.writerow([path, *((scores >= at).astype(int) if asked.binary else scores).tolist()])
+    return 3 if skipped else 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

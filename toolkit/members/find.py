@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 
-from toolkit.errors import ArtifactError, MemberError, UsageError, listed
+from toolkit.errors import ArtifactError, LeftOutWarning, MemberError, UsageError, listed
 from toolkit.members.member import KINDS, Member, list_members, load_member
 from toolkit.storage.files import natural_key
 from toolkit.storage.names import matches, names_of
@@ -20,6 +20,7 @@ def find_members(
     *,
     kinds: Container[str] = KINDS,
     check: Callable[[Member], None] = lambda member: None,
+    damaged: dict[str, str] | None = None,
 ) -> tuple[list[Member], list[str]]:
     """Return the members that are meant, in the natural order of their names.
 
@@ -31,6 +32,7 @@ def find_members(
         kinds: the kinds that a pattern finds; what is named is found whatever its kind.
         check: raises :class:`MemberError` for a member that does not belong to what it is wanted
             for: one found by a pattern is then left out.
+        damaged: is given the names of damaged members that are left out, and what is wrong.
 
     Returns:
         The members, and the names of those left out by ``check``.
@@ -66,7 +68,9 @@ def find_members(
         except ArtifactError as error:
             if name in asked:
                 raise
-            warnings.warn(f"left out, {error}", stacklevel=2)
+            warnings.warn(LeftOutWarning(f"left out, {error}"), stacklevel=2)
+            if damaged is not None:
+                damaged[name] = str(error)
             continue
         if name not in asked and member.kind not in kinds:
             continue

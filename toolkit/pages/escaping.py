@@ -76,6 +76,9 @@ def markdown_line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(map(markdown, texts))} |"
 
 
+_RISKY = ("=", "+", "-", "@", "\t", "\0")
+
+
 def csv_text(lines: Iterable[Sequence[Any]], *, neutral: bool = True) -> str:
     """Return lines as CSV; None is empty.
 
@@ -92,11 +95,21 @@ def csv_text(lines: Iterable[Sequence[Any]], *, neutral: bool = True) -> str:
     return file.getvalue()
 
 
+def without_apostrophe(text: str) -> str:
+    """Return a name as it was before :func:`csv_text` kept a spreadsheet from running it.
+
+    >>> without_apostrophe("'=cat"), without_apostrophe("'s-Hertogenbosch")
+    ('=cat', "'s-Hertogenbosch")
+    """
+    bare = text.removeprefix("'")
+    return bare if bare.lstrip().startswith(_RISKY) else text
+
+
 def _line(value: Any) -> Any:
     return _LINE_BREAKS.sub(" ", value) if isinstance(value, str) else value
 
 
 def _safe(value: Any) -> Any:
     text = _line(value)
-    risky = isinstance(text, str) and text.lstrip().startswith(("=", "+", "-", "@", "\t", "\0"))
+    risky = isinstance(text, str) and text.lstrip().startswith(_RISKY)
     return f"'{text}" if risky else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ class Comparison:
         images: how many images are scored.
         rows: the paper's, references', and ours; see :class:`~toolkit.reports.comparison.Row`.
         members: those of our rows.
+        left_out: members that a pattern found and that are damaged: name to what is wrong.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class Comparison:
     images: int
     rows: list[Row]
     members: list[Member]
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -64,15 +66,25 @@ class Comparison:
 
     def table(self, *, per_label: bool = False) -> Table:
         """Return the table, or average precision by label and member, as text in cells."""
-        return (label_table if per_label else comparison_table)(self.rows, self.title)
+        table = (label_table if per_label else comparison_table)(self.rows, self.title)
+        return self._with_left_out(table)
 
     def facts(self) -> dict[str, Any]:
         """Return the document of ``toolkit compare --json``; what is undefined is None."""
-        return document(self.dataset, self.split, self.rows, self.part)
+        return document(self.dataset, self.split, self.rows, self.part, self.left_out)
 
     def pairs(self) -> Table | None:
         """Return differences in mAP between members, with intervals and Holm's p; None for one."""
-        return pair_table(self.rows, self.title)
+        table = pair_table(self.rows, self.title)
+        return None if table is None else self._with_left_out(table)
+
+    def _with_left_out(self, table: Table) -> Table:
+        """Name in a table's notes what is missing in it."""
+        return replace(table, remark=". ".join(filter(None, (table.remark, self._missing))))
+
+    @property
+    def _missing(self) -> str:
+        return f"Left out, as it is damaged: {listed(self.left_out)}" if self.left_out else ""
 
     def to_frame(self, *, per_label: bool = False) -> pd.DataFrame:
         """Return every figure: one line per row, or one per row and label."""
@@ -114,7 +126,7 @@ class Comparison:
             pair = row.ci.get("map")
             interval = f" [{pair[0]:.3f}, {pair[1]:.3f}]" if pair else ""
             lines.append(f"  {row.name}: mAP {number(row.metrics['map'], 3)}{interval}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *filter(None, (self._missing,))])
 
     def _repr_html_(self) -> str:
         return self.to_svg() + self.table().to_html()
@@ -161,6 +173,8 @@ def compare(
 
     Raises:
         UsageError: an option is not among its choices, or there is no member of a name.
+        ArtifactError: a member that was named is damaged; one that a pattern found is left out with
+            a warning, and named in the tables.
         MemberError: a member that was named cannot be compared here.
     """
     check_choice("sort", sort, METRICS)
@@ -171,7 +185,11 @@ def compare(
     dataset = open_dataset(data, folder, progress)
     kinds = belonging(kinds, dataset.labels, paper)
     chosen = get_split(dataset, split, folder)
-    found = comparable(dataset, chosen, folder, members, kinds=kinds, part=part, say=progress.say)
+    damaged = dict[str, str]()
+    found = comparable(
+        *(dataset, chosen, folder, members), kinds=kinds, part=part, say=progress.say,
+        damaged=damaged,
+    )  # fmt: skip
     rows = compared_rows(
         dataset,
         chosen,
@@ -186,7 +204,8 @@ def compare(
     if repeats == "mean":
         rows = averaged(rows, found, len(chosen.test) / len(chosen.development))
     images = len(chosen.test if part == "test" else chosen.development)
-    return Comparison(dataset.name, split, part, images, ordered(rows, sort, kinds), found)
+    rows = ordered(rows, sort, kinds)
+    return Comparison(dataset.name, split, part, images, rows, found, damaged)
 
 
 def comparable(
@@ -198,8 +217,11 @@ def comparable(
     kinds: Sequence[str],
     part: str = "test",
     say: Callable[[str], None],
+    damaged: dict[str, str] | None = None,
 ) -> list[Member]:
     """Return the members that are meant, without those that a pattern found and do not belong.
+
+    ``damaged`` is given those that are left out as they are damaged, and what is wrong.
 
     Raises:
         UsageError: there is no member of a name.
@@ -211,7 +233,7 @@ def comparable(
         if part == "development" and not len(developed(dataset, split, member).rows):
             raise MemberError(f"member {member.name} has no scores of development images")
 
-    found, left_out = find_members(artifacts, wanted, kinds=kinds, check=check)
+    found, left_out = find_members(artifacts, wanted, kinds=kinds, check=check, damaged=damaged)
     if left_out:
         lack = "" if part == "test" else ", or without development scores"
         say(f"left out, made on another data set or split{lack}: {listed(left_out)}")

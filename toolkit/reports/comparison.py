@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.ensembles.thresholds import tuned_thresholds
-from toolkit.errors import MemberError, UsageError, check_choice
+from toolkit.errors import MemberError, UsageError, check_choice, counted
 from toolkit.members.held_out import developed, held_out
 from toolkit.members.member import Member
 from toolkit.paper.chance import blind_scores
@@ -162,16 +162,31 @@ def compared_rows(
     least = 2 * len(members) / (1 + resamples)
     if resamples and least > 0.05:
         shown.say(
-            f"{resamples} resamples of {len(members)} members: Holm's p cannot fall below "
-            f"{least:.2g}; resamples={40 * len(members)} lets it reach 0.05"
+            f"{counted(resamples, 'resample')} of {counted(len(members), 'member')}: Holm's p cannot "
+            f"fall below {least:.2g}; resamples={40 * len(members)} lets it reach 0.05"
         )
     return [*(paper_rows() if paper else ()), *references, *ours]
 
 
-def document(dataset: str, split: str, rows: Sequence[Row], part: str = "test") -> dict[str, Any]:
-    """Return what ``compare --json`` prints, and what a report holds."""
+def document(
+    dataset: str,
+    split: str,
+    rows: Sequence[Row],
+    part: str = "test",
+    left_out: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return what ``compare --json`` prints, and what a report holds.
+
+    Args:
+        dataset: its name.
+        split: its name.
+        rows: of the comparison.
+        part: ``test`` or ``development``.
+        left_out: damaged members, and what is wrong with them.
+    """
     facts = [row.facts() for row in rows]
-    return {"dataset": dataset, "split": split, "part": part, "rows": facts}
+    found = {"dataset": dataset, "split": split, "part": part, "rows": facts}
+    return found | {"left_out": dict(left_out or {})}
 
 
 def paper_rows() -> Iterable[Row]:

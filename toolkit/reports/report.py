@@ -13,7 +13,7 @@ from toolkit.auditing.findings import Finding
 from toolkit.data.dataset import Dataset
 from toolkit.data.open import open_dataset
 from toolkit.data.split_store import get_split
-from toolkit.errors import UsageError, check_whole
+from toolkit.errors import UsageError, check_whole, listed
 from toolkit.members.find import Wanted
 from toolkit.pages.page import write_page
 from toolkit.pages.tables import facts_table
@@ -102,11 +102,15 @@ def report(
     findings = _findings(audit, dataset)
     kinds = belonging(KINDS, dataset.labels, paper)
     part = get_split(dataset, split, folder)
-    chosen = comparable(dataset, part, folder, members, kinds=kinds, say=progress.say)
+    damaged = dict[str, str]()
+    chosen = comparable(
+        dataset, part, folder, members, kinds=kinds, say=progress.say, damaged=damaged
+    )
     how: dict[str, Any] = {"resamples": resamples, "seed": seed}
     rows = compared_rows(dataset, part, chosen, paper="paper" in kinds, progress=progress, **how)
     rows = ordered(rows, kinds=kinds, best_first=True)
     facts = {name: f"{value:,}" for name, value in how.items()}
+    facts |= {"left out, damaged": listed(damaged)} if damaged else {}
     with printed_to(None if figures is None else Path(figures)):
         page = report_page(
             dataset, part, chosen, rows, folder, facts=facts, findings=findings, progress=progress
@@ -117,7 +121,7 @@ def report(
         len(page.encode()),
         round(time.perf_counter() - began, 3),
         tuple(member.name for member in chosen),
-        document(dataset.name, split, rows),
+        document(dataset.name, split, rows, left_out=damaged),
     )
 
 

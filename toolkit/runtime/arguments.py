@@ -26,6 +26,7 @@ _WORDS = {
     os.PathLike: "a path",
     types.NoneType: "None",
 }
+_OTHERS = {"Image": "a Pillow image", "ndarray": "an array"}  # classes that are not imported here
 
 
 def checked(verb: Callable[P, R]) -> Callable[P, R]:
@@ -147,5 +148,7 @@ def _word(hint: Any) -> str:
         return "a dictionary"
     if origin is Literal:
         return " or ".join(map(repr, typing.get_args(hint)))
-    name: str = _WORDS.get(origin) or f"a {getattr(origin, '__name__', 'value')}"
+    kind = getattr(origin, "__name__", "value")
+    article = "an" if kind[0] in "AEIOUaeiou" else "a"
+    name: str = _WORDS.get(origin) or _OTHERS.get(kind) or f"{article} {kind}"
     return name

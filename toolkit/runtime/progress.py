@@ -11,6 +11,7 @@ from typing import Any
 from toolkit.errors import UsageError
 
 _log = logging.getLogger("toolkit")
+_WARNING = "warning: "
 
 
 class Task:
@@ -51,7 +52,7 @@ class Progress:
 
     def say(self, remark: str) -> None:
         """Hear a remark in passing; one that begins with ``warning:`` is a warning."""
-        warning = remark.removeprefix("warning: ")
+        warning = remark.removeprefix(_WARNING)
         _log.log(logging.INFO if warning == remark else logging.WARNING, warning)
 
     def epoch(self, run: str, metrics: dict[str, Any]) -> None:
@@ -74,7 +75,16 @@ class CallableProgress(Progress):
 
 
 class BarProgress(Progress):
-    """Shows a bar for each task, in a terminal or in a notebook."""
+    """Shows a bar for each task, in a terminal or in a notebook, and remarks on standard error."""
+
+    def say(self, remark: str) -> None:
+        """Log a remark, as all do, and show one that a logger would keep to itself."""
+        super().say(remark)
+        logged = _log.isEnabledFor(logging.INFO) and _log.hasHandlers()
+        if not logged and not remark.startswith(_WARNING):
+            from tqdm.auto import tqdm
+
+            tqdm.write(remark, file=sys.stderr)
 
     @contextmanager
     def task(self, name: str, total: int | None = None) -> Iterator[Task]:

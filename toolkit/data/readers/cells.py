@@ -11,6 +11,14 @@ import numpy as np
 from toolkit.data.readers.base import ID_KEY, METADATA, PARTS, Options
 from toolkit.data.readers.columns import Rows, folded, image_column, label_columns, split_column
 from toolkit.data.readers.course import check_labels
+from toolkit.data.readers.doubtful import (
+    ask_numbers,
+    ask_splits,
+    say_nameless,
+    say_near,
+    say_splits,
+    without_nameless,
+)
 from toolkit.data.readers.join import matrix
 from toolkit.data.readers.label_lists import (
     ask_separator,
@@ -66,6 +74,7 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
         DataError: no column names images, or none is of labels; a cell is none of what a label's
             may be; an image is listed twice.
     """
+    rows, nameless = without_nameless(rows)
     if len(set(rows.header)) < len(rows.header):
         twice = [name for name, count in Counter(rows.header).items() if count > 1]
         raise DataError(f"{rows.source} has two columns of one name ({listed(twice)}): rename one")
@@ -95,13 +104,20 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
     given = columns.pop(split) if split is not None else []
     numbers = numbered(map(str, given))
     parts = [
-        NUMBERS[str(cell).removesuffix(".0")] if numbers else _part(cell, str(split), rows)
-        for cell in given
+        NUMBERS[str(cell).removesuffix(".0")] if numbers else _part(cell, str(split), place)
+        for cell, place in zip(given, rows.places if given else (), strict=True)
     ]
     kept = {name: columns.pop(name) for name in list(columns) if name.startswith(METADATA)}
     found = label_columns(rows, columns, options, own)
+    guessed = not (options.labels or options.label_prefix or found.lists)
+    found.remarks.extend(say_nameless(rows.source, nameless, guessed))
     if numbers:
         found.remarks.append(f"column {split!r}: {SAID}")
+    if split is None and not own and carried is None:
+        if guessed:
+            ask_splits(rows.source, columns, found.names)
+        others = {name: cells for name, cells in columns.items() if name not in found.names}
+        found.remarks.extend(say_splits(others))
     if found.lists:
         beside = {name: cells for name, cells in columns.items() if name not in found.hidden}
         column = found.names[0]
@@ -109,6 +125,9 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
             column = " and ".join(found.names)
             lists = [beside.pop(name) for name in found.names]
             beside[column] = _united(rows, lists, options)
+        for name in found.names:
+            wanted = bool(options.labels)
+            ask_numbers(rows.source, name, columns[name], wanted, found.remarks)
         table = _from_lists(rows, names, column, beside, parts, options)
         id_of = dict(zip(names, ids, strict=True)) if ids else {}
         remarks = found.remarks + table.remarks
@@ -136,9 +155,12 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
         for row, cell in enumerate(columns[name]):
             value = value_of(cell)
             if value is None:
+                way_on = "labels (--labels) names the columns of labels where it is none"
+                if not guessed:
+                    way_on = "a label's cells are 1, 0, and -1 or blank for unknown"
                 raise DataError(
                     f"{rows.places[row]}: {str(cell)[:40]!r} stands where 0 or 1 must (column "
-                    f"{name!r}); further columns are left out where labels names those of labels"
+                    f"{name!r}); {way_on}"
                 )
             Y[row, j] = value
     if (Y == -1).any() and not (Y == 0).any() and options.absent is None and not own:
@@ -153,17 +175,19 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
         Y[Y == -1] = 0
     Y[Y == -2] = 0 if options.absent == "no" else -1
     further = {name: cells for name, cells in columns.items() if name not in chosen}
-    metadata = metadata_of(names, kept | further, remarks)
+    remarks.extend(say_near(further) if guessed else [])
+    why = ", as their cells are not 0 and 1" if guessed and not kept else ""
+    metadata = metadata_of(names, kept | further, remarks, why)
     kind = "columns of labels"
     return Table(names, labels, Y, parts, rows.places, kind, remarks, ids, metadata)
 
 
-def _part(cell: Any, column: str, rows: Rows) -> str:
+def _part(cell: Any, column: str, place: str) -> str:
     word = str(cell).strip().casefold()
     if word not in PARTS:
+        found = "a blank" if value_of(cell) == -2 else repr(str(cell)[:40])
         raise DataError(
-            f"{rows.source}: expected train, validation or test in column {column!r}, found "
-            f"{str(cell)[:40]!r}"
+            f"{place}: expected train, validation or test in column {column!r}, found {found}"
         )
     return PARTS[word]
 
@@ -240,6 +264,7 @@ def list_column(rows: Rows, options: Options) -> str | None:
     Raises:
         DataError: see :func:`interpret`.
     """
+    rows, _ = without_nameless(rows)
     image = image_column(rows, options)
     columns = {
         name: [line[at] for line in rows.cells]

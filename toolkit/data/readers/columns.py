@@ -74,6 +74,16 @@ def folded(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).casefold()
 
 
+def usual_column(names: Sequence[object]) -> str | None:
+    """Return the column that has a usual name of one of images, or None.
+
+    >>> usual_column(["label", "File Name"]), usual_column(["label"])
+    ('File Name', None)
+    """
+    known = {folded(str(name)): str(name) for name in reversed(names)}
+    return next((known[name] for name in IMAGE_NAMES if name in known), None)
+
+
 def image_column(rows: Rows, options: Options) -> int:
     """Return which column names images.
 
@@ -184,7 +194,7 @@ def _lists(chosen: str, values: Sequence[str], columns: dict[str, list[Any]]) ->
         and any(value_of(cell) in (0, 1) for cell in columns[name])
     ]
     said = (
-        f"labels are those of column {chosen!r}; columns of yes and no beside it are "
+        f"warning: labels are those of column {chosen!r}; columns of yes and no beside it are "
         f"metadata ({listed(hidden)}): labels (--labels) takes these instead"
     )
     return Chosen([chosen], True, [said] if hidden else [], hidden)

@@ -190,7 +190,8 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
         folded = unicodedata.normalize("NFC", name).strip().casefold()
         if folded in _RESERVED:
             raise DataError(
-                f"label name {name!r} is the name of another column of predictions: rename it"
+                f"label name {name!r} cannot be used, as tables of scores have the columns "
+                f"{listed(_RESERVED)} besides the labels': rename it"
             )
     twice = next((one for one, other in pairwise(names) if one == other), None)
     if twice is not None:

@@ -16,6 +16,7 @@ from toolkit.data.readers.course import (
     is_image_name,
     join_by_id,
 )
+from toolkit.data.readers.split_file import split_beside
 from toolkit.errors import DataError, UsageError, counted, listed
 from toolkit.storage.files import natural_key
 
@@ -96,7 +97,13 @@ def read(path: Path, options: Options) -> Labelled:
     facts = {"layout": layout.kind, "annotations": layout.annotations}
     found = f"{layout.kind} layout: {counted(len(labels), 'label')}, {counted(len(ids), 'image')}"
     found += f", {int(Y.sum()):,} image labels"
-    return Labelled(layout.images, files, labels, Y, passed_over, facts, found=found)
+    remarks: list[str] = []
+    label_folders = {file.parent for file in layout.label_files.values()}
+    beside = [path] if path not in label_folders else []
+    parts = split_beside(beside, files, remarks)
+    return Labelled(
+        layout.images, files, labels, Y, passed_over, facts, parts, found=found, remarks=remarks
+    )
 
 
 def list_images(folder: Path, undecodable: bool = False) -> tuple[list[str], list[str]]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from toolkit.data.readers.base import ID_KEY, Labelled, Options
 from toolkit.data.readers.cells import interpret
-from toolkit.data.readers.columns import Rows
+from toolkit.data.readers.columns import Rows, usual_column
 from toolkit.data.readers.course import image_id, is_image_name, require_one_spelling
 from toolkit.data.readers.join import check_ids, place_ids
+from toolkit.data.readers.whereabouts import lie_in
 from toolkit.errors import DataError, UsageError, counted, listed
 from toolkit.images.places import is_address, is_there
 from toolkit.storage.files import natural_key
@@ -20,40 +21,33 @@ from toolkit.storage.files import natural_key
 if TYPE_CHECKING:
     import pandas as pd
 
+IDS_AND_PLACES = ("image", "path")  # of what Dataset.to_frame gives
+_TRIED = 20  # of images that are not there
+
 
 def read_frame(
-    frame: pd.DataFrame,
-    image: str | None,
-    labels: Sequence[str] | str | None,
-    separator: str | None,
-    absent: str | None,
-    root: str | os.PathLike[str],
-    ids: str | None = None,
+    frame: pd.DataFrame, options: Options, base: str | os.PathLike[str], ids: str | None = None
 ) -> Labelled:
     """Join a table's labels to the files that it names.
 
     Args:
         frame: one row per image.
-        image: the column of paths, or other places of images; None for ``image``, or for ``path``
-            of what ``Dataset.to_frame`` gives.
-        labels: columns of labels; one column of lists or separated text; or None for what looks so.
-        separator: between labels in a text.
-        absent: see :class:`~toolkit.data.readers.base.Options`.
-        root: folder that relative paths start from.
+        options: how labels are read. Without a column of images, that is ``image`` or another of
+            the usual names, or ``path`` of what ``Dataset.to_frame`` gives.
+        base: folder that relative paths start from.
         ids: the column of ids; None where paths give them.
 
     Raises:
         DataError: see :meth:`toolkit.data.dataset.Dataset.from_frame`.
     """
     require_frame("frame", frame)
-    wanted = (labels,) if isinstance(labels, str) else tuple(labels or ())
-    if labels is not None and not wanted:
-        raise UsageError("labels: expected at least one column, found none")
-    own = image is None and ids is None and _is_own(frame)
+    own = options.image_column is None and ids is None
+    own = own and set(IDS_AND_PLACES) <= set(frame.columns)
+    own = own and is_own(rows_of(frame[[*IDS_AND_PLACES]]))
+    image = options.image_column or usual_column(list(frame.columns)) or "image"
     if own:
-        image, ids = "path", "image"
-    image = image or "image"
-    needed = (image, *((ids,) if ids is not None else ()), *wanted)
+        ids, image = IDS_AND_PLACES
+    needed = (image, *((ids,) if ids is not None else ()), *options.labels)
     missing = [column for column in needed if column not in frame.columns]
     if missing:
         raise DataError(
@@ -62,60 +56,107 @@ def read_frame(
         )
     if frame.empty:
         raise DataError("expected one row per image, found an empty table")
-    rows = rows_of(frame)
+    return read_places(rows_of(frame), replace(options, image_column=image), base, ids, own)
+
+
+def read_places(
+    rows: Rows, options: Options, base: str | os.PathLike[str], ids: str | None, own: bool
+) -> Labelled:
+    """Join a table's labels to the places in its column of images, which may lie anywhere.
+
+    Args:
+        rows: of the table.
+        options: how labels are read, with the column of images.
+        base: folder that relative paths start from.
+        ids: the column of ids; None where paths give them.
+        own: whether the table is one that we made.
+
+    Raises:
+        DataError: see :meth:`toolkit.data.dataset.Dataset.from_frame`.
+    """
+    image = str(options.image_column)
     if ids is not None:
         if ids == image:
             raise UsageError(f"ids: expected another column than that of images, found {ids!r}")
         header = [ID_KEY if name == ids else name for name in rows.header]
         rows = replace(rows, header=header)
-    options = Options(image_column=image, labels=wanted, separator=separator, absent=absent)
     table = interpret(rows, options, own)
     require_one_spelling(table.labels, table.Y)
     paths = _with_endings(
-        name if is_address(name) else os.path.abspath(os.path.join(root, name))
+        name if is_address(name) else os.path.abspath(os.path.join(base, name))
         for name in table.names
     )
+    gone = [row for row, path in enumerate(paths) if not is_there(path)]
+    if gone and (options.missing == "error" or len(gone) == len(paths)):
+        raise _not_there([paths[row] for row in gone], len(paths), rows.source, image)
+    kept = sorted(set(range(len(paths))) - set(gone))
+    lost = [paths[row] for row in gone]
+    paths = [paths[row] for row in kept]
     folders = [os.path.dirname(path) for path in paths if not is_address(path)]
-    above = Path(os.path.commonpath(folders or [os.path.abspath(root)]))
+    above = Path(os.path.commonpath(folders or [os.path.abspath(base)]))
     folder = _folder(above)
     files = [p if is_address(p) else Path(p).relative_to(folder).as_posix() for p in paths]
-    absent_files = [f for f, path in zip(files, paths, strict=True) if not is_there(path)]
-    if absent_files:
-        raise DataError(
-            f"expected {counted(len(files), 'image file')}, found {len(absent_files):,} not there "
-            f"({listed(absent_files, 3)}; folder {folder}): check the column {image!r} and root"
-            + _further_down(absent_files, folder)
-        )
     if len(set(paths)) < len(paths):
         twice = sorted({file for file in files if files.count(file) > 1})
         raise DataError(f"expected each image once, found {listed(twice, 3)} in several rows")
     if table.ids:
-        names = table.ids
-        check_ids(names, "the table", repr(ids or ID_KEY))
+        names = [table.ids[row] for row in kept]
+        check_ids(names, rows.source, repr(ids or ID_KEY))
     else:  # of images in one container by their names in it, as of those in one folder
         names = place_ids(
             [p if is_address(p) else Path(p).relative_to(above).as_posix() for p in paths]
         )
-    order = sorted(range(len(names)), key=lambda row: natural_key(names[row]))
+    order = sorted(range(len(names)), key=lambda at: natural_key(names[at]))
+    chosen = [kept[at] for at in order]
     said = ["ids are those of column 'image', places those of 'path', as to_frame gives them"]
     return Labelled(
         folder,
         [files[at] for at in order],
         table.labels,
-        table.Y[order],
-        parts=tuple(table.parts[at] for at in order) if table.parts else (),
+        table.Y[chosen],
+        parts=tuple(table.parts[row] for row in chosen) if table.parts else (),
         ids=[names[at] for at in order],
-        metadata={name: [cells[at] for at in order] for name, cells in table.metadata.items()},
+        metadata={name: [cells[row] for row in chosen] for name, cells in table.metadata.items()},
         remarks=(said if own else []) + table.remarks,
+        missing=lost,
     )
 
 
-def _is_own(frame: pd.DataFrame) -> bool:
-    """Tell what ``Dataset.to_frame`` gives: ids in ``image``, whole places in ``path``."""
-    if not {"image", "path"} <= set(frame.columns):
+def names_given(labels: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Return names of columns, of which one may be given by itself.
+
+    Raises:
+        UsageError: none is given.
+    """
+    wanted = (labels,) if isinstance(labels, str) else tuple(labels or ())
+    if labels is not None and not wanted:
+        raise UsageError("labels: expected at least one column, found none")
+    return wanted
+
+
+def is_own(rows: Rows) -> bool:
+    """Tell what ``Dataset.to_frame`` gives: ids in ``image``, whole places in ``path``.
+
+    A row that a person changed or added may have another place.
+    """
+    if not set(IDS_AND_PLACES) <= set(rows.header):
         return False
-    ids, places = ([str(cell) for cell in frame[name]] for name in ("image", "path"))
-    return all(map(_is_whole, places)) and not all(map(_is_whole, ids))
+    ids, places = (
+        [str(line[rows.header.index(name)]).strip() for line in rows.cells]
+        for name in IDS_AND_PLACES
+    )
+    return 2 * sum(map(_is_whole, places)) >= len(places) > 0 and not all(map(_is_whole, ids))
+
+
+def _not_there(gone: Sequence[str], many: int, source: str, image: str) -> DataError:
+    folders = [os.path.dirname(path) for path in gone if not is_address(path)]
+    folder = Path(os.path.commonpath(folders)) if folders else Path()
+    names = [p if is_address(p) else Path(p).relative_to(folder).as_posix() for p in gone]
+    return DataError(
+        f"{source}: expected {counted(many, 'image file')}, found {len(gone):,} not there "
+        f"({listed(names, 3)}; folder {folder}): check the column {image!r} and root, or "
+        f"missing='skip' leaves such images out{_further_down(names, folder)}"
+    )
 
 
 def _is_whole(place: str) -> bool:
@@ -152,11 +193,10 @@ def _further_down(missing: Sequence[str], folder: Path) -> str:
     """Say where images lie whose names lack folders."""
     if not folder.is_dir():
         return ""
-    wanted = {image_id(file) for file in missing[:3]}
-    for inner in sorted(each for each in folder.iterdir() if each.is_dir()):
-        if wanted <= set(_images_by_stem(str(inner))):
-            return f"; they lie in {inner}: name it by root"
-    return ""
+    wanted = {image_id(file) for file in missing[:_TRIED]}
+    inner = sorted(each for each in folder.iterdir() if each.is_dir())
+    found = [each for each in inner if wanted <= set(_images_by_stem(str(each)))]
+    return lie_in(found, "root") if found else ""
 
 
 def _folder(above: Path) -> Path:

@@ -16,9 +16,12 @@ _PLAIN = (str, bool, int, float, np.generic, datetime.date, datetime.time)
 
 
 def metadata_of(
-    names: Sequence[str], columns: Mapping[str, Sequence[Any]], remarks: list[str]
+    names: Sequence[str], columns: Mapping[str, Sequence[Any]], remarks: list[str], why: str = ""
 ) -> dict[str, list[str]]:
     """Return what further columns say of images, as text, in the order of their first rows.
+
+    Blanks round a text are taken off, as readers of CSV take them off: it is then the same
+    whatever file it came in, and after it went out and came back.
 
     Args:
         names: image of each row.
@@ -35,17 +38,21 @@ def metadata_of(
         if not name:
             continue
         plain = all(cell is None or isinstance(cell, _PLAIN) for cell in cells)
-        texts = ["" if cell is None or cell != cell else str(cell) for cell in cells if plain]
+        texts = [_text(cell) for cell in cells if plain]
         same = plain and all(texts[first[one]] == texts[row] for row, one in enumerate(names))
         if same and name not in found and max(map(len, texts)) <= _LONGEST and any(texts):
             found[name] = [texts[first[one]] for one in order]
         else:
             left.append(column)
     if found:
-        remarks.append(f"columns kept as metadata, not labels: {listed(found)}")
+        remarks.append(f"columns kept as metadata, not labels{why}: {listed(found)}")
     if left:
         remarks.append(f"columns left out, neither labels nor metadata: {listed(left)}")
     return found
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None or cell != cell else str(cell).strip()
 
 
 def metadata_of_objects(

@@ -87,7 +87,7 @@ def labelled(root: Path, found: Samples, options: Options) -> Labelled:
                 ways.append("root (--root) names the folder that paths of images start from")
             said = f": {'; '.join(ways)}" if ways else ", and no other"
             raise DataError(f"{rows.source} holds {what}{said}")
-        remarks.append(f"left out: {what}")
+        remarks.append(f"warning: left out: {what}")
     kept = sorted(set(range(len(rows.cells))) - set(without))
     table = interpret(
         replace(

@@ -16,6 +16,13 @@ from pathlib import Path
 
 from toolkit.data.readers.base import PARTS
 from toolkit.data.readers.course import image_id
+from toolkit.data.readers.split_lists import (
+    named,
+    part_of_list,
+    read_lists,
+    split_folders,
+    why_not,
+)
 from toolkit.data.readers.table_text import table_text
 from toolkit.errors import DataError, counted, listed
 
@@ -51,38 +58,57 @@ def split_beside(
     remarks: list[str],
     parts: Sequence[str] = (),
     known: bool = False,
+    table: Path | None = None,
 ) -> list[str]:
     """Return the part of each image by the split file in one of the folders; nothing without one.
 
+    In place of one file there may be a list of images for each part. What has the name of a split
+    and is none is said.
+
     Args:
-        folders: where it may lie.
+        folders: where it may lie, or in a folder ``splits`` of theirs.
         names: of the images.
         remarks: is told which file was taken, or was not and why.
         parts: of a split that the labels came with, which goes before one beside them.
         known: whether 0 and 1 are training and validation for sure.
+        table: the file of labels, whatever its name.
 
     Raises:
         DataError: a line is of another kind, an image has two parts or none, or there are two
             split files.
     """
-    there = [each for each in folders if each.is_dir()]
-    found = [file for each in there for file in sorted(each.iterdir()) if file.is_file()]
-    found = [file for file in found if is_split_file(file)]
-    if not found:
+    given = [each for each in folders if each.is_dir()]
+    inner = [folder for each in given for folder in split_folders(each)]
+    there = [*given, *inner]
+    files = [file for each in there for file in sorted(each.iterdir()) if file.is_file()]
+    files = [file for file in files if file != table]
+    found = [file for file in files if is_split_file(file)]
+    lists = {file: part for file in files if (part := part_of_list(file)) and file not in found}
+    odd = [file for file in files if file not in found and file not in lists]
+    remarks += [_unread(file) for file in odd if _named(file, file.parent in inner)]
+    if not found and not lists:
         return list(parts)
     if parts:
-        remarks.append(f"a split came with the labels, {found[0].name} is not read")
+        shown = named([*found, *lists], there)
+        remarks.append(f"a split came with the labels, {shown} is not read")
         return list(parts)
     if len(found) > 1:
-        names_of = listed(each.name for each in found)
-        raise DataError(f"{found[0].parent}: expected one split file, found {names_of}: leave one")
-    file = found[0]
-    part_of = _read(file)
+        raise DataError(
+            f"{found[0].parent}: expected one split file, found {named(found, there)}: leave one"
+        )
+    if found and lists:
+        remarks.append(f"{named(lists, there)}: not read, as {found[0].name} names the split")
+    if not found and why_not(lists):
+        remarks.append(f"warning: {named(lists, there)}: not read as a split, {why_not(lists)}")
+        return []
+    part_of = _read(found[0]) if found else read_lists(lists, names)
+    file = found[0] if found else next(iter(lists))
+    name_of_it = named(found or lists, there)
     words = set(part_of.values())
     numbers = words <= set(NUMBERS) and (known or {"0", "2"} <= words)
     if not words <= set(PARTS) and not numbers:
         remarks.append(
-            f"{file.name} is not read: expected train, val and test or 0, 1 and 2, found "
+            f"warning: {name_of_it} is not read: expected train, val and test or 0, 1 and 2, found "
             f"{listed(sorted(words))}; --split-file takes a CSV file with columns image and split"
         )
         return []
@@ -92,26 +118,41 @@ def split_beside(
         for end in {image_id(name), _bare(name)}:  # an id that two parts have is none's
             ids[end] = word if ids.get(end, word) == word else ""
     alone = Counter(map(_bare, names))
-    given = [
+    parts_given = [
         part_of.get(name)
         or ids.get(image_id(name))
         or (ids.get(_bare(name), "") if alone[_bare(name)] == 1 else "")
         for name in names
     ]
-    lacking = [name for name, word in zip(names, given, strict=True) if not word]
+    lacking = [name for name, word in zip(names, parts_given, strict=True) if not word]
     if len(lacking) == len(names) and not known:
-        remarks.append(f"{file.name} is not read: it names none of the images ({lacking[0]!r:.60})")
+        remarks.append(
+            f"warning: {name_of_it} is not read: it names none of the images ({lacking[0]!r:.60})"
+        )
         return []
     if lacking:
         raise DataError(
-            f"{file}: expected a part for each image, found none for "
+            f"{file.parent / name_of_it}: expected a part for each image, found none for "
             f"{counted(len(lacking), 'image')} ({listed(lacking, 3)}): complete it, or move it away"
         )
     how = f": {SAID}" if numbers else ""
     more = len(part_of) - len(names)
     rest = f"; it names {counted(more, 'image')} more" if more > 0 else ""
-    remarks.append(f"split of {file.name}{how}{rest}")
-    return [meant[word] for word in given]
+    remarks.append(f"split of {name_of_it}{how}{rest}")
+    return [meant[word] for word in parts_given]
+
+
+def _named(file: Path, among_splits: bool) -> bool:
+    """Tell a file that is a split by its name, or by where it lies."""
+    plain = file.suffix.lower() in (*_ENDINGS, ".json") and file.name[0] != "."
+    return plain and (among_splits or bool(_NAMED.fullmatch(file.stem.lower())))
+
+
+def _unread(file: Path) -> str:
+    with file.open("rb") as opened:
+        wide = b"\0" in opened.read(_HEAD)
+    why = "it is no text in UTF-8: save it so" if wide else "its lines are no image and a part"
+    return f"warning: {file.name} is not read as a split: {why}"
 
 
 def _bare(name: str) -> str:
@@ -138,7 +179,7 @@ def _read(file: Path) -> dict[str, str]:
 def _cells(text: str) -> list[tuple[int, list[str]]]:
     """Return the cells of each line that is not blank, with its number."""
     first = text.partition("\n")[0]
-    separator = next((each for each in ",;\t" if each in first), None)
+    separator = next((each for each in "\t;," if each in first), None)
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if separator is None:
         return [(number, line.strip().rsplit(None, 1)) for number, line in lines]

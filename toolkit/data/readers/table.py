@@ -9,11 +9,17 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from toolkit.data.readers.base import Format, Labelled, Options
+import numpy as np
+
+from toolkit.data.readers.base import ID_KEY, Format, Labelled, Options
 from toolkit.data.readers.cells import interpret
 from toolkit.data.readers.columns import Rows
+from toolkit.data.readers.course import is_image_name
+from toolkit.data.readers.delimiter import LINES, delimiter_of, named_delimiter
+from toolkit.data.readers.frame import IDS_AND_PLACES, is_own, read_places
 from toolkit.data.readers.headless import with_numbers
 from toolkit.data.readers.join import joined
 from toolkit.data.readers.json_rows import json_document, json_lines
@@ -22,8 +28,11 @@ from toolkit.data.readers.part_tables import part_folders, together
 from toolkit.data.readers.split_file import is_split_file, split_beside
 from toolkit.data.readers.table_text import SPREADSHEETS, table_ending, table_text
 from toolkit.errors import DataError, UsageError, counted
+from toolkit.images.places import is_there, place_under
 
+_ROWS = re.compile(r"__index_level_\d+__")
 _LINES = (".jsonl", ".ndjson")
+_HEAD = 1 << 16  # letters in which the first lines are looked for
 _AS_USUAL = Options()
 _TABLES = (".csv", ".tsv", *_LINES, ".parquet")
 
@@ -48,7 +57,41 @@ def read(path: Path, options: Options) -> Labelled:
         if parts
         else None
     )
-    return table_of(path, rows or read_rows(path, options), folder, options, splits=[folder])
+    rows = rows or read_rows(path, options)
+    if not parts and _names_places(rows, folder, options):
+        return _by_places(path, rows, folder, options)
+    return table_of(path, rows, folder, options, splits=[folder])
+
+
+def _names_places(rows: Rows, folder: Path, options: Options) -> bool:
+    """Tell a frame of ours whose images are where it says; one that moved goes by its ids."""
+    if options.image_column is not None or ID_KEY in rows.header or not is_own(rows):
+        return False
+    ids, places = (rows.header.index(name) for name in IDS_AND_PLACES)
+    if any(is_image_name(str(line[ids])) for line in rows.cells):
+        return False
+    base = options.root or folder
+    return any(is_there(place_under(base, str(line[places]))) for line in rows.cells)
+
+
+def _by_places(path: Path, rows: Rows, folder: Path, options: Options) -> Labelled:
+    ids, image = IDS_AND_PLACES
+    how = replace(options, image_column=image)
+    found = read_places(rows, how, options.root or folder, ids, own=True)
+    remarks = [*rows.remarks, *found.remarks]
+    parts = split_beside([folder], found.files, remarks, list(found.parts), table=path)
+    said = _said("table", len(found.files), found.labels, found.Y, "a frame of this toolkit")
+    facts = {"layout": "csv", "annotations": None}
+    return replace(found, parts=parts, facts=facts, found=said, remarks=remarks)
+
+
+def _said(what: str, images: int, labels: Sequence[str], Y: np.ndarray, kind: str) -> str:
+    unknown = int((Y < 0).sum())
+    found = (
+        f"{what}: {counted(images, 'image')}, {counted(len(labels), 'label')} "
+        f"({kind}), {int((Y == 1).sum()):,} image labels"
+    )
+    return found + (f", {unknown:,} unknown" if unknown else "")
 
 
 def table_of(
@@ -79,13 +122,8 @@ def table_of(
     """
     table = with_names(interpret(rows, options), folder)
     remarks = rows.remarks + table.remarks
-    parts = split_beside(splits, table.names, remarks, table.parts, numbered)
-    unknown = int((table.Y < 0).sum())
-    found = (
-        f"{what}: {counted(len(table.names), 'image')}, {counted(len(table.labels), 'label')} "
-        f"({table.kind}), {int((table.Y == 1).sum()):,} image labels"
-    )
-    found += f", {unknown:,} unknown" if unknown else ""
+    parts = split_beside(splits, table.names, remarks, table.parts, numbered, path)
+    found = _said(what, len(table.names), table.labels, table.Y, table.kind)
     return joined(
         str(path),
         options.root or folder,
@@ -115,21 +153,19 @@ def read_rows(path: Path, options: Options = _AS_USUAL) -> Rows:
         return json_document(path, text)
     if ending in _LINES:
         return json_lines(path, text)
-    rows = _separated(path, text)
+    rows = _separated(path, text, options.header)
     return rows if options.header else with_numbers(rows, options)
 
 
-def _separated(path: Path, text: str) -> Rows:
+def _separated(path: Path, text: str, header: bool) -> Rows:
     first, _, rest = text.partition("\n")
-    delimiter, skipped = None, 0
-    if first.strip().casefold().startswith("sep="):  # a spreadsheet's own line
-        delimiter, text, skipped = first.strip()[4:5], rest, 1
-        first = rest.partition("\n")[0]
-    if delimiter is None:
-        bare = re.sub(r'"[^"]*"', "", first)  # a separator in quotes is a name's
-        counts = {each: bare.count(each) for each in ",;\t"}
-        delimiter = max(counts, key=lambda each: counts[each])
-        if not counts[delimiter] and _is_celeba(text):
+    delimiter, skipped = named_delimiter(first), 0
+    if delimiter:
+        text, skipped = rest, 1
+    else:
+        lines = text[:_HEAD].splitlines()[:LINES]
+        delimiter = delimiter_of(lines, table_ending(path), header)
+        if delimiter not in first and _is_celeba(text):
             return _celeba(path, text)
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -137,15 +173,15 @@ def _separated(path: Path, text: str) -> Rows:
     except csv.Error as error:
         raise DataError(f"{path} cannot be read as a CSV file: {error}") from error
     records = [(line, cells) for line, cells in records if any(cells)]
-    header = records[0][1] if records else []
+    names = records[0][1] if records else []
     for line, cells in records[1:]:
-        if len(cells) != len(header):
+        if len(cells) != len(names):
             raise DataError(
-                f"{path}, line {line}, has {counted(len(cells), 'cell')} where the header has "
-                f"{len(header)}"
+                f"{path}, line {line}, has {counted(len(cells), 'cell')} where the "
+                f"{'header' if header else 'first line'} has {len(names)}"
             )
     places = [f"{path}, line {line}" for line, _ in records[1:]]
-    return Rows(str(path), header, [cells for _, cells in records[1:]], places)
+    return Rows(str(path), names, [cells for _, cells in records[1:]], places)
 
 
 def _is_celeba(text: str) -> bool:
@@ -181,6 +217,8 @@ def _parquet(path: Path) -> Rows:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read as Parquet: {error}") from error
+    # row numbers that pandas keeps where they are not 0, 1, 2, ...
+    table = table.drop_columns([each for each in table.column_names if _ROWS.fullmatch(each)])
     columns = [column.to_pylist() for column in table.columns]
     cells = [list(row) for row in zip(*columns, strict=True)]
     places = [f"{path}, row {row}" for row in range(len(cells))]

@@ -11,8 +11,9 @@ from toolkit.data.readers.course import IMAGE_SUFFIXES, is_image_name
 from toolkit.errors import listed
 from toolkit.images.places import is_address
 
-_TRIED = 3  # of the missing images
+_TRIED = 20  # of the missing images
 _FOLDERS = 100
+_LABELS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".xml", ".yaml", ".yml")
 
 
 def hint(missing: Sequence[str], there: Sequence[str], root: Path) -> str:
@@ -28,13 +29,15 @@ def hint(missing: Sequence[str], there: Sequence[str], root: Path) -> str:
     if unread:
         kind = Path(unread[0]).suffix or "without an ending"
         return f"; {unread[0]!r} is there, but files {kind} are not read as images"
-    for folder in islice(_near(root), _FOLDERS):
-        if names and all(_lies_in(folder, name) for name in names):
-            return f"; they lie in {folder}: name it by root (--root)"
+    for whole in (True, False):
+        near = dict.fromkeys(islice(_near(root), _FOLDERS) if names else ())
+        found = [each for each in near if all(_lies_in(each, name, whole) for name in names)]
+        if found:
+            return lie_in(found, "root (--root)", whole or not any(map(os.path.dirname, names)))
     shared = Path(os.path.commonpath(names)).parts if len({*map(os.path.isabs, names)}) == 1 else ()
-    whole = set(there)
+    present = set(there)
     for cut in range(1, len(shared) + 1):
-        if {"/".join(Path(name).parts[cut:]) for name in names} <= whole:
+        if {"/".join(Path(name).parts[cut:]) for name in names} <= present:
             first = "/".join(shared[:cut]).replace("//", "/")
             return (
                 f"; without {first + '/'!r} they are there: take it off the names, or give the "
@@ -55,21 +58,56 @@ def hint(missing: Sequence[str], there: Sequence[str], root: Path) -> str:
     return ""
 
 
+def lie_in(folders: Sequence[Path], option: str, whole: bool = True) -> str:
+    """Say in which folders files of such names lie; many data sets number their images alike.
+
+    Args:
+        folders: one or more.
+        option: what names the folder.
+        whole: whether names are paths in them, or have further folders.
+    """
+    off = "" if whole else ", and take the folders off the names"
+    if len(folders) == 1:
+        return (
+            f"; files of such names lie in {folders[0]}: if they are these images, name it by "
+            f"{option}{off}"
+        )
+    return (
+        f"; files of such names lie in {listed(folders, 3)}: name the one that holds these images "
+        f"by {option}{off}"
+    )
+
+
 def _near(root: Path) -> Iterator[Path]:
-    """Yield folders in which images may lie: the working one, those above and those beside."""
-    yield Path.cwd()
-    yield root.parent
+    """Yield folders in which images may lie: the working one, those above and those beside.
+
+    Not those that hold labels of their own, unless they are above: theirs are other images.
+    """
     try:
         beside = sorted(root.parent.iterdir())
     except OSError:
-        return
-    yield from (each for each in beside if each != root and each.is_dir())
+        beside = []
+    for each in (Path.cwd(), root.parent, *beside):
+        above = root.is_relative_to(each)
+        if each != root and each.is_dir() and (above or not holds_labels(each)):
+            yield each
 
 
-def _lies_in(folder: Path, name: str) -> bool:
-    place = os.path.join(folder, name.removeprefix("/"))
+def holds_labels(folder: Path) -> bool:
+    """Tell a folder with labels of its own, or of artifacts."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return True
+    return any(
+        name.lower().endswith(_LABELS) or name in ("annotations", "datasets") for name in names
+    )
+
+
+def _lies_in(folder: Path, name: str, whole: bool) -> bool:
+    place = os.path.join(folder, name.removeprefix("/") if whole else Path(name).name)
     if is_image_name(name):
-        return os.path.isfile(place) or os.path.isfile(folder / Path(name).name)
+        return os.path.isfile(place)
     return any(os.path.isfile(f"{place}{ending}") for ending in IMAGE_SUFFIXES)
 
 

@@ -33,13 +33,16 @@ def write_csv(content: Content, path: Path) -> None:
     """Write CSV in UTF-8.
 
     Raises:
-        DataError: a label or an id begins or ends with a blank, which readers of CSV take off.
+        DataError: a label, an id or metadata begin or end with a blank, which readers of CSV take
+            off.
     """
-    odd = [name for name in (*content.labels, *content.own_ids) if name != name.strip()]
+    texts = [*content.labels, *content.own_ids, *content.metadata]
+    texts += [cell for cells in content.metadata.values() for cell in set(cells)]
+    odd = [text for text in texts if text != text.strip()]
     if odd:
         raise DataError(
-            f"labels or ids begin or end with blanks ({listed(map(repr, odd), 3)}), which CSV does "
-            "not keep: export as parquet"
+            f"labels, ids or metadata begin or end with blanks ({listed(map(repr, odd), 3)}), "
+            "which CSV does not keep: export as parquet"
         )
     split = [split_column(tuple(content.labels))] if content.parts else []
     facts = [METADATA + name for name in content.metadata]
