@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.data.importer import read_files, read_labelled
+from toolkit.data.readers.at_address import data_path
 from toolkit.data.readers.base import METADATA, Options
 from toolkit.data.readers.course import image_ids
 from toolkit.data.readers.frame import read_frame
 from toolkit.data.synthetic import IMAGES, SYNTHETIC, painted_folder
 from toolkit.data.writers.table import split_column
 from toolkit.errors import DataError, counted, listed
-from toolkit.images.places import is_address, place_under, read_place, reading_order, stamp
+from toolkit.images.addresses import is_address
+from toolkit.images.places import place_under, read_place, reading_order, stamp
 from toolkit.pages.tables import html_table
 from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import Progress, choose_progress
@@ -119,7 +121,8 @@ class Dataset:
         """Read images with labels; the images stay where they are.
 
         Args:
-            path: a folder, or a file of labels: see docs/formats.md.
+            path: a folder, or a file of labels; or the address of tars or Parquet files, such as
+                ``s3://photos/{000..003}.tar``: see docs/formats.md.
             name: of the data set; by default made from the path.
             format: ``csv`` (any table), ``coco``, ``voc``, ``yolo``, ``fiftyone``,
                 ``label-studio``, ``cvat``, ``labelme``, ``via``, ``huggingface`` (columns of
@@ -156,16 +159,12 @@ class Dataset:
             missing=missing,
             root=None if root is None else Path(root).absolute(),
         )
-        if is_address(os.fspath(path)):
-            raise DataError(
-                f"{os.fspath(path)}: expected a folder or a file of labels on this machine, found "
-                "an address; a table of labels may name images by addresses"
-            )
-        safe = folder_name(path) if name is None else safe_name(name, "data set name")
+        where = data_path(path)
+        safe = folder_name(where) if name is None else safe_name(name, "data set name")
         progress = choose_progress(progress)
         with progress.task("reading images") as task:
             found = read_labelled(
-                Path(path),
+                where,
                 format=format,
                 options=options,
                 pairing=pairing,
@@ -290,9 +289,14 @@ class Dataset:
         more = f" and {len(self.labels) - 6} more" if len(self.labels) > 6 else ""
         more += f"; {self.unknown.mean():.1%} of cells unknown" if (self.Y < 0).any() else ""
         return (
-            f"Dataset {self.name!r}: {counted(len(self), 'image')} in {self.root}\n"
+            f"Dataset {self.name!r}: {counted(len(self), 'image')} in {self._home}\n"
             f"{counted(len(self.labels), 'label')}: {known}{more}"
         )
+
+    @property
+    def _home(self) -> str:
+        elsewhere = all(map(is_address, self.files))
+        return str(self.provenance.get("source", self.root) if elsewhere else self.root)
 
     def _repr_html_(self) -> str:
         counts = (self.Y == 1).sum(axis=0).tolist()

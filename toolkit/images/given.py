@@ -12,7 +12,8 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from toolkit.errors import DataError
-from toolkit.images.places import connections, is_address, read_place
+from toolkit.images.addresses import is_address
+from toolkit.images.places import connections, read_place
 from toolkit.images.sources import Image, Images
 from toolkit.storage.files import digest_bytes
 

@@ -15,9 +15,11 @@ from PIL.Image import Image as Picture
 from toolkit.data.readers.course import image_id, is_image_name
 from toolkit.data.readers.folder import list_images
 from toolkit.errors import DataError, UsageError, listed
-from toolkit.images.containers import Columns, opened
+from toolkit.images.addresses import PACKED, addresses_of, is_address
+from toolkit.images.containers import Columns, forget_addresses, opened
 from toolkit.images.given import several
-from toolkit.images.places import CONTAINERS, in_container, is_address, is_there, place_under
+from toolkit.images.places import CONTAINERS, in_container, is_there, place_under
+from toolkit.images.tars import RemoteTar
 from toolkit.storage.files import natural_key
 
 logger = logging.getLogger(__name__)
@@ -63,7 +65,7 @@ def _find(given: Given) -> Iterator[tuple[str, Source]]:
         if not given_as:
             raise UsageError("expected an image, a folder of images or a CSV list, found no path")
         if is_address(given_as):
-            yield given_as, given_as
+            yield from _at_address(given_as, len(listing) == 1)
             continue
         path = Path(one)
         try:
@@ -85,8 +87,8 @@ def _find(given: Given) -> Iterator[tuple[str, Source]]:
         elif path.suffix.lower() == ".csv" and path.is_file():
             yield from _listed(path)
         elif path.suffix.lower() in CONTAINERS and path.is_file():
-            for name in _held(path):
-                yield (name if len(listing) == 1 else f"{path}/{name}"), f"{path}/{name}"
+            for name, source in _held(str(path)):
+                yield (name if len(listing) == 1 else f"{path}/{name}"), source
         elif len(listing) == 1 and not is_there(str(path)) and not path.is_symlink():
             raise UsageError(
                 f"expected an image, a folder of images or a CSV list, found no {path}"
@@ -110,10 +112,22 @@ def readable(name: str) -> str:
     return name
 
 
-def _held(container: Path) -> list[str]:
-    """Return the names of the images in a tar, Parquet or Arrow file."""
+def _at_address(address: str, alone: bool) -> Iterator[tuple[str, str]]:
+    """Yield an image at an address, or those in the tars and Parquet files that it stands for."""
+    if not address.lower().endswith(PACKED):
+        yield address, address
+        return
+    forget_addresses()
+    shards = addresses_of(address)
+    for shard in shards:
+        for name, source in _held(shard):
+            yield (name if alone and len(shards) == 1 else f"{shard}/{name}"), source
+
+
+def _held(container: str) -> list[tuple[str, str]]:
+    """Return name and place of the images in a tar, Parquet or Arrow file."""
     try:
-        found = opened(str(container))
+        found = opened(container)
     except OSError as error:
         raise DataError(f"{container} cannot be read: {error.strerror}") from error
     if isinstance(found, Columns):
@@ -123,7 +137,9 @@ def _held(container: Path) -> list[str]:
         names = [name for name in found.names if is_image_name(name)]
     if not names:
         raise DataError(f"{container}: expected images or one column of bytes, found none")
-    return names
+    if isinstance(found, RemoteTar):
+        return [(name, found.place(name)) for name in names]
+    return [(name, f"{container}/{name}") for name in names]
 
 
 def _listed(table: Path) -> Iterator[tuple[str, str]]:

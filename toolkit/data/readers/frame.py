@@ -14,7 +14,8 @@ from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.course import image_id, is_image_name, require_one_spelling
 from toolkit.data.readers.join import check_ids, place_ids
 from toolkit.errors import DataError, UsageError, counted, listed
-from toolkit.images.places import is_address, is_there
+from toolkit.images.addresses import is_address
+from toolkit.images.places import is_there
 from toolkit.storage.files import natural_key
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from toolkit.data.readers.course import IMAGE_SUFFIXES, is_image_name
 from toolkit.errors import listed
-from toolkit.images.places import is_address
+from toolkit.images.addresses import is_address
 
 _TRIED = 3  # of the missing images
 _FOLDERS = 100
