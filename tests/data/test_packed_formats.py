@@ -249,9 +249,9 @@ def test_an_archive_beside_a_folder_of_images_is_left_alone(tmp_path: Path) -> N
     assert photos.provenance["layout"] == "course"
 
 
-def test_an_address_is_no_data_set() -> None:
-    with pytest.raises(DataError, match="a table of labels may name images by addresses"):
-        tk.Dataset.read("https://host/000.tar", **QUIET)
+def test_a_table_at_an_address_is_no_data_set() -> None:
+    with pytest.raises(DataError, match="where a table may name images by addresses"):
+        tk.Dataset.read("https://host/photos.csv", **QUIET)
     frame = pd.DataFrame({"image": [b"\xff\xd8"], "cat": [1]})
     with pytest.raises(DataError, match="expected the place of an image, found bytes"):
         tk.Dataset.from_frame(frame, **QUIET)

@@ -55,8 +55,16 @@ def is_local(address: str) -> bool:
     return kind.lower() in ("file", "local") or "::" in _BRACKETS.sub("", rest)
 
 
-def fetched(address: str, start: int | None = None, stop: int | None = None) -> bytes:
+def fetched(
+    address: str, start: int | None = None, stop: int | None = None, *, whole: bool = True
+) -> bytes:
     """Return what lies at an address, or its bytes from ``start`` to before ``stop``.
+
+    Args:
+        address: where it lies.
+        start: the first byte.
+        stop: the one after the last.
+        whole: whether fewer bytes are an error, or the file may end before ``stop``.
 
     Raises:
         OSError: it cannot be had; it was tried several times, unless the answer is final.
@@ -74,7 +82,7 @@ def fetched(address: str, start: int | None = None, stop: int | None = None) -> 
         if len(data) > wanted:
             what = "whoever serves it gives no parts of files, which are needed: download it"
             raise OSError(errno.EOPNOTSUPP, what, address)
-        if len(data) < wanted:
+        if len(data) < wanted and whole:
             raise EOFError(f"it ends, or broke off, {wanted - len(data):,} bytes too early")
         return data
 
@@ -89,7 +97,10 @@ def size_of(address: str) -> int:
     """
     system, path = _system(address)
     system.invalidate_cache()  # of listings; a file may have been written anew
-    size = _tried(address, 0, system, lambda **how: system.info(path, **how)).get("size")
+    known = _tried(address, 0, system, lambda **how: system.info(path, **how))
+    size = known.get("size")
+    if known.get("type") == "directory":
+        raise OSError(errno.ENOENT, "a folder is there, and no file", address)
     if not isinstance(size, int):
         what = "whoever serves it does not say how large it is, which is needed: download it"
         raise OSError(errno.EOPNOTSUPP, what, address)

@@ -17,6 +17,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from toolkit.images.addresses import Remote, is_address
+from toolkit.images.spans import forget_spans
 from toolkit.images.stamps import Stamp, stamp_of
 from toolkit.images.tars import Tar, forget, remote_tar
 
@@ -263,6 +264,7 @@ def opened(path: str) -> Tar | Columns:
 def forget_addresses() -> None:
     """Open containers at addresses anew when they are next read."""
     forget()
+    forget_spans()
     with _opening:
         for path in list(filter(is_address, _open)):
             del _open[path]

@@ -26,6 +26,7 @@ import numpy as np
 from toolkit.images.addresses import fetched, is_address
 from toolkit.images.containers import opened
 from toolkit.images.facts import Facts, facts_of
+from toolkit.images.spans import span
 from toolkit.images.stamps import Stamp, stamp_of
 from toolkit.images.tars import RemoteTar, plain_name, ranged, read_through
 
@@ -173,7 +174,7 @@ def _at_address(address: str) -> bytes:
         return fetched(address)
     part = ranged(address)
     if part is not None:
-        return fetched(container, part[1], part[2])
+        return span(container, part[1], part[2])
     try:
         holder = opened(container)
     except FileNotFoundError:  # a folder of such a name, or nothing

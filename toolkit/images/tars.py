@@ -19,8 +19,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import IO
 
-from toolkit.images.addresses import Remote, fetched
+from toolkit.images.addresses import Remote
 from toolkit.images.facts import Facts, facts_of
+from toolkit.images.spans import span
 from toolkit.images.stamps import Stamp, stamp_of
 
 _NAME_BYTES = 250  # of a tar's list of names, about
@@ -177,7 +178,7 @@ class RemoteTar(Tar):
         """
         offset, size = self._place(name)
         known = self.texts.get(plain_name(name))
-        return fetched(self.path, offset, offset + size) if known is None else known
+        return span(self.path, offset, offset + size) if known is None else known
 
 
 _read: dict[str, Future[RemoteTar]] = {}
