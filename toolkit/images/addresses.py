@@ -264,11 +264,15 @@ def _reason(error: Exception, address: str, seconds: float) -> str:
         assert isinstance(cause, Exception)
         error = cause
     if isinstance(error, PermissionError | IsADirectoryError):
-        raise OSError(error.errno or errno.EACCES, "may not be read", address) from error
+        said = error.strerror or str(error)
+        what = f"may not be read ({said[:120]})" if said else "may not be read"
+        raise OSError(error.errno or errno.EACCES, what, address) from error
     if isinstance(error, OSError) and error.errno == errno.EOPNOTSUPP:
         raise error
     if type(error).__name__ in _NO_CREDENTIALS:
-        raise OSError(errno.EACCES, "no credentials were found for it", address) from error
+        what = "no credentials were found for it: set them in the environment"
+        what += ", or FSSPEC_S3_ANON=true for what is public" if address[:5] == "s3://" else ""
+        raise OSError(errno.EACCES, what, address) from error
     status = getattr(error, "status", None)
     if isinstance(status, int):
         reason = f"the server answered {status}"
