@@ -308,3 +308,36 @@ def test_a_changed_tar_is_noticed_and_one_that_was_touched_is_not(tmp_path: Path
         photos.require_unchanged()
     (place / "000.tar").unlink()
     assert len(photos.changed_since_import()) == 15
+
+
+@pytest.mark.parametrize(
+    ("ending", "how"), [("tar.gz", "gunzip"), ("tgz", "gunzip"), ("txz", "unxz")]
+)
+def test_compressed_tars_are_answered_with_what_to_do(
+    ending: str, how: str, tmp_path: Path
+) -> None:
+    import tarfile
+
+    from toolkit.inference.given import find_images
+
+    (tmp_path / "im1.jpg").write_bytes(PACKED[0][1])
+    (tmp_path / "set").mkdir()
+    file = tmp_path / "set" / f"t.{ending}"
+    with tarfile.open(file, "w:xz" if ending == "txz" else "w:gz") as tar:
+        tar.add(tmp_path / "im1.jpg", "im1.jpg")
+    (tmp_path / "set" / "t.csv").write_text(f"image,cat\n{file.name}/im1.jpg,1\n")
+    frame = pd.DataFrame({"image": [f"{file}/im1.jpg"], "cat": [1]})
+    tries: list[Callable[[], object]] = [
+        lambda: tk.Dataset.read(file, **QUIET),
+        lambda: tk.Dataset.read(tmp_path / "set" / "t.csv", **QUIET),
+        lambda: tk.Dataset.from_frame(frame, **QUIET),
+        lambda: list(find_images(file)),
+        lambda: list(find_images(f"{file}/im1.jpg")),
+        lambda: read_place(f"{file}/im1.jpg"),
+    ]
+    for each in tries:
+        with pytest.raises(
+            (DataError, UsageError, OSError),
+            match=rf"unpack it to a plain \.tar with '{how} -k t\.",
+        ):
+            each()

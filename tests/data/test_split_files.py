@@ -184,3 +184,31 @@ def test_a_column_of_numbers_is_a_split_where_it_is_called_so(tmp_path: Path) ->
     file.write_text("\n".join(["image,labels,split", *rows]).replace(",2", ",test"))
     with pytest.raises(DataError, match="expected train, validation or test in column 'split'"):
         tk.Dataset.read(file, **QUIET)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        (ATTR, "", "as CelebA has them; found nothing"),
+        (ATTR, " \n\n", "as CelebA has them; found nothing"),
+        (ATTR, "4\n", "as CelebA has them; found 4: get it anew"),
+        (ATTR, "4\nBald Smiling\n", "found 4, Bald Smiling: get it anew"),
+        (PART, "", "list_eval_partition.txt is empty: expected a line per image with its part"),
+        (PART, "\n", "list_eval_partition.txt is empty"),
+    ],
+)
+def test_celeba_s_empty_lists_are_said(file: str, text: str, message: str, tmp_path: Path) -> None:
+    folder = celeba(tmp_path / "set")
+    (folder / file).write_text(text)
+    with pytest.raises(DataError, match=message):
+        tk.Dataset.read(folder, **QUIET)
+
+
+def test_empty_tables_and_split_files_are_said(tmp_path: Path) -> None:
+    paint(tmp_path / "images")
+    (tmp_path / "t.csv").write_text(TABLE)
+    (tmp_path / "split.csv").write_text("")
+    assert "split.csv is empty, and no split" in repr(tk.preview_data(tmp_path / "t.csv"))
+    (tmp_path / "t.csv").write_text("")
+    with pytest.raises(DataError, match=r"t\.csv is empty: expected a line of names of columns"):
+        tk.Dataset.read(tmp_path / "t.csv", **QUIET)

@@ -15,6 +15,7 @@ What cannot be had is an OSError whose ``strerror`` says why, as of a file.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -28,7 +29,7 @@ from toolkit.images.containers import opened
 from toolkit.images.facts import Facts, facts_of
 from toolkit.images.spans import span
 from toolkit.images.stamps import Stamp, stamp_of
-from toolkit.images.tars import RemoteTar, plain_name, ranged, read_through
+from toolkit.images.tars import RemoteTar, compressed, plain_name, ranged, read_through
 
 CONNECTIONS = 32  # addresses are waited for, not computed
 CONTAINERS = (".tar", ".parquet", ".arrow")
@@ -57,6 +58,9 @@ def read_place(place: str) -> bytes:
         return Path(place).read_bytes()
     except (NotADirectoryError, FileNotFoundError):
         inside = _inside(place)
+        why = "" if inside else compressed(place)
+        if why:
+            raise OSError(errno.EOPNOTSUPP, why, place) from None
         if inside is None:
             raise
     return opened(inside[0]).read(inside[1])
@@ -171,7 +175,11 @@ def _split(address: str) -> tuple[str, str]:
 def _at_address(address: str) -> bytes:
     container, name = _split(address)
     if not container:
-        return fetched(address)
+        try:
+            return fetched(address)
+        except FileNotFoundError as error:
+            why = compressed(address)
+            raise OSError(errno.ENOENT, why or error.strerror, address) from error
     part = ranged(address)
     if part is not None:
         return span(container, part[1], part[2])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import re
 import tarfile
 import warnings
@@ -19,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import IO
 
-from toolkit.images.addresses import Remote
+from toolkit.images.addresses import Remote, is_address
 from toolkit.images.facts import Facts, facts_of
 from toolkit.images.spans import span
 from toolkit.images.stamps import Stamp, stamp_of
@@ -30,6 +31,9 @@ _TEXTS = (".json", ".cls", ".txt")  # of WebDataset's samples
 _TEXT_BYTES = 1 << 20
 _READ_BYTES = 256 << 20  # members above it are listed and not read
 _AT_A_TIME = 8  # tars read through
+COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
+_UNPACKERS = {"gz": "gunzip -k", "bz": "bunzip2 -k", "xz": "unxz -k", "zst": "unzstd"}
+_PACKED = re.compile(rf"(?:{'|'.join(map(re.escape, COMPRESSED))})(?=[/\\]|$)", re.IGNORECASE)
 _RANGE = re.compile(r"#bytes=(\d{1,18})-(\d{1,18})$")
 
 
@@ -225,6 +229,23 @@ def forget() -> None:
     """Forget the tars at addresses that were read through: they may have been written anew."""
     with _reading:
         _read.clear()
+
+
+def compressed(place: str) -> str:
+    """Return why a place cannot be read that is, or is in, a compressed tar; else nothing.
+
+    >>> compressed("s3://a/t.tgz/im1.jpg")[-48:]
+    "'gunzip -k t.tgz'; images are compressed already"
+    """
+    found = _PACKED.search(place)
+    if found is None or not (is_address(place) or os.path.isfile(place[: found.end()])):
+        return ""
+    tar = place[: found.end()]
+    unpack = next(how for kind, how in _UNPACKERS.items() if kind in found[0].lower())
+    return (
+        f"{tar} is compressed, so that no image in it can be read by itself: unpack it to a plain "
+        f".tar with '{unpack} {os.path.basename(tar)}'; images are compressed already"
+    )
 
 
 def ranged(place: str) -> tuple[str, int, int] | None:

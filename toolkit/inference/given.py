@@ -19,7 +19,7 @@ from toolkit.images.addresses import PACKED, addresses_of, is_address
 from toolkit.images.containers import Columns, forget_addresses, opened
 from toolkit.images.given import several
 from toolkit.images.places import CONTAINERS, in_container, is_there, place_under
-from toolkit.images.tars import RemoteTar
+from toolkit.images.tars import RemoteTar, compressed
 from toolkit.storage.files import natural_key
 
 logger = logging.getLogger(__name__)
@@ -89,6 +89,8 @@ def _find(given: Given) -> Iterator[tuple[str, Source]]:
         elif path.suffix.lower() in CONTAINERS and path.is_file():
             for name, source in _held(str(path)):
                 yield (name if len(listing) == 1 else f"{path}/{name}"), source
+        elif compressed(str(path)):
+            raise UsageError(compressed(str(path)))
         elif len(listing) == 1 and not is_there(str(path)) and not path.is_symlink():
             raise UsageError(
                 f"expected an image, a folder of images or a CSV list, found no {path}"

@@ -37,12 +37,16 @@ def numbered(words: Iterable[str]) -> bool:
 
 def is_split_file(file: Path) -> bool:
     """Tell a split file by its name, and by what its first lines hold."""
-    if file.suffix.lower() not in _ENDINGS or not _NAMED.fullmatch(file.stem.lower()):
+    if not _is_named(file):
         return False
     with file.open("rb") as opened:
         text = opened.read(_HEAD).decode("utf-8-sig", "replace")
     lines = _cells(text.rpartition("\n")[0] or text)[:3]
     return any(len(cells) == 2 and _word(cells[1]) for _, cells in lines[:2])
+
+
+def _is_named(file: Path) -> bool:
+    return file.suffix.lower() in _ENDINGS and bool(_NAMED.fullmatch(file.stem.lower()))
 
 
 def split_beside(
@@ -67,8 +71,10 @@ def split_beside(
     """
     there = [each for each in folders if each.is_dir()]
     found = [file for each in there for file in sorted(each.iterdir()) if file.is_file()]
+    blank = [file for file in found if _is_named(file) and not file.stat().st_size]
     found = [file for file in found if is_split_file(file)]
     if not found:
+        remarks += [f"{file.name} is empty, and no split" for file in blank]
         return list(parts)
     if parts:
         remarks.append(f"a split came with the labels, {found[0].name} is not read")

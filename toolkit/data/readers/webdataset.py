@@ -24,12 +24,11 @@ from toolkit.data.readers.samples import Samples, container, labelled
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.addresses import is_address
 from toolkit.images.containers import Columns
-from toolkit.images.tars import Tar, read_through
+from toolkit.images.tars import COMPRESSED, Tar, compressed, read_through
 from toolkit.storage.files import natural_key
 
 KEY = "__key__"  # the format's own name for it
 _LABELS = "labels"
-_COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
 Tars = Mapping[str, Tar | Columns]
@@ -122,11 +121,9 @@ def _shards(path: Path) -> list[Path]:
 def refuse_compressed(shards: Iterable[str]) -> None:
     """Raise DataError where a tar is compressed."""
     for each in shards:
-        if each.lower().endswith(_COMPRESSED):
-            raise DataError(
-                f"{each} is compressed, so that no image in it can be read by itself: unpack it "
-                "to a plain .tar, images are compressed already"
-            )
+        why = compressed(each) if each.lower().endswith(COMPRESSED) else ""
+        if why:
+            raise DataError(why)
 
 
 def _part(shard: str) -> str:
@@ -253,7 +250,7 @@ def _is_text(name: str) -> bool:
 
 
 def _is_tar(path: Path) -> bool:
-    return path.name.lower().endswith((".tar", *_COMPRESSED))
+    return path.name.lower().endswith((".tar", *COMPRESSED))
 
 
 def _recognises(path: Path) -> bool:
