@@ -79,6 +79,21 @@ def test_tars_at_addresses_are_those_of_a_folder(kind: str, pattern: str, tmp_pa
     assert f"in {bucket}{pattern}" in repr(photos)
 
 
+def test_files_of_many_parts(
+    server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Members that lie across the ends of what is asked for at a time."""
+    folder = PACKED.tars(tmp_path / "set")
+    put(server, folder)
+    monkeypatch.setattr(addresses, "READ", 1500)
+    monkeypatch.setattr(spans, "BLOCK", 2900)
+    monkeypatch.setattr(spans, "HELD", 3)
+    local = tk.Dataset.read(folder, "set", **QUIET)
+    same(tk.Dataset.read(f"{server.home}/{{000..001}}.tar", "set", **QUIET), local)
+    assert server.asked["/000.tar"] > 20
+    assert len(spans._blocks) <= 3
+
+
 def test_parquet_at_addresses_is_that_of_a_folder(server: Served, tmp_path: Path) -> None:
     folder = PACKED.hub(tmp_path / "set")
     local = tk.Dataset.read(folder, "set", **QUIET)
@@ -270,6 +285,22 @@ def test_predict_takes_a_tar_at_an_address(server: Served, tmp_path: Path) -> No
     found = list(find_images(f"{server.home}/{{000..001}}.tar"))
     assert len(found) == 40
     assert found[0][0].startswith(f"{server.home}/000.tar/im")
+
+
+def test_a_folder_may_have_a_point_in_its_name(tmp_path: Path) -> None:
+    bucket = in_memory(PACKED.tars(tmp_path / "set"), "v1.0")
+    assert addresses_of(f"{bucket}/") == [f"{bucket}/000.tar", f"{bucket}/001.tar"]
+
+
+def test_given_places_keep_their_ranges(tmp_path: Path) -> None:
+    from toolkit.images.given import given_images
+
+    bucket = in_memory(PACKED.tars(tmp_path / "set"), "given")
+    names = [name for name, _ in PACKED.members()[:30:2]]
+    images = given_images([f"{bucket}/000.tar/{name}" for name in names])
+    assert [image.id for image in images] == [f"{bucket}/000.tar/{name}" for name in names]
+    assert all(ranged(image.path) for image in images)
+    assert [image.read() for image in images] == [PACKED.files[name] for name in names]
 
 
 def test_patterns_are_written_out() -> None:

@@ -212,6 +212,13 @@ def test_options_of_fsspec_go_by_the_environment(
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, env=ours)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["images"] == 40
+    keyed = ("FSSPEC_S3_KEY", "FSSPEC_S3_SECRET")
+    bare = {name: value for name, value in ours.items() if name not in keyed}
+    bare |= {"FSSPEC_S3_ANON": "true", "AWS_EC2_METADATA_DISABLED": "true"}
+    done = subprocess.run(
+        [*command[:-1], "s3://photos/tars/000.tar"], capture_output=True, text=True, env=bare
+    )
+    assert "000.tar cannot be read: may not be read (Forbidden)" in done.stderr  # unsigned
     assert addresses_of("s3://photos/hub") == [
         f"s3://photos/hub/data/train-0000{at}-of-00002.parquet" for at in range(2)
     ]

@@ -111,8 +111,8 @@ def addresses_of(pattern: str) -> list[str]:
     """Return the addresses that a pattern stands for, each once, in its order.
 
     Braces count (``{000..003}``) or list (``{a,b}``); ``*`` is any text of a name, ``**`` of names;
-    what ends in none of the files' endings is a folder, and stands for the tars and Parquet files
-    below it.
+    what has no ending, or a slash at its end, is a folder, and stands for the tars and Parquet
+    files below it.
 
     >>> addresses_of("s3://photos/{train,val}-{09..10}.tar")[1:3]
     ['s3://photos/train-10.tar', 's3://photos/val-09.tar']
@@ -123,7 +123,7 @@ def addresses_of(pattern: str) -> list[str]:
     found = []
     for each in _braced(pattern):
         bare = each.rstrip("/")
-        if "*" not in each and re.search(r"\.\w+$", bare.rpartition("/")[2]):
+        if "*" not in each and re.search(r"\.\w+$", each.rpartition("/")[2]):
             found.append(each)
             continue
         system, path = _system(bare)
