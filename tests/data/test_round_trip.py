@@ -67,11 +67,11 @@ def frame_of_addresses(place: Path) -> tk.Dataset:
 
 
 def of_tars_elsewhere(place: Path) -> tk.Dataset:
-    return tk.Dataset.read(elsewhere(PACKED.tars(place / "here"), place.name), **QUIET)
+    return tk.Dataset.read(elsewhere(PACKED.tars(place / "here"), "tars"), **QUIET)
 
 
 def of_hub_elsewhere(place: Path) -> tk.Dataset:
-    return tk.Dataset.read(elsewhere(PACKED.hub(place / "here"), place.name), **QUIET)
+    return tk.Dataset.read(elsewhere(PACKED.hub(place / "here"), "hub"), **QUIET)
 
 
 def elsewhere(folder: Path, name: str) -> str:
@@ -79,9 +79,9 @@ def elsewhere(folder: Path, name: str) -> str:
     import fsspec
 
     for file in [each for each in folder.rglob("*") if each.is_file()]:
-        at = f"/round-{name}/{file.relative_to(folder).as_posix()}"
+        at = f"/round-trip-{name}/{file.relative_to(folder).as_posix()}"
         fsspec.filesystem("memory").pipe_file(at, file.read_bytes())
-    return f"memory://round-{name}"
+    return f"memory://round-trip-{name}"
 
 
 def frame_of_odd_names(place: Path) -> tk.Dataset:

@@ -162,6 +162,8 @@ class Dataset:
         where = data_path(path)
         safe = folder_name(where) if name is None else safe_name(name, "data set name")
         progress = choose_progress(progress)
+        if isinstance(where, str):
+            progress.say(f"reading what lies at {where}; tars are read through, once")
         with progress.task("reading images") as task:
             found = read_labelled(
                 where,
