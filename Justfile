@@ -29,6 +29,12 @@ test-versions python="3.12" resolution="highest" *args:
     uv pip install --no-config --python .venv-versions --resolution {{resolution}} -e . --group dev
     .venv-versions/bin/python -m pytest -n 2 {{args}}
 
+# private buckets against a stand-in for S3; botocore bounds python-dateutil below what is locked here
+test-s3 *args:
+    uv venv --clear .venv-s3
+    uv pip install --no-config --python .venv-s3 -e '.[remote]' --group dev 'moto[server]' s3fs
+    .venv-s3/bin/python -m pytest -n 0 -rs tests/images/test_s3.py tests/data/test_at_addresses.py {{args}}
+
 # kill, fill, cut, flip: the long version of tests/faults, and its table in docs/reliability.md
 faults *args:
     TOOLKIT_FAULTS_LONG=1 TOOLKIT_FAULTS_PAGE=docs/reliability.md uv run --no-sync pytest -n 2 tests/faults {{args}}

@@ -19,13 +19,29 @@ from toolkit.images.hashes import hash_images
 from toolkit.images.thumbnails import Thumbnails
 
 PACKED = Packed(40)
-WAYS: dict[str, Callable[[Path], Path]] = {
+
+
+def far(folder: Path) -> Path | str:
+    """Put a folder where addresses lead to, and nothing else in its place."""
+    import fsspec
+
+    bucket = f"{folder.parent.name}-{folder.name}".replace(" ", "-")
+    for file in [each for each in folder.rglob("*") if each.is_file()]:
+        at = f"/{bucket}/{file.relative_to(folder).as_posix()}"
+        fsspec.filesystem("memory").pipe_file(at, file.read_bytes())
+        file.unlink()
+    return f"memory://{bucket}"
+
+
+WAYS: dict[str, Callable[[Path], Path | str]] = {
     "folder": PACKED.folder,
     "tar": PACKED.tars,
     "arrow": PACKED.arrow,
     "hub": PACKED.hub,
     "parquet": PACKED.parquet,
     "memory": PACKED.addresses,
+    "far tar": lambda place: far(PACKED.tars(place)),
+    "far hub": lambda place: far(PACKED.hub(place)),
 }
 FROZEN: dict[str, Any] = {"weights": "none", "progress": False}
 
@@ -38,8 +54,9 @@ def artifacts(toolkit: Drive, tmp_path: Path) -> Path:
 
 def test_embeddings_are_shared_by_content(artifacts: Path, tmp_path: Path) -> None:
     rows: dict[str, np.ndarray] = {}
+    read: dict[str, tk.Dataset] = {}
     for name, write in WAYS.items():
-        photos = tk.Dataset.read(write(tmp_path / name), name, progress=False)
+        photos = read[name] = tk.Dataset.read(write(tmp_path / name), safe(name), progress=False)
         found = tk.embed(photos, NETWORK, artifacts=artifacts, **FROZEN)
         assert found.facts()["computed"] == (40 if name == "folder" else 0)
         own = [photos.digests[row].tobytes() for row in range(40)]
@@ -49,10 +66,9 @@ def test_embeddings_are_shared_by_content(artifacts: Path, tmp_path: Path) -> No
             np.testing.assert_array_equal(alone.fit_transform(photos.paths), found.X)
     for name in WAYS:
         np.testing.assert_array_equal(rows[name], rows["folder"])
-    for name in ("tar", "hub", "memory"):  # and embedded from there, not from the cache
-        photos = tk.Dataset.read(tmp_path / name / ("photos.csv" if name == "memory" else ""),
-                                 progress=False)  # fmt: skip
-        other = tmp_path / f"{name}-artifacts"
+    for name in ("tar", "hub", "memory", "far tar", "far hub"):  # and not from the cache
+        photos = read[name]
+        other = tmp_path / f"{safe(name)}-artifacts"
         (other / "embeddings").mkdir(parents=True)
         (other / "embeddings" / "engines").symlink_to((artifacts / "embeddings/engines").resolve())
         found = tk.embed(photos, NETWORK, artifacts=other, verify=True, **FROZEN)
@@ -63,11 +79,15 @@ def test_embeddings_are_shared_by_content(artifacts: Path, tmp_path: Path) -> No
         )
 
 
+def safe(name: str) -> str:
+    return name.replace(" ", "-")
+
+
 def mixed(place: Path) -> Path:
     """Write a table whose images lie in all kinds of places."""
     places = {}
     for name, write in WAYS.items():
-        photos = tk.Dataset.read(write(place / name), name, progress=False)
+        photos = tk.Dataset.read(write(place / name), safe(name), progress=False)
         for path, digest in zip(photos.paths, photos.digests, strict=True):
             places[name, digest.tobytes()] = path
     folder = tk.Dataset.read(place / "folder", progress=False)
@@ -88,8 +108,8 @@ def test_all_verbs_work_wherever_the_images_are(
     imported = toolkit("data", "import", path, "--name", "mixed", "--labels", "label", "--json")
     assert imported.code == 0, imported.err
     photos = tk.Dataset.read(path, "mixed", labels="label", progress=False)
-    assert sum(file.startswith("memory://") for file in photos.files) == 6
-    assert sum(".tar/" in file for file in photos.files) == 7
+    assert sum(file.startswith("memory://") for file in photos.files) == 15
+    assert sum(".tar/" in file for file in photos.files) == 10
     how = {"artifacts": artifacts, "split": "paper", **FROZEN}
     linear = tk.ovr(photos, features=[NETWORK], head="linear", folds=3, **how)
     assert len(linear.predictions) == 40

@@ -246,3 +246,121 @@ def test_via_s_csv_is_refused_for_its_json(tmp_path: Path) -> None:
     (tmp_path / "via.csv").write_text(f"{head}region_attributes\n{rows}")
     with pytest.raises(DataError, match="is VIA's CSV, a line per region: export"):
         tk.Dataset.read(tmp_path / "via.csv", **QUIET)
+
+
+def via_3(folder: Path, attribute: dict[str, Any], value: Callable[[list[str]], list[str]]) -> Path:
+    """Write a project of VIA 3's: a note for each of the values that an image's labels give."""
+    images(folder / "images")
+    document: dict[str, Any] = {
+        "project": {"pid": "__VIA_PROJECT_ID__", "rev": "1", "vid_list": []},
+        "config": {"file": {"loc_prefix": {"1": ""}}},
+        "attribute": {"1": {"aname": "kind", "desc": "", "default_option_id": "", **attribute}},
+        "file": {},
+        "view": {},
+        "metadata": {},
+    }
+    region = "XY1" in attribute["anchor_id"]
+    for row, name in enumerate(NAMES):
+        key = str(row + 1)
+        document["project"]["vid_list"].append(key)
+        document["file"][key] = {"fid": key, "fname": f"{name}.jpg", "type": 2, "loc": 1, "src": ""}
+        document["view"][key] = {"fid_list": [key]}
+        for at, each in enumerate(value(given(row))):
+            note = {"vid": key, "flg": 0, "z": [], "xy": [2, 1, 1, 2, 2] if region else []}
+            document["metadata"][f"{key}_{at}"] = {**note, "av": {"1": each}}
+        document["metadata"][f"{key}_gone"] = {
+            "vid": key,
+            "flg": 1,
+            "z": [],
+            "xy": [],
+            "av": {"9": ""},
+        }
+    (folder / "via_project.json").write_text(json.dumps(document))
+    return folder
+
+
+OPTIONS = {str(at): label for at, label in enumerate(LABELS)}
+NUMBER = {label: at for at, label in OPTIONS.items()}
+REGION, WHOLE = "FILE1_Z0_XY1", "FILE1_Z0_XY0"
+
+
+def via_3_radio(folder: Path) -> Path:
+    known = {"type": 3, "anchor_id": REGION, "options": OPTIONS}
+    return via_3(folder, known, lambda labels: [NUMBER[label] for label in labels])
+
+
+def via_3_checkbox(folder: Path) -> Path:
+    known = {"type": 2, "anchor_id": WHOLE, "options": OPTIONS}
+    return via_3(folder, known, lambda labels: [",".join(NUMBER[label] for label in labels)])
+
+
+def via_3_text(folder: Path) -> Path:
+    return via_3(folder, {"type": 1, "anchor_id": REGION, "options": {}}, lambda labels: labels * 2)
+
+
+@pytest.mark.parametrize("write", [via_3_radio, via_3_checkbox, via_3_text])
+def test_via_3_s_projects_say_the_same(write: Write, tmp_path: Path) -> None:
+    folder = write(tmp_path / "set")
+    assert [name for name, known in FORMATS.items() if known.recognises(folder)][-1] == "via"
+    found = tk.Dataset.read(folder, **QUIET)
+    used = (
+        LABELS
+        if write is not via_3_text
+        else tuple(sorted({x for r in range(4) for x in given(r)}))
+    )
+    assert found.labels == used
+    np.testing.assert_array_equal(found.Y, Y[:, [LABELS.index(label) for label in used]])
+    assert [Path(image).name for image in found.ids] == list(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda d: d["file"]["2"].update(type=4, fname="a.mp4"),
+            "1 of another kind.*a.mp4.*frames",
+        ),
+        (lambda d: d["view"]["2"].update(fid_list=["1", "2"]), "label of none: name images and"),
+        (lambda d: d["view"].pop("2"), "expected the view of an image, found '2'"),
+        (
+            lambda d: d["metadata"]["1_0"].update(av={"7": "0"}),
+            "an attribute of the project, f.*'7'",
+        ),
+        (lambda d: d["metadata"]["1_0"].update(av={"1": "0,8"}), "an option of the project, .*'8'"),
+        (lambda d: d["metadata"]["1_0"].update(av={"1": 3}), "expected a text in '1', found 3"),
+        (lambda d: d["metadata"].update(x=[]), "expected an object, as VIA 3 writes it"),
+        (lambda d: d["file"]["1"].update(fname=None), "expected fname, found None"),
+        (lambda d: d.update(attribute=[]), "'attribute': expected an object"),
+    ],
+)
+def test_via_3_s_broken_projects(
+    change: Callable[[Any], object], message: str, tmp_path: Path
+) -> None:
+    folder = via_3_radio(tmp_path / "set")
+    _json("via_project.json", lambda d: (change(d) and None) or d)(folder)
+    with pytest.raises(DataError, match=message):
+        tk.Dataset.read(folder, **QUIET)
+
+
+def test_via_s_images_without_regions_may_say_null(tmp_path: Path) -> None:
+    folder = via_export(tmp_path / "set")
+    whole = tk.Dataset.read(folder, **QUIET)
+    _json(VIA, lambda d: [e.update(regions=e["regions"] or None) for e in d.values()] and d)(folder)
+    assert tk.Dataset.read(folder, **QUIET).digest == whole.digest
+
+
+def test_a_flag_that_denies_a_shape_makes_its_label_unknown(tmp_path: Path) -> None:
+    folder = beside(tmp_path / "set")
+    whole = tk.Dataset.read(folder, **QUIET)
+    row, label = next((r, x) for r in range(len(NAMES)) for x in given(r))
+    file = next(folder.rglob(f"{NAMES[row]}.json"))
+    document = json.loads(file.read_text())
+    file.write_text(json.dumps({**document, "flags": {label: False}}))
+    for absent in (None, "no", "unknown"):
+        found = tk.Dataset.read(folder, absent=absent, **QUIET)
+        assert found.Y[row, found.labels.index(label)] == -1
+    assert f"1 label drawn where a flag says false ({NAMES[row]}.json: {label}): unknown" in repr(
+        tk.preview_data(folder)
+    )
+    file.write_text(json.dumps({**document, "flags": {label: True}}))
+    assert tk.Dataset.read(folder, absent="no", **QUIET).digest == whole.digest

@@ -249,9 +249,9 @@ def test_an_archive_beside_a_folder_of_images_is_left_alone(tmp_path: Path) -> N
     assert photos.provenance["layout"] == "course"
 
 
-def test_an_address_is_no_data_set() -> None:
-    with pytest.raises(DataError, match="a table of labels may name images by addresses"):
-        tk.Dataset.read("https://host/000.tar", **QUIET)
+def test_a_table_at_an_address_is_no_data_set() -> None:
+    with pytest.raises(DataError, match="where a table may name images by addresses"):
+        tk.Dataset.read("https://host/photos.csv", **QUIET)
     frame = pd.DataFrame({"image": [b"\xff\xd8"], "cat": [1]})
     with pytest.raises(DataError, match="expected the place of an image, found bytes"):
         tk.Dataset.from_frame(frame, **QUIET)
@@ -308,3 +308,36 @@ def test_a_changed_tar_is_noticed_and_one_that_was_touched_is_not(tmp_path: Path
         photos.require_unchanged()
     (place / "000.tar").unlink()
     assert len(photos.changed_since_import()) == 15
+
+
+@pytest.mark.parametrize(
+    ("ending", "how"), [("tar.gz", "gunzip"), ("tgz", "gunzip"), ("txz", "unxz")]
+)
+def test_compressed_tars_are_answered_with_what_to_do(
+    ending: str, how: str, tmp_path: Path
+) -> None:
+    import tarfile
+
+    from toolkit.inference.given import find_images
+
+    (tmp_path / "im1.jpg").write_bytes(PACKED[0][1])
+    (tmp_path / "set").mkdir()
+    file = tmp_path / "set" / f"t.{ending}"
+    with tarfile.open(file, "w:xz" if ending == "txz" else "w:gz") as tar:
+        tar.add(tmp_path / "im1.jpg", "im1.jpg")
+    (tmp_path / "set" / "t.csv").write_text(f"image,cat\n{file.name}/im1.jpg,1\n")
+    frame = pd.DataFrame({"image": [f"{file}/im1.jpg"], "cat": [1]})
+    tries: list[Callable[[], object]] = [
+        lambda: tk.Dataset.read(file, **QUIET),
+        lambda: tk.Dataset.read(tmp_path / "set" / "t.csv", **QUIET),
+        lambda: tk.Dataset.from_frame(frame, **QUIET),
+        lambda: list(find_images(file)),
+        lambda: list(find_images(f"{file}/im1.jpg")),
+        lambda: read_place(f"{file}/im1.jpg"),
+    ]
+    for each in tries:
+        with pytest.raises(
+            (DataError, UsageError, OSError),
+            match=rf"unpack it to a plain \.tar with '{how} -k t\.",
+        ):
+            each()

@@ -66,6 +66,24 @@ def frame_of_addresses(place: Path) -> tk.Dataset:
     return frame([f"memory://round/trip/{name}" for name in PACKED.files])
 
 
+def of_tars_elsewhere(place: Path) -> tk.Dataset:
+    return tk.Dataset.read(elsewhere(PACKED.tars(place / "here"), "tars"), **QUIET)
+
+
+def of_hub_elsewhere(place: Path) -> tk.Dataset:
+    return tk.Dataset.read(elsewhere(PACKED.hub(place / "here"), "hub"), **QUIET)
+
+
+def elsewhere(folder: Path, name: str) -> str:
+    """Put a folder's files where ``memory://`` leads."""
+    import fsspec
+
+    for file in [each for each in folder.rglob("*") if each.is_file()]:
+        at = f"/round-trip-{name}/{file.relative_to(folder).as_posix()}"
+        fsspec.filesystem("memory").pipe_file(at, file.read_bytes())
+    return f"memory://round-trip-{name}"
+
+
 def frame_of_odd_names(place: Path) -> tk.Dataset:
     """Names without ending, hidden ones, and one ending in a folder of that very name."""
     place.mkdir()
@@ -99,7 +117,7 @@ def _made(place: Path) -> bool:
 SOURCES: list[Callable[[Path], tk.Dataset]] = [
     *(of_folder, of_tars, of_hub, of_arrow, of_row_numbers),
     *(frame_of_one_tar, frame_of_one_parquet, frame_of_addresses, frame_of_odd_names),
-    frame_of_all_kinds,
+    *(frame_of_all_kinds, of_tars_elsewhere, of_hub_elsewhere),
 ]
 HELD = {each.__name__ for each in SOURCES} - {"of_folder", "frame_of_addresses"}
 HELD -= {"frame_of_odd_names"}  # what lies in containers

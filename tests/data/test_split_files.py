@@ -273,3 +273,31 @@ def test_a_list_in_utf_16_and_a_split_file_beside_lists_are_said(tmp_path: Path)
     assert tk.Dataset.read(tmp_path / "t.csv", **QUIET).parts == PARTS
     said = repr(tk.preview_data(tmp_path / "t.csv"))
     assert "test.txt, train.txt, val.txt: not read, as split.txt names the split" in said
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        (ATTR, "", "as CelebA has them; found nothing"),
+        (ATTR, " \n\n", "as CelebA has them; found nothing"),
+        (ATTR, "4\n", "as CelebA has them; found 4: get it anew"),
+        (ATTR, "4\nBald Smiling\n", "found 4, Bald Smiling: get it anew"),
+        (PART, "", "list_eval_partition.txt is empty: expected a line per image with its part"),
+        (PART, "\n", "list_eval_partition.txt is empty"),
+    ],
+)
+def test_celeba_s_empty_lists_are_said(file: str, text: str, message: str, tmp_path: Path) -> None:
+    folder = celeba(tmp_path / "set")
+    (folder / file).write_text(text)
+    with pytest.raises(DataError, match=message):
+        tk.Dataset.read(folder, **QUIET)
+
+
+def test_empty_tables_and_split_files_are_said(tmp_path: Path) -> None:
+    paint(tmp_path / "images")
+    (tmp_path / "t.csv").write_text(TABLE)
+    (tmp_path / "split.csv").write_text("")
+    assert "split.csv is empty, and no split" in repr(tk.preview_data(tmp_path / "t.csv"))
+    (tmp_path / "t.csv").write_text("")
+    with pytest.raises(DataError, match=r"t\.csv is empty: expected a line of names of columns"):
+        tk.Dataset.read(tmp_path / "t.csv", **QUIET)

@@ -160,7 +160,7 @@ def test_lines_are_counted_as_an_editor_counts_them(shelf: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "needs a column 'image'"),
+        ("", "is empty: expected a line of names"),
         ("photo,cat\nim1,1", r"its header is \['photo', 'cat'\]"),
         ("image,IMAGE,cat\nim1,im1,1", "two columns named 'image'"),
         ("image,cat,cat\nim1,1,1", "two columns of one name"),

@@ -7,18 +7,22 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.data.packed import write_tar
 from tests.distribute.cluster_fakes import KillerImages, Maker
 from tests.distribute.conftest import Machines
 from tests.features.feature_fakes import KEY, FakeEngine, no_network, write_images
+from tests.images.served import served
 from toolkit.errors import DataError
 from toolkit.features.fill import Filled, fill_store
 from toolkit.features.key import store_folder
 from toolkit.images.sources import Image, Images
+from toolkit.images.tars import RemoteTar
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 COUNT, CHUNK = 96, 8
@@ -110,6 +114,7 @@ def test_a_killed_machine(
 DRIVER = """
 import sys
 from pathlib import Path
+from tests.data.packed import write_tar
 from tests.distribute.cluster_fakes import Maker
 from tests.distribute.test_ray_embed import COUNT, fill
 from tests.features.feature_fakes import write_images
@@ -164,3 +169,18 @@ def test_an_image_that_changed_is_the_error_it_is_here(
     changed = Image("changed", images[1].path, images[2].digest)
     with pytest.raises(DataError, match="changed after it was imported"):
         fill([*images[3:30], changed], tmp_path, maker, on=ray_on)
+
+
+def test_images_in_tars_at_addresses(
+    ray_on: str, images: list[Image], whole: dict[str, bytes], maker: Maker, tmp_path: Path
+) -> None:
+    """Each worker reads the ranges of bytes that the places carry, and lists no tar."""
+    write_tar(tmp_path / "a.tar", [(f"{i.id}.jpg", Path(i.path).read_bytes()) for i in images])
+    with served() as known:
+        known.files["/a.tar"] = (tmp_path / "a.tar").read_bytes()
+        tar = RemoteTar(f"{known.home}/a.tar")
+        far = [replace(each, path=tar.place(f"{each.id}.jpg")) for each in images]
+        before = known.sent
+        fill(far, tmp_path / "far", maker, on=ray_on)
+        assert content(tmp_path / "far") == whole
+        assert known.sent - before < 8 * len(known.files["/a.tar"])

@@ -23,11 +23,12 @@ from hypothesis import strategies as st
 
 from tests.data.packed import Packed, write_tar
 from toolkit.errors import DataError
-from toolkit.images import containers, places
-from toolkit.images.containers import Columns, Tar, opened
+from toolkit.images import addresses, containers
+from toolkit.images.containers import Columns, opened
 from toolkit.images.given import given_images
 from toolkit.images.places import is_there, read_place, reading_order, stamp
 from toolkit.images.sources import Image, Images
+from toolkit.images.tars import Tar
 from toolkit.storage.files import digest_bytes
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=60)
@@ -257,7 +258,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Server]]:
 
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(places, "PAUSE", 0.001)
+    monkeypatch.setattr(addresses, "PAUSE", 0.001)
     running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own)
     running.daemon_threads = True
     thread = threading.Thread(target=running.serve_forever, args=(0.01,))
@@ -291,8 +292,8 @@ def test_an_address_is_tried_again_unless_the_answer_is_final(server: Any) -> No
 
 
 def test_what_does_not_answer_is_given_up(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "TIMEOUT", 0.05)
-    monkeypatch.setattr(places, "TRIES", 2)
+    monkeypatch.setattr(addresses, "TIMEOUT", 0.05)
+    monkeypatch.setattr(addresses, "TRIES", 2)
     server.slow, server.answers["/a.jpg"] = 0.6, [(200, b"late")]
     with pytest.raises(OSError, match=r"no answer in 0.05 s, tried 2 times"):
         read_place(f"{server.home}/a.jpg")
@@ -345,13 +346,13 @@ def test_odd_answers_are_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
         def cat_file(self, path: str) -> bytes:
             raise self.error
 
-    monkeypatch.setattr(places, "PAUSE", 0.0)
+    monkeypatch.setattr(addresses, "PAUSE", 0.0)
     for error, number in (
         (PermissionError(), errno.EACCES),
         (ConnectionResetError("reset"), errno.EIO),
         (RuntimeError(), errno.EIO),
     ):
-        monkeypatch.setattr(places, "_system", lambda _, e=error: (Odd(e), "p"))
+        monkeypatch.setattr(addresses, "_system", lambda _, e=error: (Odd(e), "p"))
         with pytest.raises(
             OSError, match=r"may not|reset, tried 4|RuntimeError, tried 4"
         ) as caught:

@@ -29,7 +29,10 @@ def add_to(app: typer.Typer) -> None:
 @command(data, name="import")
 def import_(
     run: Run,
-    path: Annotated[str, typer.Argument(help="A folder, or a file of labels.")],
+    path: Annotated[
+        str,
+        typer.Argument(help="A folder, a file of labels, or an address of tars or Parquet files."),
+    ],
     name: Annotated[
         str | None, typer.Option(help="Name of the data set. Default: made from the path.")
     ] = None,

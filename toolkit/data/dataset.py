@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.data.importer import read_labelled, take_in
+from toolkit.data.readers.at_address import data_path
 from toolkit.data.readers.base import METADATA, Options
 from toolkit.data.readers.frame import names_given, read_frame
 from toolkit.data.synthetic import IMAGES, SYNTHETIC, painted_folder
 from toolkit.data.writers.table import split_column
 from toolkit.errors import DataError, counted, listed
-from toolkit.images.places import is_address, place_under, read_place, reading_order, stamp
+from toolkit.images.addresses import is_address
+from toolkit.images.places import place_under, read_place, reading_order, stamp
 from toolkit.pages.tables import html_table
 from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import Progress, choose_progress
@@ -118,7 +120,8 @@ class Dataset:
         """Read images with labels; the images stay where they are.
 
         Args:
-            path: a folder, or a file of labels: see docs/formats.md.
+            path: a folder, or a file of labels; or the address of tars or Parquet files, such as
+                ``s3://photos/{000..003}.tar``: see docs/formats.md.
             name: of the data set; by default made from the path.
             format: ``csv`` (any table), ``coco``, ``voc``, ``yolo``, ``fiftyone``,
                 ``label-studio``, ``cvat``, ``labelme``, ``via``, ``huggingface`` (columns of
@@ -155,16 +158,14 @@ class Dataset:
             missing=missing,
             root=None if root is None else Path(root).absolute(),
         )
-        if is_address(os.fspath(path)):
-            raise DataError(
-                f"{os.fspath(path)}: expected a folder or a file of labels on this machine, found "
-                "an address; a table of labels may name images by addresses"
-            )
-        safe = folder_name(path) if name is None else safe_name(name, "data set name")
+        where = data_path(path)
+        safe = folder_name(where) if name is None else safe_name(name, "data set name")
         progress = choose_progress(progress)
+        if isinstance(where, str):
+            progress.say(f"reading what lies at {where}; tars are read through, once")
         with progress.task("reading images") as task:
             found = read_labelled(
-                Path(path),
+                where,
                 format=format,
                 options=options,
                 pairing=pairing,
@@ -296,9 +297,14 @@ class Dataset:
         more += f"; {self.unknown.mean():.1%} of cells unknown" if (self.Y < 0).any() else ""
         kept = f"\nmetadata, not labels: {listed(self.metadata, 12)}" if self.metadata else ""
         return (
-            f"Dataset {self.name!r}: {counted(len(self), 'image')} in {self.root}\n"
+            f"Dataset {self.name!r}: {counted(len(self), 'image')} in {self._home}\n"
             f"{counted(len(self.labels), 'label')}: {known}{more}{kept}"
         )
+
+    @property
+    def _home(self) -> str:
+        elsewhere = all(map(is_address, self.files))
+        return str(self.provenance.get("source", self.root) if elsewhere else self.root)
 
     def _repr_html_(self) -> str:
         counts = (self.Y == 1).sum(axis=0).tolist()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,21 +11,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from toolkit.data.readers.at_address import read_at_address
 from toolkit.data.readers.base import Labelled, Options
 from toolkit.data.readers.course import image_ids, require_one_spelling
 from toolkit.data.readers.registry import FORMATS
 from toolkit.errors import DataError, check_choice, counted, listed
+from toolkit.images.addresses import is_address
+from toolkit.images.containers import forget_addresses
+from toolkit.images.facts import Facts
 from toolkit.images.places import (
     connections,
-    is_address,
+    first_look,
     place_under,
-    read_place,
+    read_tars_at_addresses,
     reading_order,
     stamp,
 )
-from toolkit.storage.files import digest_bytes
+from toolkit.images.stamps import Stamp
 
 PAIRINGS = ("by-id", "published")
 ANNOTATIONS = ("relevant", "potential")
@@ -52,7 +54,7 @@ class Imported(NamedTuple):
 
 
 def read_labelled(
-    path: Path,
+    path: Path | str,
     *,
     format: str | None = None,
     options: Options | None = None,
@@ -62,7 +64,7 @@ def read_labelled(
     """Read images with labels; the images stay where they are.
 
     Args:
-        path: a folder, or a file of labels.
+        path: a folder, or a file of labels; as text, the address of tars or Parquet files.
         format: one of ``FORMATS``; None for the last that recognises the path.
         options: how labels are read, where that cannot be seen.
         pairing: ``by-id``, or ``published`` to repeat on purpose the paper's fault: label rows in
@@ -75,11 +77,10 @@ def read_labelled(
     """
     check_choice("pairing", pairing, PAIRINGS)
     options = options or Options()
-    path = path.absolute()
     _, found = find_labels(path, format, options)
     require_one_spelling(found.labels, found.Y)
     Y = found.Y[published_order(found.files)] if pairing == "published" else found.Y
-    provenance = {**found.facts, "pairing": pairing, "source": str(path)}
+    provenance = {**found.facts, "pairing": pairing, "source": _whole(path)}
     return take_in(replace(found, Y=Y), options.missing, provenance, on_progress)
 
 
@@ -118,13 +119,17 @@ def take_in(
     return Imported(found.root, columns, found.passed_over, remarks)
 
 
-def find_labels(path: Path, format: str | None, options: Options) -> tuple[str, Labelled]:
+def _whole(path: Path | str) -> str:
+    return path if isinstance(path, str) else str(path.absolute())
+
+
+def find_labels(path: Path | str, format: str | None, options: Options) -> tuple[str, Labelled]:
     """Return the format of what lies at a path, and the labels that its reader finds there.
 
-    No image is read.
+    No image is read, but with the tars at addresses, which are read through for their labels.
 
     Args:
-        path: a folder, or a file of labels.
+        path: a folder, or a file of labels; as text, the address of tars or Parquet files.
         format: one of ``FORMATS``; None for the last that recognises the path.
         options: how labels are read, where that cannot be seen.
 
@@ -134,6 +139,8 @@ def find_labels(path: Path, format: str | None, options: Options) -> tuple[str, 
     """
     if options.annotations is not None:
         check_choice("annotations", options.annotations, ANNOTATIONS)
+    if isinstance(path, str):
+        return read_at_address(path, format, options)
     path = path.absolute()
     if options.root is not None and not options.root.is_dir():
         raise DataError(f"root: expected a folder of images, found none at {options.root}")
@@ -186,14 +193,16 @@ def read_files(
         gone += [row for row, fact in enumerate(facts) if fact is None]
         if not there:
             raise DataError(f"none of {counted(len(files), 'image')} is there ({listed(files, 3)})")
-    kept = [row for row, fact in enumerate(facts) if fact is not None]
+    kept = [(row, fact) for row, fact in enumerate(facts) if fact is not None]
+    looks = [fact.facts for fact in there]
     return {
-        "ids": tuple(ids[row] for row in kept),
-        "files": tuple(files[row] for row in kept),
-        "digests": np.stack([np.frombuffer(fact.digest, np.uint8) for fact in there]),
-        "stats": np.array([(fact.size, fact.mtime_ns) for fact in there], np.int64),
-        "shapes": np.array([(fact.width, fact.height) for fact in there], np.int32),
-        "modes": tuple(fact.mode for fact in there),
+        "ids": tuple(ids[row] for row, _ in kept),
+        # of a file in a tar at an address, with the range of its bytes
+        "files": tuple(fact.place if is_address(files[row]) else files[row] for row, fact in kept),
+        "digests": np.stack([np.frombuffer(look.digest, np.uint8) for look in looks]),
+        "stats": np.array([fact.stamp for fact in there], np.int64),
+        "shapes": np.array([(look.width, look.height) for look in looks], np.int32),
+        "modes": tuple(look.mode for look in looks),
     }
 
 
@@ -216,21 +225,19 @@ def published_order(files: Sequence[str]) -> np.ndarray:
     return order
 
 
-class _FileFacts(NamedTuple):
-    digest: bytes
-    size: int
-    mtime_ns: int
-    width: int
-    height: int
-    mode: str
+class _Read(NamedTuple):
+    facts: Facts
+    stamp: Stamp
+    place: str
 
 
 def _read_files(
     places: Sequence[str], on_progress: Advance | None, skip: bool
-) -> list[_FileFacts | None]:
+) -> list[_Read | None]:
+    read_tars_at_addresses(places)
     # images are read in threads: hashing and reading release the interpreter's lock
     order = reading_order(places).tolist()
-    facts: list[_FileFacts | None] = [None] * len(places)
+    facts: list[_Read | None] = [None] * len(places)
     with ThreadPoolExecutor(connections(places)) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about odd headers
         read = pool.map(partial(_file_facts, skip=skip), (places[row] for row in order))
@@ -241,25 +248,16 @@ def _read_files(
                     on_progress(1)
         finally:
             pool.shutdown(cancel_futures=True)  # after an error, do not read all the rest
+            forget_addresses()
     return facts
 
 
-def _file_facts(place: str, skip: bool) -> _FileFacts | None:
+def _file_facts(place: str, skip: bool) -> _Read | None:
     try:
         now = stamp(place)
-        data = read_place(place)
+        facts, whole = first_look(place)
     except OSError as error:
         if skip and is_address(place) and isinstance(error, FileNotFoundError):
             return None
         raise DataError(f"image {place} cannot be read: {error.strerror}") from error
-    size, mtime_ns = now or (len(data), 0)
-    return _FileFacts(digest_bytes(data), size, mtime_ns, *_header(data))
-
-
-def _header(data: bytes) -> tuple[int, int, str]:
-    """Read size and mode; an unreadable header is a fact to report later, not an error here."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.width, image.height, image.mode
-    except Exception:  # Pillow's plugins raise errors of many kinds on hostile files
-        return 0, 0, ""
+    return _Read(facts, now or (facts.size, 0), whole)

@@ -20,7 +20,8 @@ from toolkit.data.split_store import get_split
 from toolkit.data.writers.base import Content
 from toolkit.data.writers.registry import WRITERS
 from toolkit.errors import DataError, UsageError, check_choice, counted, listed
-from toolkit.images.places import in_container, is_address
+from toolkit.images.addresses import is_address
+from toolkit.images.places import in_container
 from toolkit.pages.tables import facts_table
 from toolkit.runtime.arguments import checked
 from toolkit.runtime.progress import choose_progress

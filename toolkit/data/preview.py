@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.data.importer import find_labels
+from toolkit.data.readers.at_address import data_path
 from toolkit.data.readers.base import MISSING, Options
 from toolkit.data.readers.course import image_ids, said_spellings
 from toolkit.errors import check_choice, counted, listed
@@ -122,7 +123,7 @@ def preview_data(
         missing="skip",  # and said
         root=None if root is None else Path(root).absolute(),
     )
-    known, found = find_labels(Path(path), format, options)
+    known, found = find_labels(data_path(path), format, options)
     image_ids(found.files)  # an id that two have is refused here too
     spelt = said_spellings(found.labels, found.Y)
     remarks = list(found.remarks)

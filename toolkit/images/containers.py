@@ -1,27 +1,29 @@
 """Containers: many images in one file, a tar or a column of bytes, read at random without a scan.
 
-Tar as POSIX.1-2001 (pax) and GNU tar write it; Parquet and Arrow by pyarrow. A container is opened
-once and listed once; it is opened anew when its size or time differ. What is in memory of all that
-are open is bounded by :data:`HELD_BYTES`, or by two row groups of each of the last two files.
+Tars by :mod:`toolkit.images.tars`, Parquet and Arrow by pyarrow. A container is opened once and
+listed once; it is opened anew when its size or time differ, one at an address after
+:func:`forget_addresses`. What is in memory of all that are open is bounded by :data:`HELD_BYTES`,
+or by two row groups of each of the last two files.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import tarfile
 from bisect import bisect_right
 from collections import OrderedDict
 from functools import cached_property
 from threading import Lock
 from typing import Any, Protocol
 
-Stamp = tuple[int, int]
+from toolkit.images.addresses import Remote, is_address
+from toolkit.images.spans import forget_spans
+from toolkit.images.stamps import Stamp, stamp_of
+from toolkit.images.tars import Tar, forget, remote_tar
+
 HELD_BYTES = 512 << 20
 MOST_OPEN = 64  # each may hold a handle of the system's
-_NAME_BYTES = 250  # of a tar's list of names, about
 _GROUPS_BYTES = 128 << 20
-_BLOCK = 512
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
@@ -39,101 +41,6 @@ class Container(Protocol):
 
     def read(self, name: str) -> bytes:
         """Return an image's bytes; raise OSError where it cannot be had."""
-
-
-def stamp_of(path: str) -> Stamp:
-    """Return a file's size in bytes and modification time in nanoseconds."""
-    found = os.stat(path)
-    return found.st_size, found.st_mtime_ns
-
-
-class Tar:
-    """The names and offsets of a tar's files.
-
-    Attributes:
-        names: of all files in their order, repeats included, without a leading ``./`` or ``/``.
-        others: names of links and the like, which hold no bytes.
-
-    Raises:
-        OSError: it is no tar, is compressed, or is damaged or cut off anywhere.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.stamp = stamp_of(path)
-        self.names: list[str] = []
-        self.others: list[str] = []
-        self._places: dict[str, tuple[int, int]] = {}
-        try:
-            with tarfile.open(path, "r:") as tar:
-                for member in tar:
-                    self._add(member)
-                    tar.members = []  # type: ignore[attr-defined]  # else it keeps them all
-                end = tar.offset
-        except (tarfile.TarError, ValueError, OverflowError) as error:
-            raise OSError(errno.EIO, f"it is no whole tar ({error})", path) from error
-        self._check_end(end)
-
-    def _add(self, member: tarfile.TarInfo) -> None:
-        name = plain_name(member.name)
-        if member.islnk() and plain_name(member.linkname) in self._places:
-            place = self._places[plain_name(member.linkname)]
-        elif member.isfile() and not member.issparse():
-            place = (member.offset_data, member.size)
-        else:
-            if not member.isdir():
-                self.others.append(name)
-            return
-        self.names.append(name)
-        self._places[name] = place
-
-    def _check_end(self, end: int) -> None:
-        """Refuse what tarfile passes over in silence: a damaged header, and what follows the end.
-
-        Only zeros may follow the last member, as much as the writer's blocks needed.
-        """
-        with open(self.path, "rb") as file:
-            file.seek(end)
-            while block := file.read(1 << 20):
-                if block.strip(b"\0"):
-                    what = f"it is damaged, or another tar is appended, at byte {end:,}"
-                    raise OSError(errno.EIO, what, self.path)
-
-    @property
-    def held(self) -> int:
-        """Bytes of memory that it takes, about."""
-        return len(self.names) * _NAME_BYTES
-
-    def holds(self, name: str) -> bool:
-        """Tell whether there is a file of this name."""
-        return plain_name(name) in self._places
-
-    def read(self, name: str) -> bytes:
-        """Return a file's bytes: one seek.
-
-        Raises:
-            OSError: there is no such file, or the tar was cut off.
-        """
-        place = self._places.get(plain_name(name))
-        if place is None:
-            raise OSError(errno.ENOENT, "the tar holds no such file", f"{self.path}/{name}")
-        with open(self.path, "rb") as file:
-            file.seek(place[0])
-            data = file.read(place[1])
-        if len(data) < place[1]:
-            raise OSError(errno.EIO, "the tar ends within it", f"{self.path}/{name}")
-        return data
-
-
-def plain_name(name: str) -> str:
-    """Return a name in a tar without the ``./`` that ``tar -c .`` puts before it.
-
-    >>> plain_name("./a/b.jpg"), plain_name("/a.jpg")
-    ('a/b.jpg', 'a.jpg')
-    """
-    while name.startswith(("./", "/")):
-        name = name.removeprefix("." if name[0] == "." else "/")
-    return name
 
 
 class Columns:
@@ -156,17 +63,21 @@ class Columns:
         import pyarrow.parquet as pq
 
         self.path = path
-        self.stamp = stamp_of(path)
+        remote = Remote(path) if is_address(path) else None
+        self.stamp: Stamp = stamp_of(path) if remote is None else (remote.size, 0)
         self._lock = Lock()
         self._groups: OrderedDict[tuple[str, int], Any] = OrderedDict()
         self._starts: list[int] = [0]
         self._table: Any = None
         try:
             if path.lower().endswith(".arrow"):
+                if remote is not None:
+                    what = "Arrow files are read on this machine alone: download it, or use Parquet"
+                    raise OSError(errno.EOPNOTSUPP, what, path)
                 self._table = _mapped(path)
                 self.schema, self.rows = self._table.schema, int(self._table.num_rows)
             else:
-                self._file = pq.ParquetFile(path)
+                self._file = pq.ParquetFile(path if remote is None else remote)
                 self.schema, self.rows = self._file.schema_arrow, int(self._file.metadata.num_rows)
                 for group in range(self._file.num_row_groups):
                     rows = self._file.metadata.row_group(group).num_rows
@@ -328,13 +239,18 @@ _opening = Lock()
 def opened(path: str) -> Tar | Columns:
     """Return a container, listed once for as long as its size and time are the same.
 
+    One at an address is taken to be the same until :func:`forget_addresses`.
+
     Raises:
         OSError: it is not there, or is damaged.
     """
-    now = stamp_of(path)
+    remote = is_address(path)
+    if remote and path.lower().endswith(".tar"):
+        return remote_tar(path)
+    now = None if remote else stamp_of(path)
     with _opening:
         found = _open.pop(path, None)
-        if found is None or found.stamp != now:
+        if found is None or now not in (None, found.stamp):
             found = Tar(path) if path.lower().endswith(".tar") else Columns(path)
             others = sum(each.held for each in _open.values())
             while _open and (
@@ -343,3 +259,12 @@ def opened(path: str) -> Tar | Columns:
                 others -= _open.popitem(last=False)[1].held
         _open[path] = found
         return found
+
+
+def forget_addresses() -> None:
+    """Open containers at addresses anew when they are next read."""
+    forget()
+    forget_spans()
+    with _opening:
+        for path in list(filter(is_address, _open)):
+            del _open[path]

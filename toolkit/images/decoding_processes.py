@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import DataError, ToolkitError
-from toolkit.images.places import in_container, is_address
+from toolkit.images.addresses import is_address
+from toolkit.images.places import in_container
 from toolkit.images.sources import Images
 from toolkit.runtime.processor import cores
 

@@ -13,7 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from toolkit.images.places import connections, is_address
+from toolkit.images.addresses import is_address
+from toolkit.images.places import connections
 from toolkit.images.preprocess import Preprocess
 from toolkit.images.sources import Image, Images
 from toolkit.runtime.processor import cores

@@ -12,7 +12,8 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from toolkit.errors import DataError
-from toolkit.images.places import connections, is_address, read_place
+from toolkit.images.addresses import is_address
+from toolkit.images.places import connections, first_look, read_place
 from toolkit.images.sources import Image, Images
 from toolkit.storage.files import digest_bytes
 
@@ -69,6 +70,9 @@ def given_image(each: Any, name: str) -> Image:
     if isinstance(each, str | os.PathLike):
         path = os.fspath(each)
         try:
+            if is_address(path):  # of a file in a tar, whoever reads it again needs its range alone
+                facts, place = first_look(path)
+                return Image(path, place, facts.digest)
             return Image(path, path, digest_bytes(read_place(path)))
         except OSError as error:
             raise DataError(f"image {path} cannot be read: {error.strerror}") from error

@@ -6,7 +6,9 @@ A place is one of
 - a file in a tar: ``shards/000.tar/im1.jpg``, read in place by its offset;
 - a row of a column of bytes: ``data/train.parquet/image/17`` or ``data-0.arrow/image/17``, of bytes
   or of structures with ``bytes``;
-- an address that fsspec opens: ``s3://bucket/im1.jpg``, ``https://host/im1.jpg``.
+- an address that fsspec opens: ``s3://bucket/im1.jpg``, ``https://host/im1.jpg``;
+- a file in a tar at an address: ``s3://bucket/000.tar/im1.jpg``, which :func:`located` gives the
+  range of its bytes, ``#bytes=1536-7679``; or a row of Parquet there.
 
 What cannot be had is an OSError whose ``strerror`` says why, as of a file.
 """
@@ -16,46 +18,22 @@ from __future__ import annotations
 import errno
 import os
 import re
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from toolkit.errors import DataError
-from toolkit.images.containers import Stamp, opened, stamp_of
+from toolkit.images.addresses import fetched, is_address
+from toolkit.images.containers import opened
+from toolkit.images.facts import Facts, facts_of
+from toolkit.images.spans import span
+from toolkit.images.stamps import Stamp, stamp_of
+from toolkit.images.tars import RemoteTar, compressed, plain_name, ranged, read_through
 
-TRIES = 4
-PAUSE = 0.5  # seconds before the second try; doubled before each further one
-TIMEOUT = 60.0  # seconds for one try of one image
 CONNECTIONS = 32  # addresses are waited for, not computed
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 CONTAINERS = (".tar", ".parquet", ".arrow")
 _INSIDE = re.compile(rf"(?:{'|'.join(map(re.escape, CONTAINERS))})(?=[/\\])", re.IGNORECASE)
-_BRACKETS = re.compile(r"\[[^\]]*\]")  # of IPv6
-_AGAIN = (408, 425, 429)  # of HTTP's refusals, those that may be granted later
-
-
-def is_address(place: str) -> bool:
-    """Tell whether a place is an address.
-
-    >>> is_address("s3://bucket/a.jpg"), is_address("C://a.jpg"), is_address("a/b.jpg")
-    (True, False, False)
-    """
-    return _ADDRESS.match(place) is not None
-
-
-def is_local(address: str) -> bool:
-    """Tell whether an address leads to a file of this machine, or may by way of another.
-
-    A table from elsewhere must not lead out of its folder, so such addresses are not opened.
-
-    >>> is_local("file:///etc/passwd"), is_local("zip://a.jpg::/b.zip"), is_local("http://[::1]/a")
-    (True, True, False)
-    """
-    kind, _, rest = address.partition("://")
-    return kind.lower() in ("file", "local") or "::" in _BRACKETS.sub("", rest)
 
 
 def place_under(root: str | Path, file: str) -> str:
@@ -75,11 +53,14 @@ def read_place(place: str) -> bytes:
         DataError: what opens this kind of address is not installed.
     """
     if is_address(place):
-        return _fetched(place)
+        return _at_address(place)
     try:
         return Path(place).read_bytes()
     except (NotADirectoryError, FileNotFoundError):
         inside = _inside(place)
+        why = "" if inside else compressed(place)
+        if why:
+            raise OSError(errno.EOPNOTSUPP, why, place) from None
         if inside is None:
             raise
     return opened(inside[0]).read(inside[1])
@@ -115,14 +96,14 @@ def is_there(place: str) -> bool:
 
 def in_container(place: str) -> bool:
     """Tell whether a place may be inside a file, by its name."""
-    return not is_address(place) and _INSIDE.search(place) is not None
+    return _INSIDE.search(place) is not None
 
 
 def reading_order(places: Sequence[str]) -> np.ndarray:
     """Return in which order to read many images, ``int64 (n,)``.
 
-    Those in containers come file by file and row by row, so that each row group is decoded once;
-    files and addresses stay as they are.
+    Those in containers come file by file and row by row, so that each row group is decoded once,
+    and those in tars at addresses by their offset; files and addresses stay as they are.
 
     >>> reading_order(["b.tar/1.jpg", "a.parquet/x/10", "b.tar/0.jpg", "a.parquet/x/9"]).tolist()
     [3, 1, 0, 2]
@@ -132,11 +113,41 @@ def reading_order(places: Sequence[str]) -> np.ndarray:
 
 
 def _reading_key(place: str) -> tuple[str, int]:
-    found = None if is_address(place) else _INSIDE.search(place)
+    found = _INSIDE.search(place)
     if found is None:
         return "", 0
+    part = ranged(place)
     row = place.rpartition("/")[2]
-    return place[: found.end()], int(row) if row.isdecimal() and len(row) < 19 else 0
+    number = int(row) if row.isdecimal() and len(row) < 19 else 0
+    return place[: found.end()], number if part is None else part[1]
+
+
+def first_look(place: str) -> tuple[Facts, str]:
+    """Return the facts of an image, and its place as a data set keeps it.
+
+    That of a file in a tar at an address has its range of bytes.
+
+    Raises:
+        OSError: it cannot be had.
+        DataError: what opens this kind of address is not installed.
+    """
+    tar = _tar_at_address(place)
+    if tar is None:
+        return facts_of(read_place(place)), place
+    name = _split(place)[1]
+    whole = tar.place(name)
+    return tar.facts.get(plain_name(name)) or facts_of(tar.read(name)), whole
+
+
+def read_tars_at_addresses(places: Iterable[str]) -> None:
+    """Read the tars through that hold images whose range of bytes is not known, all at a time.
+
+    One that cannot be had is said when its images are read.
+    """
+    some = (place for place in places if is_address(place) and ranged(place) is None)
+    tars = {_split(place)[0] for place in some}
+    with suppress(OSError):
+        read_through([tar for tar in tars if tar.lower().endswith(".tar")])
 
 
 def connections(places: Sequence[str], otherwise: int | None = None) -> int | None:
@@ -153,51 +164,41 @@ def _inside(place: str) -> tuple[str, str] | None:
     return None
 
 
-def _fetched(address: str) -> bytes:
-    """Read an address; what may pass is tried again, after longer and longer pauses."""
-    system, path = _system(address)
-    waiting = {"timeout": TIMEOUT} if getattr(system, "async_impl", False) else {}
-    reason = ""
-    for attempt in range(TRIES):
-        if attempt:
-            time.sleep(PAUSE * 2 ** (attempt - 1))
+def _split(address: str) -> tuple[str, str]:
+    """Return the container that an address leads into, by its name, and the name in it."""
+    found = _INSIDE.search(address.partition("?")[0])
+    if found is None:
+        return "", address
+    return address[: found.end()], address[found.end() + 1 :]
+
+
+def _at_address(address: str) -> bytes:
+    container, name = _split(address)
+    if not container:
         try:
-            return bytes(system.cat_file(path, **waiting))
+            return fetched(address)
         except FileNotFoundError as error:
-            raise OSError(errno.ENOENT, "nothing is there", address) from error
-        except (PermissionError, IsADirectoryError) as error:
-            raise OSError(error.errno or errno.EACCES, "may not be read", address) from error
-        except Exception as error:  # each kind of address has its own
-            status = getattr(error, "status", None)
-            if isinstance(status, int):
-                reason = f"the server answered {status}"
-                if 400 <= status < 500 and status not in _AGAIN:
-                    raise OSError(errno.EACCES, reason, address) from error
-            elif type(error).__name__ == "FSTimeoutError":
-                reason = f"no answer in {TIMEOUT:g} s"
-            else:
-                reason = (str(error).splitlines() or [""])[0][:120] or type(error).__name__
-    raise OSError(errno.EIO, f"{reason}, tried {TRIES} times", address)
+            why = compressed(address)
+            raise OSError(errno.ENOENT, why or error.strerror, address) from error
+    part = ranged(address)
+    if part is not None:
+        return span(container, part[1], part[2])
+    try:
+        holder = opened(container)
+    except FileNotFoundError:  # a folder of such a name, or nothing
+        return fetched(address)
+    return holder.read(name)
 
 
-def _system(address: str) -> tuple[Any, str]:
-    kind = address.partition("://")[0]
-    if is_local(address):
-        raise DataError(f"{address}: expected a path for a file of this machine, found an address")
-    extra = "pip install 'toolkit[remote]', for s3:// with s3fs and for gs:// with gcsfs"
+def _tar_at_address(place: str) -> RemoteTar | None:
+    """Return the tar at an address that holds an image whose range of bytes is not known."""
+    if not is_address(place) or ranged(place) is not None:
+        return None
+    container = _split(place)[0]
+    if not container.lower().endswith(".tar"):
+        return None
     try:
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise DataError(f"{address} cannot be opened, fsspec is not installed: {extra}") from error
-    # of HTTP, proxies are those of the environment, as in all downloads
-    options = {"client_kwargs": {"trust_env": True}} if kind.lower() in ("http", "https") else {}
-    try:
-        system, path = url_to_fs(address, **options)
-    except ImportError as error:
-        text = (str(error).splitlines() or [""])[0]
-        raise DataError(f"{address} cannot be opened ({text}): {extra}") from error
-    except Exception as error:  # each kind has its own
-        raise DataError(
-            f"{address}: {kind}:// is no kind of address that fsspec opens ({error!r:.80})"
-        ) from error
-    return system, str(path)
+        found = opened(container)
+    except FileNotFoundError:
+        return None
+    return found if isinstance(found, RemoteTar) else None

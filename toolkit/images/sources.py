@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.errors import DataError
-from toolkit.images.places import is_address, place_under, read_place, reading_order
+from toolkit.images.addresses import is_address
+from toolkit.images.places import place_under, read_place, reading_order
 from toolkit.storage.files import DIGEST_BYTES, digest_bytes
 
 

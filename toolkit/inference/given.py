@@ -14,9 +14,11 @@ from PIL.Image import Image as Picture
 from toolkit.data.readers.course import image_id, is_image_name
 from toolkit.data.readers.folder import list_images
 from toolkit.errors import DataError, UsageError, counted, listed
-from toolkit.images.containers import Columns, opened
+from toolkit.images.addresses import PACKED, addresses_of, is_address
+from toolkit.images.containers import Columns, forget_addresses, opened
 from toolkit.images.given import several
-from toolkit.images.places import CONTAINERS, in_container, is_address, is_there
+from toolkit.images.places import CONTAINERS, in_container, is_there
+from toolkit.images.tars import RemoteTar, compressed
 from toolkit.inference.listed import LISTS, check_list, read_list
 from toolkit.storage.files import natural_key
 
@@ -69,7 +71,7 @@ def _find(given: Given) -> Iterator[tuple[str, Source]]:
         if not given_as:
             raise UsageError("expected an image, a folder of images or a CSV list, found no path")
         if is_address(given_as):
-            yield given_as, given_as
+            yield from _at_address(given_as, len(listing) == 1)
             continue
         path = Path(one)
         try:
@@ -91,8 +93,10 @@ def _find(given: Given) -> Iterator[tuple[str, Source]]:
         elif _is_list(one):
             yield from read_list(path)
         elif path.suffix.lower() in CONTAINERS and path.is_file():
-            for name in _held(path):
-                yield (name if len(listing) == 1 else f"{path}/{name}"), f"{path}/{name}"
+            for name, source in _held(str(path)):
+                yield (name if len(listing) == 1 else f"{path}/{name}"), source
+        elif compressed(str(path)):
+            raise UsageError(compressed(str(path)))
         elif len(listing) == 1 and not is_there(str(path)) and not path.is_symlink():
             raise UsageError(
                 f"expected an image, a folder of images or a CSV list, found no {path}"
@@ -114,11 +118,17 @@ def _require_some(listing: list[Any]) -> None:
     """Raise UsageError where several paths are given and nothing is at any of them."""
     if len(listing) > 1 and all(isinstance(one, str | os.PathLike) for one in listing):
         paths = list(map(os.fspath, listing))
-        if not any(os.path.lexists(path) or is_there(path) for path in paths if path):
+        if not any(_may_be_there(path) for path in paths if path):
             raise UsageError(
                 "expected images, folders of images or CSV lists, found none of "
                 f"{counted(len(paths), 'path')} ({listed(paths, 3)})"
             )
+
+
+def _may_be_there(path: str) -> bool:
+    """Tell a path where something is, or an address of several files, which are tried later."""
+    packed = is_address(path) and path.lower().endswith(PACKED)
+    return packed or os.path.lexists(path) or is_there(path)
 
 
 def readable(name: str) -> str:
@@ -134,10 +144,22 @@ def readable(name: str) -> str:
     return name
 
 
-def _held(container: Path) -> list[str]:
-    """Return the names of the images in a tar, Parquet or Arrow file."""
+def _at_address(address: str, alone: bool) -> Iterator[tuple[str, str]]:
+    """Yield an image at an address, or those in the tars and Parquet files that it stands for."""
+    if not address.lower().endswith(PACKED):
+        yield address, address
+        return
+    forget_addresses()
+    shards = addresses_of(address)
+    for shard in shards:
+        for name, source in _held(shard):
+            yield (name if alone and len(shards) == 1 else f"{shard}/{name}"), source
+
+
+def _held(container: str) -> list[tuple[str, str]]:
+    """Return name and place of the images in a tar, Parquet or Arrow file."""
     try:
-        found = opened(str(container))
+        found = opened(container)
     except OSError as error:
         raise DataError(f"{container} cannot be read: {error.strerror}") from error
     if isinstance(found, Columns):
@@ -147,4 +169,6 @@ def _held(container: Path) -> list[str]:
         names = [name for name in found.names if is_image_name(name)]
     if not names:
         raise DataError(f"{container}: expected images or one column of bytes, found none")
-    return names
+    if isinstance(found, RemoteTar):
+        return [(name, found.place(name)) for name in names]
+    return [(name, f"{container}/{name}") for name in names]

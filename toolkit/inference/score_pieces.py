@@ -14,7 +14,7 @@ import numpy as np
 from toolkit.distribute.machines import connected, device_at, worker_size
 from toolkit.distribute.piece import Piece
 from toolkit.distribute.pieces import run_pieces
-from toolkit.images.places import is_address
+from toolkit.images.addresses import is_address
 from toolkit.inference.given import Source
 from toolkit.inference.stream import Outcome, Write, parts
 

@@ -15,9 +15,10 @@ from toolkit.features.engines.base import Engine
 from toolkit.features.engines.choose import Engines, make_engine
 from toolkit.features.fill import fill_store
 from toolkit.features.key import CacheKey, store_folder
+from toolkit.images.addresses import is_address
 from toolkit.images.given import given_image
 from toolkit.images.pixel_store import PixelKey, decode_pixels
-from toolkit.images.places import connections, is_address, read_place
+from toolkit.images.places import connections, read_place
 from toolkit.images.sources import Image, Images
 from toolkit.inference.given import Source
 from toolkit.inference.scorer import Scorer

@@ -162,8 +162,8 @@ def compared_rows(
     least = 2 * len(members) / (1 + resamples)
     if resamples and least > 0.05:
         shown.say(
-            f"{counted(resamples, 'resample')} of {counted(len(members), 'member')}: Holm's p cannot "
-            f"fall below {least:.2g}; resamples={40 * len(members)} lets it reach 0.05"
+            f"{counted(resamples, 'resample')} of {counted(len(members), 'member')}: Holm's p "
+            f"cannot fall below {least:.2g}; resamples={40 * len(members)} lets it reach 0.05"
         )
     return [*(paper_rows() if paper else ()), *references, *ours]
 

@@ -83,6 +83,10 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
             f"{rows.source} is VIA's CSV, a line per region: export its annotations as JSON, which "
             "is read"
         )
+    if not rows.header:
+        raise DataError(
+            f"{rows.source} is empty: expected a line of names of columns, then a line per image"
+        )
     image = image_column(rows, options)
     if not rows.cells:
         raise DataError(f"{rows.source} lists no images: it needs a line for each")

@@ -20,7 +20,7 @@ from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import HEAD, json_head, read_json
 from toolkit.data.readers.metadata import metadata_of_objects
 from toolkit.errors import DataError, counted
-from toolkit.images.places import is_address
+from toolkit.images.addresses import is_address
 
 _NAME = "file_name"
 _URLS = ("coco_url", "flickr_url", "url")

@@ -15,7 +15,9 @@ from toolkit.data.readers.course import image_id, is_image_name, require_one_spe
 from toolkit.data.readers.join import check_ids, place_ids
 from toolkit.data.readers.whereabouts import lie_in
 from toolkit.errors import DataError, UsageError, counted, listed
-from toolkit.images.places import is_address, is_there
+from toolkit.images.addresses import is_address
+from toolkit.images.places import is_there
+from toolkit.images.tars import compressed
 from toolkit.storage.files import natural_key
 
 if TYPE_CHECKING:
@@ -193,6 +195,9 @@ def _further_down(missing: Sequence[str], folder: Path) -> str:
     """Say where images lie whose names lack folders."""
     if not folder.is_dir():
         return ""
+    packed = next(filter(None, (compressed(str(folder / file)) for file in missing[:3])), "")
+    if packed:
+        return f"; {packed}"
     wanted = {image_id(file) for file in missing[:_TRIED]}
     inner = sorted(each for each in folder.iterdir() if each.is_dir())
     found = [each for each in inner if wanted <= set(_images_by_stem(str(each)))]

@@ -10,7 +10,6 @@ images stay in the files.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,17 +19,25 @@ from typing import Any
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options, part_named
 from toolkit.data.readers.columns import IMAGE_NAMES, LIST_NAMES, Rows, folded
 from toolkit.data.readers.course import image_id
+from toolkit.data.readers.hub_features import (
+    INFO,
+    Names,
+    features_of,
+    named,
+    names_of_classes,
+    read_object,
+    type_of,
+)
 from toolkit.data.readers.samples import Samples, container, first_twice, labelled
 from toolkit.errors import DataError, counted, listed
+from toolkit.images.addresses import is_address, is_local
 from toolkit.images.containers import Columns, holds_bytes
-from toolkit.images.places import is_address, is_local
 from toolkit.storage.files import natural_key
 
 _ID = "id"
 _UNKNOWN = "unknown"  # a list of classes that nobody looked at, as data export writes it
-_DICT, _STATE, _INFO = "dataset_dict.json", "state.json", "dataset_info.json"
-Shards = list[tuple[str, Path]]  # split and file
-Names = dict[str, list[str]]  # of the classes, by column
+_DICT, _STATE = "dataset_dict.json", "state.json"
+Shards = list[tuple[str, Path | str]]  # split and file, as text at an address
 
 
 def read(path: Path, options: Options) -> Labelled:
@@ -40,23 +47,40 @@ def read(path: Path, options: Options) -> Labelled:
         DataError: a file is missing or damaged; no column or several are of images or of labels; a
             class has no name; or see :func:`~toolkit.data.readers.samples.labelled`.
     """
+    own_root = path if path.is_dir() else path.parent
+    return _read(str(path), _shards(path), own_root, options)
+
+
+def read_shards(address: str, shards: Sequence[str], options: Options) -> Labelled:
+    """Read Parquet files at addresses.
+
+    Args:
+        address: what was given, for messages.
+        shards: address of each file.
+        options: as for all formats; paths instead of bytes start from ``root``.
+
+    Raises:
+        DataError: as of :func:`read`, or a file cannot be had.
+    """
+    return _read(address, _by_split(shards), options.root or Path.cwd(), options)
+
+
+def _read(path: str, shards: Shards, own_root: Path, options: Options) -> Labelled:
     options.only(
         "columns of images",
         *("image_column", "labels", "label_prefix", "separator", "absent", "root"),
     )
-    shards = _shards(path)
-    own_root = path if path.is_dir() else path.parent
     root = Path(os.path.commonpath([own_root, options.root or own_root]))
     files = [(split, file, _columns(file)) for split, file in shards]
-    features = [_features(file, columns) for _, file, columns in files]
+    features = [features_of(file, columns) for _, file, columns in files]
     image = _image_column(files[0], features[0], options)
     header = [
         field.name for field in files[0][2].schema if field.name != image and _plain(field.type)
     ]
-    names = _names(features[0], header, shards[0][1])
+    names = names_of_classes(features[0], header, shards[0][1])
     for (_, file, columns), each in zip(files, features, strict=True):
         lacking = [name for name in (image, *header) if name not in columns.schema.names]
-        if lacking or _names(each, header, file) != names or image not in columns.images:
+        if lacking or names_of_classes(each, header, file) != names or image not in columns.images:
             raise DataError(
                 f"{file} and {shards[0][1]} differ in columns or names of classes "
                 f"({listed(lacking or ['classes'])}): they are not of one data set"
@@ -66,7 +90,7 @@ def read(path: Path, options: Options) -> Labelled:
     for split, file, columns in files:
         rows, own_paths = _rows(file, columns, image, header, names)
         empty = set(_empty(file, columns, image))
-        at = file.relative_to(root).as_posix()
+        at = file if isinstance(file, str) else file.relative_to(root).as_posix()
         places += [
             _file(options.root or own_root, own, root) if n in empty else f"{at}/{image}/{n}"
             for n, own in enumerate(own_paths)
@@ -83,14 +107,14 @@ def read(path: Path, options: Options) -> Labelled:
     where = [f"row {row}" for split in numbers for row in range(numbers[split])]
     where = [f"{split} {text}".strip() for split, text in zip(splits, where, strict=True)]
     parts = [PARTS.get(split.lower()) or part_named(split) for split in splits]
-    chosen = _label_column(str(path), header, names, files[0][2], options)
+    chosen = _label_column(path, header, names, files[0][2], options)
     unlooked = header.index(_UNKNOWN) if _unknown(names, chosen) else None
     left = [f.name for f in files[0][2].schema if f.name != image and f.name not in header]
     # what is used already is no metadata
     used = {_ID if own_ids else "", _UNKNOWN if unlooked is not None else ""}
     kept = [at for at, name in enumerate(header) if name not in used]
     rows_found = Rows(
-        str(path),
+        path,
         [image, *(header[at] for at in kept)],
         [[name, *(line[at] for at in kept)] for name, line in zip(ids, cells, strict=True)],
         where,
@@ -119,7 +143,7 @@ def _shards(path: Path) -> Shards:
             raise DataError(f"{path}: expected a file ending in .parquet or .arrow")
         return [("", path)]
     if (path / _DICT).is_file():
-        splits = _json(path / _DICT).get("splits")
+        splits = read_object(path / _DICT).get("splits")
         if not isinstance(splits, list) or not splits:
             raise DataError(f"{path / _DICT}: expected a list of splits, found {splits!r:.60}")
         return [each for split in splits for each in _saved(path / str(split), str(split))]
@@ -128,10 +152,16 @@ def _shards(path: Path) -> Shards:
     found = _parquet(path)  # one that is damaged, or of another kind, is refused, not left out
     if not any(map(_holds_images, found)):
         raise DataError(f"{path}: expected Parquet files with a column of images, found none")
-    splits = [part_named(file.stem) or PARTS.get(file.parent.name.lower(), "") for file in found]
+    return _by_split(found)
+
+
+def _by_split(files: Sequence[Path | str]) -> Shards:
+    """Return files with the splits that their names say, split by split."""
+    paths = [PurePath(file) for file in files]
+    splits = [part_named(path.stem) or PARTS.get(path.parent.name.lower(), "") for path in paths]
     order = sorted(set(splits), key=splits.index)
     return [
-        (split, f) for split in order for f, own in zip(found, splits, strict=True) if own == split
+        (split, f) for split in order for f, own in zip(files, splits, strict=True) if own == split
     ]
 
 
@@ -142,7 +172,7 @@ def _parquet(path: Path) -> list[Path]:
 
 
 def _saved(folder: Path, split: str) -> Shards:
-    listed_files = _json(folder / _STATE).get("_data_files")
+    listed_files = read_object(folder / _STATE).get("_data_files")
     given = [each.get("filename") for each in listed_files or () if isinstance(each, dict)]
     names = [name for name in given if isinstance(name, str)]
     if not names or len(names) < len(listed_files or ()):
@@ -156,17 +186,7 @@ def _saved(folder: Path, split: str) -> Shards:
     return [(split, folder / name) for name in names]
 
 
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read as JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise DataError(f"{file}: expected an object, found {found!r:.60}")
-    return found
-
-
-def _columns(file: Path) -> Columns:
+def _columns(file: Path | str) -> Columns:
     found = container(file)
     assert isinstance(found, Columns)
     if not found.rows:
@@ -174,19 +194,8 @@ def _columns(file: Path) -> Columns:
     return found
 
 
-def _features(file: Path, columns: Columns) -> dict[str, Any]:
-    kept = (columns.schema.metadata or {}).get(b"huggingface")
-    try:
-        found = json.loads(kept)["info"]["features"] if kept else None
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: the schema's metadata 'huggingface' has no features") from error
-    if found is None and (file.parent / _INFO).is_file():
-        found = _json(file.parent / _INFO).get("features")
-    return found if isinstance(found, dict) else {}
-
-
 def _image_column(
-    first: tuple[str, Path, Columns], features: dict[str, Any], options: Options
+    first: tuple[str, Path | str, Columns], features: dict[str, Any], options: Options
 ) -> str:
     _, file, columns = first
     if options.image_column is not None:
@@ -196,7 +205,7 @@ def _image_column(
                 f"{listed(columns.images) or 'none'}"
             )
         return options.image_column
-    declared = [name for name in columns.images if _type(features.get(name)) == "Image"]
+    declared = [name for name in columns.images if type_of(features.get(name)) == "Image"]
     found = declared or columns.images
     if len(found) != 1:
         raise DataError(
@@ -205,33 +214,6 @@ def _image_column(
             "name it by image_column"
         )
     return found[0]
-
-
-def _type(feature: Any) -> str:
-    return str(feature.get("_type", "")) if isinstance(feature, dict) else ""
-
-
-def _classes(feature: Any) -> Any:
-    """Return the names of a ClassLabel or a list of them, else None."""
-    if isinstance(feature, list) and len(feature) == 1:
-        feature = feature[0]
-    elif _type(feature) in ("Sequence", "List", "LargeList"):
-        feature = feature.get("feature")
-    return feature.get("names") if _type(feature) == "ClassLabel" else None
-
-
-def _names(features: dict[str, Any], header: Sequence[str], file: Path) -> Names:
-    found: Names = {}
-    for column in header:
-        names = _classes(features.get(column))
-        if names is None:
-            continue
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise DataError(f"{file}: expected names of classes in {column!r}, found {names!r:.60}")
-        if first_twice(names) is not None:
-            raise DataError(f"{file}: {column!r} has two classes named {first_twice(names)!r:.60}")
-        found[column] = names
-    return found
 
 
 def _plain(kind: Any) -> bool:
@@ -273,7 +255,7 @@ def _label_column(
 
 
 def _rows(
-    file: Path, columns: Columns, image: str, header: Sequence[str], names: Names
+    file: Path | str, columns: Columns, image: str, header: Sequence[str], names: Names
 ) -> tuple[list[list[Any]], list[Any]]:
     """Return the cells of all rows, classes by name in lists, and the paths of the images."""
     kind = columns.schema.field(image).type
@@ -292,25 +274,11 @@ def _rows(
     for at, name in enumerate(header):
         if name in names:
             lists[at] = [
-                _named(cell, names[name], f"{file}, row {row}, column {name!r}")
+                named(cell, names[name], f"{file}, row {row}, column {name!r}")
                 for row, cell in enumerate(lists[at])
             ]
     rows = [list(row) for row in zip(*lists, strict=True)] if lists else [[] for _ in paths]
     return rows, paths
-
-
-def _named(cell: Any, names: Sequence[str], place: str) -> list[str] | None:
-    """Return the names of classes; of a single one, -1 says as nothing does that none is known."""
-    if cell is None or cell == -1:
-        return None
-    found = []
-    for number in cell if isinstance(cell, list) else [cell]:
-        if not isinstance(number, int) or not 0 <= number < len(names):
-            raise DataError(
-                f"{place}: expected a class from 0 to {len(names) - 1}, found {number!r:.40}"
-            )
-        found.append(names[number])
-    return found
 
 
 def _unknown(names: Names, chosen: Sequence[str]) -> bool:
@@ -344,7 +312,7 @@ def _file(folder: Path, path: Any, root: Path) -> str | None:
     return whole.relative_to(root).as_posix() if inside else None
 
 
-def _empty(file: Path, columns: Columns, image: str) -> list[int]:
+def _empty(file: Path | str, columns: Columns, image: str) -> list[int]:
     try:
         return columns.empty_rows(image)
     except OSError as error:
@@ -390,7 +358,7 @@ def _recognises(path: Path) -> bool:
         return ending == ".arrow" or (ending == ".parquet" and _holds_images(path))
     if not path.is_dir():
         return False
-    if (path / _DICT).is_file() or ((path / _STATE).is_file() and (path / _INFO).is_file()):
+    if (path / _DICT).is_file() or ((path / _STATE).is_file() and (path / INFO).is_file()):
         return True
     if any(each.is_dir() and each.name in ("images", "annotations") for each in path.iterdir()):
         return False

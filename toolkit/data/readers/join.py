@@ -21,7 +21,9 @@ from toolkit.data.readers.course import (
 )
 from toolkit.data.readers.whereabouts import hint
 from toolkit.errors import DataError, counted, listed
-from toolkit.images.places import in_container, is_address, is_local, is_there
+from toolkit.images.addresses import is_address, is_local
+from toolkit.images.places import in_container, is_there
+from toolkit.images.tars import ranged
 from toolkit.storage.files import natural_key
 
 
@@ -208,8 +210,9 @@ def place_ids(files: Sequence[str]) -> list[str]:
     """
     if not files or not all(map(is_address, files)):
         return image_ids(files)
-    bare = [file.partition("?")[0] for file in files]
-    bare = bare if len(set(bare)) == len(bare) else list(files)
+    named = [(ranged(file) or (file,))[0] for file in files]
+    bare = [file.partition("?")[0] for file in named]
+    bare = bare if len(set(bare)) == len(bare) else named
     folders = zip(*(file.split("/")[:-1] for file in bare), strict=False)
     shared = sum(1 for _ in takewhile(lambda each: len(set(each)) == 1, folders))
     return image_ids([file.split("/", shared)[-1] for file in bare])

@@ -3,7 +3,8 @@
 Format: Wada's labelme, ``shapes`` with ``label``, ``imagePath``, and ``flags`` of the whole image,
 true or false. Shapes of any type count as presence. Labels that no shape carries are no, of an
 image without shapes too: somebody opened and saved it. Of an image without a file nobody knows; a
-flag that other images have is unknown where a file lacks it. Names that begin with two underscores,
+flag that other images have is unknown where a file lacks it, and a label that a shape carries and
+a flag denies. Names that begin with two underscores,
 such as ``__ignore__``, are no labels. Files lie beside the images or in ``annotations`` or
 ``labels``; folders ``train``, ``val`` and ``test`` are a split.
 """
@@ -47,7 +48,7 @@ def read(path: Path, options: Options) -> Labelled:
     tops = {name.partition("/")[0] for name in by_id if "/" in name}
     places = Places(root)
     cells: dict[str, dict[str, int]] = {}
-    kinds, flags, empty = Counter[str](), set[str](), 0
+    kinds, flags, empty, contradicted = Counter[str](), set[str](), 0, list[str]()
     for file in files:
         document = _document(file)
         given = _shapes(document, file, kinds)
@@ -57,7 +58,9 @@ def read(path: Path, options: Options) -> Labelled:
         name = _place(document["imagePath"].strip(), file.relative_to(home), by_id, tops, places)
         if name in cells:
             raise DataError(f"{path}: two files are of image {name!r} (one is {file.name})")
-        cells[name] = {**flagged, **dict.fromkeys(given, 1)}
+        denied = sorted(given & {flag for flag, value in flagged.items() if not value})
+        contradicted += [f"{file.name}: {label}" for label in denied]
+        cells[name] = {**flagged, **dict.fromkeys(given, 1), **dict.fromkeys(denied, -1)}
     bare = sorted(there - set(cells)) if path.is_dir() else []
     cells |= {name: {} for name in bare}
     names = list(cells)
@@ -68,7 +71,13 @@ def read(path: Path, options: Options) -> Labelled:
         for wanted in (1, 0)
     )
     Y = matrix(yes, labels, absent, no)
+    for row, name in enumerate(names):
+        Y[row, [labels.index(label) for label, value in cells[name].items() if value < 0]] = -1
     remarks = [absence(absent)]
+    if contradicted:
+        many = counted(len(contradicted), "label")
+        said = listed(contradicted, 3)
+        remarks.append(f"{many} drawn where a flag says false ({said}): unknown")
     if options.absent is None:
         Y[np.isin(names, bare)] = -1
         for at in (labels.index(flag) for flag in sorted(flags)):

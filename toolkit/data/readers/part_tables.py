@@ -13,7 +13,7 @@ from pathlib import Path
 from toolkit.data.readers.base import PARTS, Options
 from toolkit.data.readers.columns import SPLIT_NAMES, Rows, folded, image_column
 from toolkit.errors import DataError, listed
-from toolkit.images.places import is_address
+from toolkit.images.addresses import is_address
 
 
 def part_folders(path: Path) -> list[Path]:

@@ -14,7 +14,8 @@ from toolkit.data.readers.cells import interpret, list_column
 from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.course import check_labels
 from toolkit.errors import DataError, counted, listed
-from toolkit.images.containers import Columns, Tar, opened
+from toolkit.images.containers import Columns, opened
+from toolkit.images.tars import Tar
 from toolkit.storage.files import natural_key
 
 
@@ -47,7 +48,7 @@ class Samples:
     unknown: Sequence[Iterable[str]] = ()
 
 
-def container(file: Path) -> Tar | Columns:
+def container(file: str | Path) -> Tar | Columns:
     """Open a container.
 
     Raises:

@@ -44,12 +44,16 @@ def numbered(words: Iterable[str]) -> bool:
 
 def is_split_file(file: Path) -> bool:
     """Tell a split file by its name, and by what its first lines hold."""
-    if file.suffix.lower() not in _ENDINGS or not _NAMED.fullmatch(file.stem.lower()):
+    if not _is_named(file):
         return False
     with file.open("rb") as opened:
         text = opened.read(_HEAD).decode("utf-8-sig", "replace")
     lines = _cells(text.rpartition("\n")[0] or text)[:3]
     return any(len(cells) == 2 and _word(cells[1]) for _, cells in lines[:2])
+
+
+def _is_named(file: Path) -> bool:
+    return file.suffix.lower() in _ENDINGS and bool(_NAMED.fullmatch(file.stem.lower()))
 
 
 def split_beside(
@@ -149,6 +153,8 @@ def _named(file: Path, among_splits: bool) -> bool:
 
 
 def _unread(file: Path) -> str:
+    if not file.stat().st_size:
+        return f"{file.name} is empty, and no split"
     with file.open("rb") as opened:
         wide = b"\0" in opened.read(_HEAD)
     why = "it is no text in UTF-8: save it so" if wide else "its lines are no image and a part"

@@ -1,11 +1,12 @@
 """Labels from the VGG Image Annotator's JSON: an image has a label if a region of it does.
 
-Format: VIA 1 and 2 (Dutta & Zisserman 2019): a project (``_via_img_metadata``) or an export of
-annotations, an object of images with ``filename``, ``regions`` and ``file_attributes``. A region's
-attribute is a text, or an object of choices that are true. The attribute that holds the labels is
-the only one, or is named; attributes of whole files count where they are named, or where there are
-no others. All labels were looked for in every image that is listed, so one without regions has none
-of them. A project lists its choices, which are kept as labels.
+Format: VIA 1 and 2 (Dutta & Zisserman 2019; 3 is :mod:`~toolkit.data.readers.via3`): a project
+(``_via_img_metadata``) or an export of annotations, an object of images with ``filename``,
+``regions`` and ``file_attributes``. A region's attribute is a text, or an object of choices that
+are true. The attribute that holds the labels is the only one, or is named; attributes of whole
+files count where they are named, or where there are no others. All labels were looked for in every
+image that is listed, so one without regions has none of them. A project lists its choices, which
+are kept as labels.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import json_head, read_json
 from toolkit.data.readers.places import Places
+from toolkit.data.readers.via3 import LOOKS, as_via_2
 from toolkit.errors import DataError, counted, listed
 
 _LOOKS = re.compile(
@@ -54,7 +56,7 @@ def read(path: Path, options: Options) -> Labelled:
     options.only("VIA", "absent", "labels", "root")
     file = path if path.is_file() else _file(path)
     root = options.root or file.parent
-    document = read_json(file)
+    document = as_via_2(read_json(file), file)
     found = _images(document, file)
     name, own = _attribute(found, file, options.labels)
     declared = _declared(document, name, own is found.files)
@@ -93,7 +95,8 @@ def _images(document: Any, file: Path) -> _Found:
         place = f"{file}, {key[:60]!r}"
         if not isinstance(image, dict) or not isinstance(image.get("filename"), str):
             raise DataError(f"{place}: expected an image with filename, found {image!r:.60}")
-        regions = image.get("regions", [])
+        regions = image.get("regions")
+        regions = [] if regions is None else regions  # null, as scripts write where there are none
         regions = list(regions.values()) if isinstance(regions, dict) else regions  # VIA 1
         if not isinstance(regions, list):
             raise DataError(f"{place}: expected a list of regions, found {regions!r:.60}")
@@ -159,17 +162,22 @@ def _declared(document: dict[str, Any], name: str, of_files: bool) -> set[str]:
 
 
 def _file(folder: Path) -> Path:
-    found = sorted(each for each in folder.glob("*.json") if _LOOKS.match(json_head(each)))
+    found = sorted(filter(_looks, folder.glob("*.json")))
     if len(found) != 1:
         names = ", ".join(each.name for each in found) or "none"
         raise DataError(f"{folder}: expected one file of VIA's, found {names}: give its own path")
     return found[0]
 
 
+def _looks(file: Path) -> bool:
+    head = json_head(file)
+    return _LOOKS.match(head) is not None or LOOKS.match(head) is not None
+
+
 def _recognises(path: Path) -> bool:
     if path.is_file():
-        return _LOOKS.match(json_head(path)) is not None
-    return path.is_dir() and any(_LOOKS.match(json_head(each)) for each in path.glob("*.json"))
+        return _looks(path)
+    return path.is_dir() and any(map(_looks, path.glob("*.json")))
 
 
 VIA = Format(_recognises, read)

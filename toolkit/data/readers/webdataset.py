@@ -4,16 +4,16 @@ Format: the WebDataset library's documentation ("The WebDataset Format"). A samp
 and its labels: ``.json`` with an object as a row of a table (``labels``, ``tags``, ``classes`` or
 the like, or a key of 0 and 1 per label), ``.cls`` with classes, numbers or names, separated by
 blanks or commas, or ``.txt`` with labels, one a line or separated. The name is the image's id.
-Images stay in the tars.
+Images stay in the tars, which may lie at addresses.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from toolkit.data.readers.base import Format, Labelled, Options, part_named
@@ -22,16 +22,20 @@ from toolkit.data.readers.course import is_image_name
 from toolkit.data.readers.label_lists import separator_of
 from toolkit.data.readers.samples import Samples, container, labelled
 from toolkit.errors import DataError, counted, listed
-from toolkit.images.containers import Tar
+from toolkit.images.addresses import is_address
+from toolkit.images.containers import Columns
+from toolkit.images.tars import COMPRESSED, Tar, compressed, read_through
 from toolkit.storage.files import natural_key
 
 KEY = "__key__"  # the format's own name for it
 _LABELS = "labels"
-_COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+
+
+Tars = Mapping[str, Tar | Columns]
 
 
 class _Sample(NamedTuple):
-    shard: Path
+    shard: str
     files: dict[str, str]  # ending to name in the tar
 
 
@@ -44,23 +48,46 @@ def read(path: Path, options: Options) -> Labelled:
     """
     shards = _shards(path)
     root = path if path.is_dir() else path.parent
-    samples, passed_over = _samples(shards, root)
+    return _read(str(path), list(map(str, shards)), root, options)
+
+
+def read_shards(address: str, shards: Sequence[str], options: Options) -> Labelled:
+    """Read tars at addresses, each through once.
+
+    Args:
+        address: what was given, for messages.
+        shards: address of each tar.
+        options: as for all formats.
+
+    Raises:
+        DataError: as of :func:`read`, or a tar cannot be had.
+    """
+    try:
+        read_through(shards)
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
+    return _read(address, shards, Path.cwd(), options)
+
+
+def _read(path: str, shards: Sequence[str], root: Path, options: Options) -> Labelled:
+    tars = {shard: container(shard) for shard in shards}
+    samples, passed_over = _samples(tars, root)
     endings = {ending for sample in samples.values() for ending in sample.files}
     images = [_image(key, sample, root) for key, sample in samples.items()]
     places = [_place(sample.shard, root, key) for key, sample in samples.items()]
     if not any(images):
         raise DataError(f"{path}: expected samples with images, found endings {listed(endings)}")
-    ending, how, header, cells = _labels(path, list(samples.values()), endings, options)
+    ending, how, header, cells = _labels(path, tars, list(samples.values()), endings, options)
     what = "labels, label_prefix, separator and absent are for"
     options.only(f"WebDataset ({what} its JSON)", *how)
     known = options if header != [_LABELS] else replace(options, labels=(_LABELS,), separator=None)
     rows = Rows(
-        str(path),
+        path,
         [KEY, *header],
         [[key, *line] for key, line in zip(samples, cells, strict=True)],
         places,
     )
-    parts = [part_named(s.shard.stem) or part_named(s.shard.parent.name) for s in samples.values()]
+    parts = [_part(sample.shard) for sample in samples.values()]
     others = endings - {"json", "cls", "txt"} - {e for e in endings if is_image_name(f"x.{e}")}
     remarks = [f"files left out, neither image nor labels: {listed(sorted(others))}"]
     found = Samples(
@@ -85,22 +112,29 @@ def _shards(path: Path) -> list[Path]:
     else:
         found = [each for each in path.rglob("*") if _is_tar(each) and each.is_file()]
         found = [e for e in found if not any(n[0] == "." for n in e.relative_to(path).parts)]
-    packed = [each for each in found if each.name.lower().endswith(_COMPRESSED)]
-    if packed:
-        raise DataError(
-            f"{packed[0]} is compressed, so that no image in it can be read by itself: unpack it "
-            "to a plain .tar, images are compressed already"
-        )
+    refuse_compressed(map(str, found))
     if not found:
         raise DataError(f"{path}: expected tars, found none")
     return sorted(found, key=lambda each: natural_key(str(each)))
 
 
-def _samples(shards: Sequence[Path], root: Path) -> tuple[dict[str, _Sample], list[str]]:
+def refuse_compressed(shards: Iterable[str]) -> None:
+    """Raise DataError where a tar is compressed."""
+    for each in shards:
+        why = compressed(each) if each.lower().endswith(COMPRESSED) else ""
+        if why:
+            raise DataError(why)
+
+
+def _part(shard: str) -> str:
+    path = PurePath(shard)
+    return part_named(path.stem) or part_named(path.parent.name)
+
+
+def _samples(tars: Tars, root: Path) -> tuple[dict[str, _Sample], list[str]]:
     samples: dict[str, _Sample] = {}
     passed_over: list[str] = []
-    for shard in shards:
-        tar = container(shard)
+    for shard, tar in tars.items():
         assert isinstance(tar, Tar)
         passed_over += [_place(shard, root, name) for name in tar.others]
         for name in tar.names:
@@ -135,11 +169,11 @@ def _image(key: str, sample: _Sample, root: Path) -> str | None:
 
 
 def _labels(
-    path: Path, samples: Sequence[_Sample], endings: set[str], options: Options
+    path: str, tars: Tars, samples: Sequence[_Sample], endings: set[str], options: Options
 ) -> tuple[str, tuple[str, ...], list[str], list[list[Any]]]:
     """Return where labels are, the options that apply, columns, and each sample's cells."""
     if "json" in endings:
-        records = [_text_of(sample, "json", _record) for sample in samples]
+        records = [_text_of(tars, sample, "json", _record) for sample in samples]
         keys = list(dict.fromkeys(key for each in records for key in each or ()))
         telling = options.labels or options.label_prefix is not None
         own = any(folded(key) in LIST_NAMES for key in keys)
@@ -147,24 +181,24 @@ def _labels(
             cells = [[(each or {}).get(key) for key in keys] for each in records]
             return "json", ("labels", "label_prefix", "separator", "absent"), keys, cells
     if "cls" in endings:
-        classes = [[_text_of(sample, "cls", _classes)] for sample in samples]
+        classes = [[_text_of(tars, sample, "cls", _classes)] for sample in samples]
         return "cls", ("absent",), [_LABELS], classes
     if "txt" not in endings:
         raise DataError(
             f"{path}: expected labels in .json, .cls or .txt beside the images, found endings "
             f"{listed(sorted(endings))}"
         )
-    texts = [_text_of(sample, "txt", lambda text, _: text) for sample in samples]
+    texts = [_text_of(tars, sample, "txt", lambda text, _: text) for sample in samples]
     by = options.separator or separator_of(texts)
     lists = [None if text is None else _listed(text, by) for text in texts]
     return "txt", ("separator", "absent"), [_LABELS], [[each] for each in lists]
 
 
-def _text_of(sample: _Sample, ending: str, parse: Callable[[str, str], Any]) -> Any:
+def _text_of(tars: Tars, sample: _Sample, ending: str, parse: Callable[[str, str], Any]) -> Any:
     name = sample.files.get(ending)
     if name is None:
         return None
-    tar = container(sample.shard)
+    tar = tars[sample.shard]
     place = f"{sample.shard}/{name}"
     try:
         return parse(tar.read(name).decode("utf-8-sig"), place)
@@ -202,8 +236,9 @@ def _listed(text: str, separator: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _place(shard: Path, root: Path, name: str = "") -> str:
-    return shard.relative_to(root).as_posix() + (f"/{name}" if name else "")
+def _place(shard: str, root: Path, name: str = "") -> str:
+    own = shard if is_address(shard) else Path(shard).relative_to(root).as_posix()
+    return own + (f"/{name}" if name else "")
 
 
 def _is_text(name: str) -> bool:
@@ -215,7 +250,7 @@ def _is_text(name: str) -> bool:
 
 
 def _is_tar(path: Path) -> bool:
-    return path.name.lower().endswith((".tar", *_COMPRESSED))
+    return path.name.lower().endswith((".tar", *COMPRESSED))
 
 
 def _recognises(path: Path) -> bool:

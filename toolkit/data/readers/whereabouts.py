@@ -9,7 +9,8 @@ from pathlib import Path
 
 from toolkit.data.readers.course import IMAGE_SUFFIXES, is_image_name
 from toolkit.errors import listed
-from toolkit.images.places import is_address
+from toolkit.images.addresses import is_address
+from toolkit.images.tars import compressed
 
 _TRIED = 20  # of the missing images
 _FOLDERS = 100
@@ -25,6 +26,9 @@ def hint(missing: Sequence[str], there: Sequence[str], root: Path) -> str:
         root: folder that names start from.
     """
     names = [name for name in missing[:_TRIED] if name and not is_address(name)]
+    packed = next(filter(None, (compressed(str(root / name)) for name in names)), "")
+    if packed:
+        return f"; {packed}"
     unread = [name for name in names if os.path.isfile(root / name) and not is_image_name(name)]
     if unread:
         kind = Path(unread[0]).suffix or "without an ending"

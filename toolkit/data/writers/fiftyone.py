@@ -18,7 +18,8 @@ import numpy as np
 from toolkit.data.readers.course import image_id, is_image_name
 from toolkit.data.readers.fiftyone import EXTRA
 from toolkit.data.writers.base import Content, Writer
-from toolkit.images.places import in_container, is_address
+from toolkit.images.addresses import is_address
+from toolkit.images.places import in_container
 
 
 def write(content: Content, path: Path) -> None:
