@@ -320,8 +320,8 @@ class _Work:
         self, name: str, folder: Path, tensorboard: bool | None
     ) -> tuple[Fitted, TrainingInputs]:
         """Return models and scores, and what they learned from."""
+        from toolkit.finetuning.callbacks import Callbacks
         from toolkit.finetuning.fitting import fit
-        from toolkit.finetuning.trainer import Callbacks
 
         job, progress = self.job, self.job.basis.progress
         away = job.spec.on != HERE

@@ -143,8 +143,8 @@ def train_there(
     name: str, folder: Path, tensorboard: bool | None, job: TrainingJob
 ) -> dict[str, Any]:
     """Train one run of a job on whatever machine this is; it goes on from its last checkpoint."""
+    from toolkit.finetuning.callbacks import Callbacks
     from toolkit.finetuning.fitting import train_run
-    from toolkit.finetuning.trainer import Callbacks
 
     with flushed_denormals():
         keep_freed_memory()
