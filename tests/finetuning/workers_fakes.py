@@ -29,7 +29,7 @@ from toolkit.images.preprocess import Preprocess
 
 PLAIN = replace(QUICK, optimizer="sgd", learning_rate=0.05, epochs=2)
 # a bias below a normalisation has no gradient but rounding, which AdamW scales up
-TOLERANCE = {"adamw": 2e-3}
+TOLERANCE = {"adamw": 2e-3, "bf16": 2e-2}
 COUNT = 57  # 38 to learn from: batches of 8, the last of 6
 
 
@@ -47,6 +47,7 @@ RUNS: dict[str, tuple[Settings, dict[str, Any]]] = {
         {"auxiliary": Auxiliary(("cardinality", "any", "rotation"))},
     ),
     "frozen below": (replace(PLAIN, unfreeze=1.0, colour=0.2, rotate=10.0), {}),
+    "bf16": (replace(PLAIN, epochs=1), {"precision": "bf16"}),
     "few pictures": (replace(PLAIN, batch_size=3, epochs=1), {}),  # than workers, at the end
     "published": (replace(PLAIN, validation_mode="train", keep="best-validation-map"), {}),
 }

@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from toolkit.finetuning.workers import Share
+from toolkit.runtime.transfers import to_device
 
 _DROPOUTS = (
     *(functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d),
@@ -84,7 +85,7 @@ class AcrossWorkers(TorchFunctionMode):
     def _part(self, whole: torch.Tensor) -> torch.Tensor:
         """Return this worker's rows; a picture may have several."""
         each = len(whole) // self._count
-        at = self._at.to(whole.device)
+        at = to_device(self._at, whole.device)
         if each == 1:
             return whole[at]
         return whole.view(self._count, each, *whole.shape[1:])[at].flatten(0, 1)
@@ -105,7 +106,7 @@ def _batch_norm(
     dims = [0, *range(2, x.dim())]
     with torch.no_grad():
         var, mean = torch.var_mean(x.to(kind), dims, correction=0)
-        count = mean.new_tensor([x.numel() / x.shape[1]])
+        count = mean.new_full((1,), x.numel() / x.shape[1])
         own = torch.cat([mean, var, count])
         parts = [torch.empty_like(own) for _ in range(dist.get_world_size())]
         dist.all_gather(parts, own)

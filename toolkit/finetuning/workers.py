@@ -18,6 +18,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from toolkit.runtime.transfers import to_device
+
 _BUCKET = 8 << 20  # numbers that are added up at a time
 # the first fits probes meanwhile; Ray notices one that died long before
 PATIENCE = timedelta(days=7)
@@ -163,7 +165,7 @@ class Share:
         parts = [torch.empty_like(padded) for _ in range(size)]
         dist.all_gather(parts, padded)
         whole = torch.stack(parts, 1).flatten(0, 1)[:count]
-        return whole.index_copy(0, self.among(count).to(own.device), own)
+        return whole.index_copy(0, to_device(self.among(count), own.device), own)
 
 
 def _buckets(gradients: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.data.dataset import Dataset
-from toolkit.distribute.machines import connected, device_at
+from toolkit.distribute.machines import connected, device_at, together_size
 from toolkit.distribute.place import HERE, check_place
 from toolkit.distribute.together import check_together
 from toolkit.errors import UsageError, check_choice, check_whole
@@ -169,6 +169,8 @@ def finetune(
         name = default_name(basis.artifacts, made, basis.dataset.name)
     with connected(on):
         chosen = device_at(device, on)
+        if workers > 1:
+            together_size(workers, chosen, on)  # before pictures are decoded
         spec = FeatureSpec.parse(
             [asked],
             weights=weights,
