@@ -69,7 +69,7 @@ def test_two_workers_end_as_one_process_also_if_one_of_them_dies(
 
 
 def test_what_one_of_them_raises_ends_all_and_arrives_as_it_is(ray_on: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^a picture is not what it must be: look$"):
+    with pytest.raises(DataError, match=r"^a picture is not what it must be: look"):
         together(ray_on, tmp_path, fakes.refuse)
 
 
