@@ -419,8 +419,8 @@ def _train_to_the_end(device: str, weights: str, work: str, place: str) -> None:
     """Train with checkpoints after every step; for :func:`resume`."""
     import torch
 
+    from toolkit.finetuning.callbacks import Callbacks
     from toolkit.finetuning.settings import Settings
-    from toolkit.finetuning.trainer import Callbacks
 
     torch.use_deterministic_algorithms(True, warn_only=True)
     setting = Setting(device, 0, None, Path(weights) if weights else None, Path(work))

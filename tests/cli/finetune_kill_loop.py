@@ -29,7 +29,8 @@ from toolkit.cli import main as toolkit
 from toolkit.data import split_store as shelf
 from toolkit.data import stratify
 from toolkit.finetuning import fitting
-from toolkit.finetuning.trainer import Callbacks, Trainer
+from toolkit.finetuning.callbacks import Callbacks
+from toolkit.finetuning.trainer import Trainer
 from toolkit.heads import registry as heads
 from toolkit.members import member, predictions
 from toolkit.storage.files import digest_file

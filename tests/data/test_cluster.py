@@ -22,9 +22,14 @@ def machine(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"toolkit": "0.0.1"}, "a has toolkit 0.0.1"),
-        ({"artifacts": False}, "a does not see the artifacts folder"),
-        ({"fault": "No module named toolkit"}, "a cannot run the toolkit: No module"),
+        ({"toolkit": "0.0.1"}, f"a (10.0.0.1) has toolkit 0.0.1, this machine {version()}: "),
+        ({"artifacts": False}, "a (10.0.0.1) does not see the artifacts folder: "),
+        (
+            {"fault": "No module named toolkit"},
+            f"a (10.0.0.1) cannot run the toolkit (No module named toolkit): install toolkit[ray] "
+            f"{version()} there",
+        ),
+        ({"address": "10.0.0.2", "toolkit": "0.0.1"}, "a (10.0.0.2) has toolkit 0.0.1"),
     ],
 )
 def test_each_problem_is_said(

@@ -39,10 +39,10 @@ class Machines:
     def address(self) -> str:
         return str(self.cluster.address)
 
-    def add(self) -> Any:
+    def add(self, **more: Any) -> Any:
         """Add a machine and wait for it."""
         node = self.cluster.add_node(
-            num_cpus=1, object_store_memory=STORE, include_log_monitor=False
+            num_cpus=1, object_store_memory=STORE, include_log_monitor=False, **more
         )
         self.cluster.wait_for_nodes()
         return node

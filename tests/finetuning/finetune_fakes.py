@@ -63,6 +63,7 @@ tiny = seeded(Tiny, 0)
 def training(settings: Settings = QUICK, count: int = 60, **options: object) -> Trainer:
     """Return a run over two thirds of some pictures, validated on the rest."""
     X, Y = pictures(count)
+    Y = options.pop("Y", Y)  # type: ignore[assignment]
     source = Source(lambda rows: X[rows], len(X), pixels=True)
     at = np.arange(count)
     cut = 2 * count // 3

@@ -21,8 +21,8 @@ from pathlib import Path
 import torch
 
 from tests.finetuning.finetune_fakes import QUICK, training, weights
+from toolkit.finetuning.callbacks import Callbacks
 from toolkit.finetuning.checkpoint import load_checkpoint
-from toolkit.finetuning.trainer import Callbacks
 
 LONG = replace(QUICK, epochs=16)
 

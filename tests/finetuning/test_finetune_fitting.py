@@ -12,6 +12,7 @@ import pytest
 
 from tests.finetuning.finetune_fakes import QUICK, one_thread, pictures, tiny
 from toolkit.errors import DataError, StoppedError, UsageError
+from toolkit.finetuning.callbacks import Callbacks
 from toolkit.finetuning.fitting import Fitted, SplitRows, fit
 from toolkit.finetuning.journal import read_journal
 from toolkit.finetuning.objective import positive_weights
@@ -19,7 +20,6 @@ from toolkit.finetuning.protocols import answers, corrected, measure, published
 from toolkit.finetuning.run_folder import end_folder, prepare_folder
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
-from toolkit.finetuning.trainer import Callbacks
 from toolkit.paper.results import result
 from toolkit.statistics.origins import HELD_OUT, IN_SAMPLE, OUT_OF_FOLD
 

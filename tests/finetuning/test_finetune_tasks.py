@@ -18,10 +18,11 @@ from tests.finetuning.finetune_fakes import (
     weights,
 )
 from toolkit.errors import StoppedError, UsageError
+from toolkit.finetuning.callbacks import Callbacks
 from toolkit.finetuning.fitting import Fitted, SplitRows, fit
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary, TaskHeads
-from toolkit.finetuning.trainer import Callbacks, Trainer
+from toolkit.finetuning.trainer import Trainer
 from toolkit.heads.auxiliary import ROTATION, check_tasks
 
 __all__ = ["one_thread"]

@@ -25,11 +25,12 @@ from tests.finetuning.finetune_fakes import (
 )
 from toolkit.errors import ArtifactError, StoppedError, UsageError
 from toolkit.finetuning import journal as journals
+from toolkit.finetuning.callbacks import Callbacks
 from toolkit.finetuning.journal import Journal, read_journal
 from toolkit.finetuning.networks import FrozenClassifier
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
-from toolkit.finetuning.trainer import Callbacks, Trainer
+from toolkit.finetuning.trainer import Trainer
 from toolkit.statistics.metrics import mean_average_precision
 
 __all__ = ["one_thread"]

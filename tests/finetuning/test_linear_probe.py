@@ -12,12 +12,12 @@ import torch
 from tests.finetuning.finetune_fakes import LABELS, QUICK, SIDE, Tiny, one_thread, pictures
 from toolkit.errors import StoppedError
 from toolkit.finetuning import fitting
+from toolkit.finetuning.callbacks import Callbacks
 from toolkit.finetuning.fitting import Fitted, SplitRows, fit
 from toolkit.finetuning.linear_probe import probe
 from toolkit.finetuning.networks import Classifier, seeded
 from toolkit.finetuning.protocols import settings_for
 from toolkit.finetuning.source import Source
-from toolkit.finetuning.trainer import Callbacks
 from toolkit.heads.linear import LinearHead
 from toolkit.images.preprocess import Preprocess
 

@@ -57,6 +57,9 @@ def finetune(
     folds: Annotated[
         int, typer.Option(min=0, help="Train once per fold for out-of-fold scores; 0 for once.")
     ] = 0,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that train each network together; with --on ray.")
+    ] = 1,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on from the last checkpoint.")
     ] = True,
@@ -84,6 +87,7 @@ def finetune(
         weighting=weighting,
         aux_weight=aux_weight,
         folds=folds,
+        workers=workers,
         resume=resume,
         tensorboard=tensorboard,
         **shared,

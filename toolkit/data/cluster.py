@@ -50,7 +50,7 @@ class Cluster:
     def __repr__(self) -> str:
         """Return a line for each machine, and what is wrong."""
         lines = [
-            f"{each.get('machine', each['address'])}: {each['cpus']} CPUs, {each['gpus']} GPUs, "
+            f"{_name(each)}: {each['cpus']} CPUs, {each['gpus']} GPUs, "
             f"{each['memory_gb']} GB; toolkit {each.get('toolkit', 'not found')}"
             for each in self.machines
         ]
@@ -103,16 +103,21 @@ def describe_cluster(
 def _problems(machines: list[dict[str, Any]], images: int) -> list[str]:
     own, found = version(), []
     for each in machines:
-        name = each.get("machine", each["address"])
+        name = _name(each)
         if "fault" in each:
-            found.append(f"{name} cannot run the toolkit: {each['fault']}")
+            found.append(
+                f"{name} cannot run the toolkit ({each['fault']}): install toolkit[ray] {own} there"
+            )
             continue
         if each["toolkit"] != own:
-            found.append(f"{name} has toolkit {each['toolkit']}, this machine {own}: install it")
+            found.append(
+                f"{name} has toolkit {each['toolkit']}, this machine {own}: install {own} there"
+            )
         if not each["artifacts"]:
             found.append(
-                f"{name} does not see the artifacts folder: finetune and reproduce need it; embed "
-                "and ovr do without"
+                f"{name} does not see the artifacts folder: finetune and reproduce need it, and "
+                "predict where the model is kept there; mount it at the same path, embed and ovr "
+                "do without"
             )
         if each["images"] < images:
             found.append(
@@ -125,3 +130,10 @@ def _problems(machines: list[dict[str, Any]], images: int) -> list[str]:
             "byte for byte"
         )
     return found
+
+
+def _name(machine: dict[str, Any]) -> str:
+    """Return a machine's name and address: machines from one image may share the name."""
+    if "machine" not in machine:
+        return str(machine["address"])
+    return f"{machine['machine']} ({machine['address']})"

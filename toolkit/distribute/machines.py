@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from toolkit.distribute.place import HERE, check_place
+from toolkit.errors import ClusterError
 from toolkit.runtime.device import choose_device
 from toolkit.runtime.processor import cores
 
@@ -71,6 +72,31 @@ def fold_cores(on: str) -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     own = int(asked) if asked.isdecimal() and int(asked) else cores()
     return own if on == HERE else max(1, min(own, max(cpus for cpus, _ in _machines(on))))
+
+
+def together_size(workers: int, device: str, on: str) -> tuple[int, int]:
+    """Return how many cores and graphics cards each of some workers takes that run at once.
+
+    With cards, one each and its share of the cores of its machine. Without, as many cores as leave
+    room for all, at most those that a fold would take.
+
+    Raises:
+        ClusterError: the cluster cannot be had, or has no room for so many.
+    """
+    machines = _machines(on)
+    if device == "cuda":
+        offered, what = sum(gpus for _, gpus in machines), "graphics card"
+        if workers <= offered:
+            return worker_size(device, on)
+    else:
+        offered, what = sum(cpus for cpus, _ in machines), "core"
+        for each in range(fold_cores(on) if workers <= offered else 0, 0, -1):
+            if sum(cpus // each for cpus, _ in machines) >= workers:
+                return each, 0
+    raise ClusterError(
+        f"{workers} workers need {workers} {what}s at once, one each, and the cluster has "
+        f"{offered}: ask for fewer workers, or add machines"
+    )
 
 
 def _machines(on: str) -> list[tuple[int, int]]:

@@ -42,7 +42,7 @@ def call(
         shared: the shared inputs, fetched by Ray.
     """
     try:
-        _check_version(expected)
+        check_version(expected)
         use_threads(cpus)
         return True, function(**inputs, **dict(zip(names, shared, strict=True)))
     except Exception as error:
@@ -84,7 +84,11 @@ class Worker:
 
 
 def use_threads(count: int) -> None:
-    """Let this process compute in so many threads, however many cores its machine has."""
+    """Let this process compute in so many threads, however many cores its machine has.
+
+    What takes no core, as it waits for others, gets one thread.
+    """
+    count = max(1, count)
     os.environ["LOKY_MAX_CPU_COUNT"] = str(count)  # what toolkit.runtime.processor.cores goes by
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(count)  # for libraries that are loaded later
@@ -108,7 +112,8 @@ def portable(error: Exception) -> Exception:
     return found
 
 
-def _check_version(expected: str) -> None:
+def check_version(expected: str) -> None:
+    """Raise ClusterError if this machine has another version of the toolkit."""
     own = version()
     if own != expected:
         raise ClusterError(

@@ -1,9 +1,9 @@
 """Augmentation of whole batches on the device: pure functions of pixels and a generator.
 
 Batches are ``(b, 3, S, S)`` on the scale 0 to 255. Random numbers are drawn on the processor from
-the generator given, so that a batch looks the same on every device. Geometric changes are affine
-maps ``(b, 2, 3)`` from output to input places in [-1, 1], so that a crop, a flip and a rotation
-together cost one resampling.
+the generator given, so that a batch looks the same on every device, and a picture the same where
+only a part of its batch is at hand. Geometric changes are affine maps ``(b, 2, 3)`` from output to
+input places in [-1, 1], so that a crop, a flip and a rotation together cost one resampling.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from toolkit.finetuning.draws import Draws, drawn, drawn_whole
 from toolkit.runtime.transfers import to_device
 
 Batch = torch.Tensor
@@ -42,7 +43,7 @@ class Augmentation:
     colour: float = 0.0
     trivial: bool = False
 
-    def __call__(self, pixels: torch.Tensor, generator: torch.Generator) -> Batch:
+    def __call__(self, pixels: torch.Tensor, generator: Draws) -> Batch:
         """Change ``uint8 (b, S, S, 3)`` and return ``float (b, 3, S, S)``."""
         batch = pixels.permute(0, 3, 1, 2).float()
         maps = identity(len(batch))
@@ -81,7 +82,7 @@ def warp(batch: Batch, maps: torch.Tensor) -> Batch:
 
 
 def crop_maps(
-    count: int, generator: torch.Generator, least: float = 0.35, ratio: float = 4 / 3
+    count: int, generator: Draws, least: float = 0.35, ratio: float = 4 / 3
 ) -> torch.Tensor:
     """Return random resized crops: area share from ``least`` to 1, aspect from 1/ratio to ratio."""
     area = uniform(count, generator, least, 1.0)
@@ -95,13 +96,13 @@ def crop_maps(
     return maps
 
 
-def flip(batch: Batch, generator: torch.Generator) -> Batch:
+def flip(batch: Batch, generator: Draws) -> Batch:
     """Mirror half of the pictures, left to right."""
-    chosen = to_device(torch.rand(len(batch), generator=generator) < 0.5, batch.device)
+    chosen = to_device(drawn(len(batch), generator) < 0.5, batch.device)
     return torch.where(chosen[:, None, None, None], batch.flip(3), batch)
 
 
-def rotation_maps(count: int, generator: torch.Generator, degrees: float = 25.0) -> torch.Tensor:
+def rotation_maps(count: int, generator: Draws, degrees: float = 25.0) -> torch.Tensor:
     """Return rotations about the centre by up to ``degrees`` either way."""
     angle = uniform(count, generator, -degrees, degrees) * (math.pi / 180)
     maps = torch.zeros(count, 2, 3)
@@ -146,7 +147,7 @@ _COLOURS: tuple[Callable[[Batch, torch.Tensor], Batch], ...] = (
 _SHAPES = 4  # rotate, shear, move left or right, move up or down
 
 
-def trivial(batch: Batch, generator: torch.Generator) -> tuple[torch.Tensor, Batch]:
+def trivial(batch: Batch, generator: Draws) -> tuple[torch.Tensor, Batch]:
     """Do one operation a picture, chosen evenly, at a strength chosen evenly.
 
     Returns:
@@ -155,7 +156,7 @@ def trivial(batch: Batch, generator: torch.Generator) -> tuple[torch.Tensor, Bat
     """
     count = len(batch)
     kinds = 1 + len(_COLOURS) + _SHAPES
-    kind = torch.randint(kinds, (count,), generator=generator)
+    kind = drawn_whole(kinds, count, generator)
     strength = uniform(count, generator, -1.0, 1.0)
     batch = batch.clone()
     for number, operation in enumerate(_COLOURS, start=1):
@@ -174,7 +175,7 @@ def trivial(batch: Batch, generator: torch.Generator) -> tuple[torch.Tensor, Bat
     return maps, batch
 
 
-def colour_jitter(batch: Batch, generator: torch.Generator, strength: float) -> Batch:
+def colour_jitter(batch: Batch, generator: Draws, strength: float) -> Batch:
     """Change brightness, contrast and saturation, each by a factor from 1 - s to 1 + s."""
     for operation in (brightness, contrast, saturation):
         factor = uniform(len(batch), generator, 1 - strength, 1 + strength)
@@ -193,12 +194,24 @@ def mixup(
         generator: of the partners and the shares.
         alpha: a batch's one share is drawn from Beta(alpha, alpha).
     """
+    share, partner = mixup_partners(len(batch), generator, alpha)
+    partner = to_device(partner, batch.device)
+    return blended(batch, batch[partner], share), blended(targets, targets[partner], share)
+
+
+def mixup_partners(
+    count: int, generator: torch.Generator, alpha: float
+) -> tuple[float, torch.Tensor]:
+    """Draw the one share of a batch, and with whom each picture is blended, ``int64 (count,)``."""
     # torch's Beta takes no generator
     seed = int(torch.randint(2**62, (), generator=generator))
     share = float(np.random.default_rng(seed).beta(alpha, alpha))
-    partner = to_device(torch.randperm(len(batch), generator=generator), batch.device)
-    mixed = share * batch + (1 - share) * batch[partner]
-    return mixed, share * targets + (1 - share) * targets[partner]
+    return share, torch.randperm(count, generator=generator)
+
+
+def blended(own: torch.Tensor, others: torch.Tensor, share: float) -> torch.Tensor:
+    """Return pictures, or targets, of which ``share`` is their own."""
+    return share * own + (1 - share) * others
 
 
 def grey(batch: Batch) -> Batch:
@@ -207,9 +220,9 @@ def grey(batch: Batch) -> Batch:
     return (batch * weights).sum(1, keepdim=True)
 
 
-def uniform(count: int, generator: torch.Generator, low: float, high: float) -> torch.Tensor:
+def uniform(count: int, generator: Draws, low: float, high: float) -> torch.Tensor:
     """Draw ``count`` numbers evenly from [low, high)."""
-    return low + (high - low) * torch.rand(count, generator=generator)
+    return low + (high - low) * drawn(count, generator)
 
 
 def _each(values: torch.Tensor, batch: Batch) -> torch.Tensor:

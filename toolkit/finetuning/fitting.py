@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from toolkit.errors import DataError
+from toolkit.finetuning.callbacks import Callbacks, Metrics
 from toolkit.finetuning.checkpoint import load_checkpoint, save_checkpoint
 from toolkit.finetuning.forward import outputs_of
 from toolkit.finetuning.journal import Journal
@@ -24,7 +25,8 @@ from toolkit.finetuning.run_folder import CHECKPOINT
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
 from toolkit.finetuning.tasks import Auxiliary
-from toolkit.finetuning.trainer import Callbacks, Metrics, Trainer
+from toolkit.finetuning.trainer import Trainer
+from toolkit.finetuning.workers import ALONE, Workers
 from toolkit.heads.head import OneClassWarning
 from toolkit.heads.partial_labels import (
     require_known_noes,
@@ -180,9 +182,11 @@ def train_run(
 
     Args:
         name: ``model`` or, with folds, ``fold-0`` and so on.
+        how: those after ``settings``; and ``workers``, which train it together.
 
     Returns:
-        Its weights (``state``), the logits of what it scores, and its ``history``.
+        Its weights (``state``), the logits of what it scores, and its ``history``; nothing, where
+        there are several workers and this is not the first.
     """
     (run,) = (each for each in _runs(rows) if each.name == name)
     return _train_and_score(run, network(), source, Y, settings, callbacks, **how)
@@ -218,6 +222,7 @@ def _train_and_score(
     *,
     unknown: str,
     precision: str,
+    workers: Workers = ALONE,
     **more: Any,
 ) -> Ended:
     """Return the end of one run: its weights, the logits of what it scores, and its history."""
@@ -227,7 +232,9 @@ def _train_and_score(
     checkpoint = None if folder is None else folder / f"checkpoint{CHECKPOINT}"
     if unknown != "negative":
         require_known_noes(Y[run.train])
-    passes: dict[str, Any] = {"precision": precision, "on_batch": callbacks.check}
+    passes: dict[str, Any] = {
+        "precision": precision, "on_batch": callbacks.check, "workers": workers,
+    }  # fmt: skip
     weight = None
     if unknown != "ignore" and (Y[run.train] < 0).any():
         if unknown == "negative":
@@ -237,18 +244,18 @@ def _train_and_score(
             weight = _selected(model, source, Y, run.train, **passes)
     pos_weight = positive_weights(Y, settings, run.train)
     passes |= {"weight": weight}
-    begun = checkpoint is not None and checkpoint.is_file()
+    begun = workers.from_first(checkpoint is not None and checkpoint.is_file())
     if settings.probes_first and isinstance(model, Classifier) and not begun:
         probe(model, source, Y, run.train, pos_weight=pos_weight, **passes)
     trainer = Trainer(
         model, source, Y, run.train, run.validation, settings,
-        pos_weight=pos_weight, weight=weight, precision=precision, **more,
+        pos_weight=pos_weight, weight=weight, precision=precision, workers=workers, **more,
     )  # fmt: skip
     if callbacks.on_run is not None:
         callbacks.on_run(run.name, settings.epochs, len(run.train))
     with ExitStack() as stack:
         heard = [callbacks.on_epoch] if callbacks.on_epoch is not None else []
-        if folder is not None:
+        if folder is not None and workers.first:
             journal = Journal(folder, callbacks.tensorboard)
             stack.callback(journal.close)
             heard.insert(0, journal.write)
@@ -266,6 +273,8 @@ def _train_and_score(
             logits[part] = torch.from_numpy(trainer.logits(rows, model, callbacks.check))
         if not logits[part].isfinite().all():
             raise trainer.diverged()
+    if not workers.first:
+        return {}
     state = {
         name: value.float().cpu()
         for name, value in model.state_dict().items()
@@ -275,7 +284,13 @@ def _train_and_score(
 
 
 def _selected(
-    model: nn.Module, source: Source, Y: np.ndarray, train: np.ndarray, **passes: Any
+    model: nn.Module,
+    source: Source,
+    Y: np.ndarray,
+    train: np.ndarray,
+    *,
+    workers: Workers,
+    **passes: Any,
 ) -> np.ndarray:
     """Return the weights ``float32 (n, L)`` of training cells, known or taken for no; 0 elsewhere.
 
@@ -284,13 +299,18 @@ def _selected(
     features: Any = nn.Identity()
     if isinstance(model, Classifier):
         features = model.eval().to(source.device).features
-    X = outputs_of(features, source, train, **passes)
+    X = outputs_of(features, source, train, workers=workers, **passes)
+    weight = np.zeros(Y.shape, np.float32)
+    if workers.first:
+        weight[train] = _selected_cells(X, Y[train], source.device.type)
+    return workers.from_first(weight)
+
+
+def _selected_cells(X: np.ndarray, Y: np.ndarray, device: str) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OneClassWarning)
-        head = temporary_head(source.device.type).fit(X, Y[train])
-    weight = np.zeros(Y.shape, np.float32)
-    weight[train] = selective_weights(head.predict_proba(X), Y[train])
-    return weight
+        head = temporary_head(device).fit(X, Y)
+    return selective_weights(head.predict_proba(X), Y)
 
 
 def _scored_rows(

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from toolkit.finetuning.source import Source
+from toolkit.finetuning.workers import ALONE, Workers
 from toolkit.runtime.transfers import Landing, exact_products
 
 Check = Callable[[], None]
@@ -22,6 +23,7 @@ def outputs_of(
     rows: np.ndarray,
     precision: str,
     on_batch: Check | None = None,
+    workers: Workers = ALONE,
 ) -> np.ndarray:
     """Return what a network gives for some rows of a source, ``float32 (m, k)``.
 
@@ -31,13 +33,14 @@ def outputs_of(
         rows: ``int64 (m,)``.
         precision: ``bf16`` or ``fp32``.
         on_batch: called before each batch.
+        workers: each computes a part of the rows; the first one gets all, the others none.
     """
     found = Landing()
     with torch.no_grad(), exact_products(source.device, precision):
-        for batch in _batches(source, rows, on_batch):
+        for batch in _batches(source, workers.own_rows(rows), on_batch):
             with autocast(source.device, precision):
                 found.add(network(batch).float())
-    return found.joined()
+    return workers.gathered(found.joined(), len(rows))
 
 
 def logits_of(
@@ -48,6 +51,7 @@ def logits_of(
     views: bool,
     precision: str,
     on_batch: Check | None = None,
+    workers: Workers = ALONE,
 ) -> np.ndarray:
     """Return logits ``float32 (m, L)`` of some rows of a source, as the network's mode is.
 
@@ -58,6 +62,7 @@ def logits_of(
         views: the mean over each picture and its mirror image.
         precision: ``bf16`` or ``fp32``.
         on_batch: called before each batch.
+        workers: as for :func:`outputs_of`.
     """
 
     def both(batch: torch.Tensor) -> torch.Tensor:
@@ -65,7 +70,7 @@ def logits_of(
         return total / 2
 
     mirrored = views and source.pixels
-    return outputs_of(both if mirrored else network, source, rows, precision, on_batch)
+    return outputs_of(both if mirrored else network, source, rows, precision, on_batch, workers)
 
 
 def _batches(source: Source, rows: np.ndarray, on_batch: Check | None) -> Iterator[torch.Tensor]:

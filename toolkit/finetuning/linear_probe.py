@@ -16,6 +16,7 @@ import torch
 from toolkit.finetuning.forward import Check, outputs_of
 from toolkit.finetuning.networks import Classifier
 from toolkit.finetuning.source import Source
+from toolkit.finetuning.workers import ALONE, Workers
 from toolkit.heads.linear import LinearHead
 
 
@@ -29,6 +30,7 @@ def probe(
     weight: np.ndarray | None = None,
     precision: str = "fp32",
     on_batch: Check | None = None,
+    workers: Workers = ALONE,
 ) -> None:
     """Replace the output layer by logistic regressions on the trunk's features.
 
@@ -45,9 +47,25 @@ def probe(
         weight: ``float32 (n, L)`` of cells, of which unknown ones with any are no; or None.
         precision: ``bf16`` or ``fp32``.
         on_batch: called before each batch of pictures.
+        workers: share the pictures; the first one fits, and all get what it found.
     """
     network.eval().to(source.device)
-    X, targets = outputs_of(network.features, source, train, precision, on_batch), Y[train]
+    X = outputs_of(network.features, source, train, precision, on_batch, workers)
+    if workers.first:
+        _fit(network, X, Y, train, str(source.device), pos_weight, weight)
+    workers.equalise(network.head)
+
+
+def _fit(
+    network: Classifier,
+    X: np.ndarray,
+    Y: np.ndarray,
+    train: np.ndarray,
+    device: str,
+    pos_weight: np.ndarray | None,
+    weight: np.ndarray | None,
+) -> None:
+    targets = Y[train]
     cells = None if weight is None else weight[train]
     if cells is not None:
         targets = np.where((targets < 0) & (cells > 0), 0, targets)
@@ -59,8 +77,7 @@ def probe(
     coef = np.zeros((Y.shape[1], X.shape[1]), np.float32)
     intercept = np.log((positives + 1) / (negatives + 1)).astype(np.float32)
     if len(varied):
-        device = str(source.device) if source.device.type == "cuda" else "cpu"
-        head = LinearHead(normalise=False, device=device)
+        head = LinearHead(normalise=False, device=device if device.startswith("cuda") else "cpu")
         head.fit(X, targets[:, varied], None if cells is None else cells[:, varied])
         coef[varied], intercept[varied] = head.coef_, head.intercept_
     with torch.no_grad():

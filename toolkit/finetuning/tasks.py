@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from toolkit.finetuning.workers import Share
 from toolkit.heads.auxiliary import QUARTERS, ROTATION, Targets, make_targets
 from toolkit.heads.losses import task_loss, weighted_sum
 from toolkit.runtime.transfers import to_device
@@ -103,16 +104,35 @@ class TaskHeads(nn.Module):
         return torch.cat([targets, self.known[at]], 1)
 
     def turned(
-        self, batch: torch.Tensor, generator: torch.Generator
+        self, batch: torch.Tensor, generator: torch.Generator, share: Share | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append turned copies of the first pictures; return the numbers of quarter turns too."""
+        """Append turned copies of the first pictures; return the numbers of quarter turns too.
+
+        Of a share the batch and the copies are its own; the numbers are those of all copies.
+        """
         if not self.rotation:
             return batch, torch.zeros(0, dtype=torch.int64)
-        copies = -(-len(batch) // round(1 / TURNED))
+        copies = -(-(len(batch) if share is None else share.count) // round(1 / TURNED))
         turns = torch.randint(QUARTERS, (copies,), generator=generator)
-        each = [batch[n].rot90(k, (1, 2)) for n, k in enumerate(turns.tolist())]
-        joined = torch.cat([batch, torch.stack(each)])
+        own = turns if share is None else turns[share.among(copies)]
+        each = [batch[n].rot90(k, (1, 2)) for n, k in enumerate(own.tolist())]
+        joined = torch.cat([batch, *(one[None] for one in each)])
         return joined.contiguous(memory_format=torch.channels_last), to_device(turns, batch.device)
+
+    def joined(
+        self, outputs: Sequence[torch.Tensor], turns: torch.Tensor, share: Share
+    ) -> list[torch.Tensor]:
+        """Return the tasks' outputs for the whole batch, from those of a share.
+
+        Args:
+            outputs: of the tasks, as :meth:`outputs` gives them.
+            turns: what :meth:`turned` returned.
+            share: whose they are.
+        """
+        counts = [None] * len(self.widths) + [len(turns)] * self.rotation
+        return [
+            share.joined(each.float(), count) for each, count in zip(outputs, counts, strict=True)
+        ]
 
     def outputs(self, network: nn.Module, batch: torch.Tensor, count: int) -> list[torch.Tensor]:
         """Return the labels' logits ``(count, L)``, then each task's outputs.

@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,54 +20,26 @@ import torch
 from torch import nn
 
 from toolkit.errors import STOPPED, StoppedError, UsageError
-from toolkit.finetuning.augment import mixup
+from toolkit.finetuning.across_workers import across
 from toolkit.finetuning.averaged_weights import AveragedWeights
+from toolkit.finetuning.callbacks import Callbacks, Metrics
 from toolkit.finetuning.captured import CapturedPasses
 from toolkit.finetuning.checkpoint import load_checkpoint, save_checkpoint
 from toolkit.finetuning.depthwise import MixedDepthwise
-from toolkit.finetuning.forward import autocast, batch_starts, logits_of, prepared
+from toolkit.finetuning.forward import autocast, batch_starts, logits_of
 from toolkit.finetuning.objective import elementwise_loss, mean_over
 from toolkit.finetuning.optimizer import depth_groups, make_optimizer, unfreeze_groups
 from toolkit.finetuning.settings import Settings
 from toolkit.finetuning.source import Source
+from toolkit.finetuning.step_batch import step_batch
 from toolkit.finetuning.tasks import Auxiliary, TaskHeads
+from toolkit.finetuning.workers import ALONE, Share, Workers
 from toolkit.heads.optimizing import rate_factor
 from toolkit.runtime.transfers import exact_products, random_devices, to_device
 from toolkit.statistics.metrics import hamming_accuracy, mean_average_precision
 
-SAVE_EVERY = 180.0
 _WORTH_CAPTURING = 200  # steps
 _POSITION = ("epoch", "step", "taken", "seconds", "history", "best")
-Metrics = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Callbacks:
-    """Where runs are kept, and who hears of them.
-
-    Attributes:
-        folder: for checkpoints and journals; None keeps nothing.
-        tensorboard: see :class:`~toolkit.finetuning.journal.Journal`.
-        save_every: seconds between checkpoints.
-        stop: asked after each step whether to save and end, and between batches of what goes before
-            and after the steps.
-        on_run: called with the name of each run, its number of epochs and of images in each.
-        on_step: called with the number of images after each step.
-        on_epoch: called with the metrics of each epoch.
-    """
-
-    folder: Path | None = None
-    tensorboard: bool | None = False
-    save_every: float = SAVE_EVERY
-    stop: Callable[[], bool] | None = None
-    on_run: Callable[[str, int, int], None] | None = None
-    on_step: Callable[[int], None] | None = None
-    on_epoch: Callable[[Metrics], None] | None = None
-
-    def check(self) -> None:
-        """Raise StoppedError if the run was asked to end; between steps, where nothing is saved."""
-        if self.stop is not None and self.stop():
-            raise StoppedError(STOPPED)
 
 
 class Trainer:
@@ -90,6 +61,7 @@ class Trainer:
         precision: ``bf16`` for autocast, or ``fp32``.
         device: ``cpu``, ``cuda`` (or ``cuda:1`` and so on) or ``mps``.
         graph: give full batches to a GPU as captured graphs; None where that pays.
+        workers: the processes that take every step together; each is given the same arguments.
 
     Attributes:
         history: metrics of each finished epoch.
@@ -112,11 +84,14 @@ class Trainer:
         precision: str = "fp32",
         device: str = "cpu",
         graph: bool | None = None,
+        workers: Workers = ALONE,
     ) -> None:
         self.settings, self.source, self.seed = settings, source, seed
         self.train, self.validation = train, validation
         self.precision, self.device = precision, torch.device(device)
+        self.workers = workers
         self.network = network.to(self.device)
+        workers.equalise(self.network)
         if source.pixels:
             self.network = self.network.to(memory_format=torch.channels_last)
         self.Y = torch.from_numpy(np.ascontiguousarray(Y, np.float32)).to(self.device)
@@ -127,6 +102,9 @@ class Trainer:
         if auxiliary is not None and auxiliary.tasks:
             self.tasks = auxiliary.heads(network, Y, train, seed).to(self.device)
         self.groups = depth_groups(self.network)
+        # a weight of losses has its whole gradient on every worker
+        heads = () if self.tasks is None else self.tasks.heads.parameters()
+        self._summed = [*self.network.parameters(), *heads]
         self.optimizer = make_optimizer(self.groups, settings, self.tasks)
         self.average = AveragedWeights(self.network, settings.ema_decay, settings.kept_alpha)
         forward: Any = self.network
@@ -136,6 +114,7 @@ class Trainer:
         self.starts = batch_starts(len(train), settings.batch_size)
         self.steps = len(self.starts)
         same = not settings.unfreeze and not settings.compile and self.tasks is None
+        same = same and workers.size == 1
         pays = settings.epochs * self.steps >= _WORTH_CAPTURING if graph is None else graph
         capture = pays and same and self.device.type == "cuda"
         self.captured = CapturedPasses(settings.batch_size if capture else 0, precision)
@@ -161,8 +140,7 @@ class Trainer:
         with torch.random.fork_rng(
             devices=random_devices(self.device)
         ):  # the global generators stay as they were
-            if checkpoint is not None and checkpoint.is_file():
-                self.load_state_dict(load_checkpoint(checkpoint))
+            self._take_up(checkpoint)
             for done in self.history:
                 on_epoch(done)
             saved = time.monotonic()
@@ -177,12 +155,21 @@ class Trainer:
                     on_epoch(self.history[-1])
                 asked = on.stop is not None and on.stop()
                 due = self.step == 0 or asked or time.monotonic() - saved >= on.save_every
-                if checkpoint is not None and due:
+                if checkpoint is not None and due and self.workers.first:
                     save_checkpoint(self.state_dict(), checkpoint)
                     saved = time.monotonic()
                 if asked and not self.finished:
                     raise StoppedError(STOPPED)
         return self.kept()
+
+    def _take_up(self, checkpoint: Path | None) -> None:
+        """Go on from a checkpoint that the first worker finds."""
+        state = None
+        if self.workers.first and checkpoint is not None and checkpoint.is_file():
+            state = load_checkpoint(checkpoint)
+        state = self.workers.from_first(state)
+        if state is not None:
+            self.load_state_dict(state)
 
     @property
     def finished(self) -> bool:
@@ -237,6 +224,8 @@ class Trainer:
             views=self.settings.views,
             precision=self.precision,
             on_batch=on_batch,
+            # in training mode rows depend on those they are computed with
+            workers=ALONE if (network or self.network).training else self.workers,
         )
 
     def diverged(self) -> UsageError:
@@ -254,7 +243,7 @@ class Trainer:
 
     def _take_step(self) -> None:
         how, at = self.settings, self._batch_rows(self.step)
-        generator = torch.Generator().manual_seed(self._seed_of("step", self.taken))
+        share = self.workers.share(len(at))
         self._seed_dropout()
         unfreeze_groups(self.groups, self.epoch, how.unfreeze)
         steps, cosine = max(1, how.epochs * self.steps), how.schedule == "cosine"
@@ -263,10 +252,7 @@ class Trainer:
             group["lr"] = group["base_rate"] * factor
         if not self.network.training:
             self.network.train()
-        batch = self.source.batch(at)
-        if self.source.pixels:
-            batch = how.augmentation(batch, generator)
-        batch, rows = prepared(batch, self.source), to_device(torch.from_numpy(at), self.device)
+        rows = to_device(torch.from_numpy(at), self.device)
         y = self.Y[rows] if self.weight is None else self.Y[rows].clamp(0)
         targets = y * (1 - how.label_smoothing) + 0.5 * how.label_smoothing
         if self.masked:  # what is unknown is blended as what it is: nothing, of no weight
@@ -275,14 +261,14 @@ class Trainer:
         width = targets.shape[1]
         if self.tasks is not None:
             targets = self.tasks.with_targets(targets, rows)
-        if how.mixup:
-            batch, targets = mixup(batch, targets, generator, how.mixup)
+        seed = self._seed_of("step", self.taken)
+        batch, targets, generator = step_batch(self.source, how, at, targets, seed, share)
         targets, task_targets = targets[:, :width], targets[:, width:]
         weight = None
         if self.masked:
             targets, weight = targets.chunk(2, 1)
             targets = targets / weight.clamp_min(1e-6)
-        logits, task_losses = self._outputs(batch, task_targets, generator)
+        logits, task_losses = self._outputs(batch, task_targets, generator, share)
         loss = total = mean_over(self.loss(logits, targets), weight)
         learned = list(self.network.parameters())
         if self.tasks is not None:
@@ -290,6 +276,7 @@ class Trainer:
             learned += self.tasks.parameters()
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
+        self.workers.add_gradients(self._summed, share is not None)
         if how.gradient_norm:
             nn.utils.clip_grad_norm_(learned, how.gradient_norm)
         self.optimizer.step()
@@ -306,23 +293,30 @@ class Trainer:
         self.taken += 1
 
     def _outputs(
-        self, batch: torch.Tensor, task_targets: torch.Tensor, generator: torch.Generator
+        self,
+        batch: torch.Tensor,
+        task_targets: torch.Tensor,
+        generator: torch.Generator,
+        share: Share | None,
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Return the logits of a batch and the loss of each task."""
+        """Return the logits of the whole batch and the loss of each task."""
         slow = self.precision == "bf16" and self.device.type == "cpu" and not self.settings.compile
         depthwise = MixedDepthwise() if slow else nullcontext()
         if self.tasks is None:
             at_once = self.captured.logits(self.network, batch, self._seed_dropout)
             if at_once is not None:
                 return at_once, []
-            with autocast(self.device, self.precision), depthwise:
+            with across(share), autocast(self.device, self.precision), depthwise:
                 logits: torch.Tensor = self._forward(batch)
-            return logits.float(), []
+            return (logits.float() if share is None else share.joined(logits.float())), []
         count = len(batch)
-        batch, turns = self.tasks.turned(batch, generator)
-        with autocast(self.device, self.precision), depthwise:
+        batch, turns = self.tasks.turned(batch, generator, share)
+        with across(share, len(turns)), autocast(self.device, self.precision), depthwise:
             logits, *outputs = self._forward(batch, count)
-        return logits.float(), self.tasks.losses(outputs, task_targets, turns)
+        logits = logits.float()
+        if share is not None:
+            logits, outputs = share.joined(logits), self.tasks.joined(outputs, turns, share)
+        return logits, self.tasks.losses(outputs, task_targets, turns)
 
     def _end_epoch(self) -> None:
         how = self.settings
@@ -345,6 +339,8 @@ class Trainer:
         network = self.average.evaluated(self.network)
         metrics |= self._validated(network)
         metrics |= {} if self.tasks is None else self.tasks.metrics(tasks, rows)
+        metrics = self.workers.from_first(metrics)  # all must agree which epoch was the best
+        self.workers.equalise(self.network, self.tasks, self.average.mean)
         self.history.append(metrics)
         score = {
             "best-training-accuracy": metrics["train_accuracy"],
@@ -364,6 +360,8 @@ class Trainer:
         network.train(self.settings.validation_mode == "train")
         logits = self.logits(self.validation, network)
         network.eval()
+        if not self.workers.first:
+            return {}
         if not np.isfinite(logits).all():
             raise self.diverged()
         at = to_device(torch.from_numpy(self.validation), self.device)

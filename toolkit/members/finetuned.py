@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.data.dataset import Dataset
-from toolkit.distribute.machines import connected, device_at
+from toolkit.distribute.machines import connected, device_at, together_size
 from toolkit.distribute.place import HERE, check_place
+from toolkit.distribute.together import check_together
 from toolkit.errors import UsageError, check_choice, check_whole
 from toolkit.features.backbones import DEFAULT
 from toolkit.features.spec import FeatureSpec
@@ -82,6 +83,7 @@ def finetune(
     precision: str = "auto",
     seed: int = 0,
     on: str = "here",
+    workers: int = 1,
     artifacts: str | os.PathLike[str] | None = None,
     progress: Any = None,
 ) -> Member:
@@ -117,6 +119,9 @@ def finetune(
         tensorboard: True to insist, False for never, None for where it is installed.
         on: where networks are trained: ``here``, ``ray``, or ``ray://host:port``; one a fold, on
             machines that share the artifacts folder.
+        workers: processes on a cluster that train each network together, each with a graphics card
+            or, without any, some cores; they share each batch, which stays as large as it was, and
+            the member is the same but for rounding. Networks are trained one after another then.
 
     The others are those of :func:`~toolkit.members.frozen.ovr`.
 
@@ -128,6 +133,8 @@ def finetune(
         ClusterError: the cluster cannot be had, or lost a run too often.
     """
     check_place(on)
+    workers = check_whole("workers", workers, 1)
+    check_together(workers, on)
     progress = choose_progress(progress)
     given = {
         "pretrain": pretrain,
@@ -139,6 +146,8 @@ def finetune(
     }
     row = row and canonical(row)  # results that share a run share all of it
     how, weights = _settings(protocol, row, given, parse_options(set), weights)
+    if workers > 1 and how.compile:
+        raise UsageError("compile is for one process: leave it out, or workers")
     check_unknown(unknown, weights)
     own = DEFAULT if row is None else backbone_of(result(row))
     asked = backbone or own
@@ -160,6 +169,8 @@ def finetune(
         name = default_name(basis.artifacts, made, basis.dataset.name)
     with connected(on):
         chosen = device_at(device, on)
+        if workers > 1:
+            together_size(workers, chosen, on)  # before pictures are decoded
         spec = FeatureSpec.parse(
             [asked],
             weights=weights,
@@ -184,7 +195,7 @@ def finetune(
             "settings": how.facts(),
             **({} if unknown == "ignore" else {"unknown": unknown}),
         }
-        job = TrainingJob(basis, how, spec, size, tasks, weighting, aux_weight, unknown)
+        job = TrainingJob(basis, how, spec, size, tasks, weighting, aux_weight, unknown, workers)
         work = _Work(job, job.images(), recipe)
         return work.member(name, overwrite=overwrite, resume=resume, tensorboard=tensorboard)
 
@@ -300,6 +311,7 @@ class _Work:
                     "seed": job.spec.seed,
                     "device": job.spec.device,
                     "history": fitted.histories,
+                    **({"workers": job.workers} if job.workers > 1 else {}),
                 },
                 kind="finetuned",
                 source=f"{self.images.backbone}, {job.how.pretrain}, {recipe['protocol']}, "
@@ -320,8 +332,8 @@ class _Work:
         self, name: str, folder: Path, tensorboard: bool | None
     ) -> tuple[Fitted, TrainingInputs]:
         """Return models and scores, and what they learned from."""
+        from toolkit.finetuning.callbacks import Callbacks
         from toolkit.finetuning.fitting import fit
-        from toolkit.finetuning.trainer import Callbacks
 
         job, progress = self.job, self.job.basis.progress
         away = job.spec.on != HERE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.data.importer import published_order
-from toolkit.distribute.machines import fold_cores
+from toolkit.distribute.machines import fold_cores, together_size
 from toolkit.distribute.piece import Piece
 from toolkit.distribute.pieces import run_pieces
+from toolkit.distribute.together import run_together
 from toolkit.features.spec import FeatureSpec
 from toolkit.finetuning.settings import Settings
 from toolkit.members.basis import Basis
@@ -62,6 +64,7 @@ class TrainingJob:
         weighting: of the tasks.
         aux_weight: of each task where weights are fixed.
         unknown: what training makes of unknown labels.
+        workers: processes that train each network together.
     """
 
     basis: Basis
@@ -72,6 +75,7 @@ class TrainingJob:
     weighting: str
     aux_weight: float
     unknown: str
+    workers: int = 1
 
     def images(self) -> TrainingImages:
         """Return where pictures and networks come from."""
@@ -126,13 +130,19 @@ class TrainingJob:
         basis = replace(self.basis, artifacts=self.basis.artifacts.absolute(), progress=Progress())
         job = replace(self, basis=basis, spec=replace(self.spec, on="here"))
         inputs = {"folder": folder.absolute(), "tensorboard": tensorboard}
-        cpus, gpus = fold_cores(on), int(self.spec.device == "cuda")
+        together = self.workers > 1
+        size = together_size(self.workers, job.spec.device, on) if together else None
+        cpus, gpus = (0, 0) if together else (fold_cores(on), int(self.spec.device == "cuda"))
 
         def train(names: list[str]) -> Iterator[tuple[str, Ended]]:
             pieces = [
-                Piece(name, train_there, {"name": name, **inputs}, {"job": job}, cpus, gpus)
-                for name in names
-            ]
+                # one after another, where all workers are wanted for each
+                Piece(
+                    name, train_there, {"name": name, "size": size, **inputs}, {"job": job},
+                    cpus, gpus, after=tuple(names[:at]) if together else (),
+                )
+                for at, name in enumerate(names)
+            ]  # fmt: skip
             for piece, ended in run_pieces(pieces, on, stop=stop):
                 yield piece.name, ended
 
@@ -140,11 +150,50 @@ class TrainingJob:
 
 
 def train_there(
-    name: str, folder: Path, tensorboard: bool | None, job: TrainingJob
+    name: str,
+    folder: Path,
+    tensorboard: bool | None,
+    job: TrainingJob,
+    size: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """Train one run of a job on whatever machine this is; it goes on from its last checkpoint."""
+    """Train one run of a job on whatever machine this is; it goes on from its last checkpoint.
+
+    Args:
+        name: of the run.
+        folder: of the job's runs.
+        tensorboard: see :class:`~toolkit.finetuning.journal.Journal`.
+        job: what to train.
+        size: cores and cards of each of the job's workers, which are started from here; None to
+            train in this process.
+    """
+    if size is None:
+        return _train(name, folder, tensorboard, job)
+    notes = folder / name / "workers"
+    try:
+        found: dict[str, Any] = run_together(
+            _train_together,
+            {"name": name, "folder": folder, "tensorboard": tensorboard, "job": job},
+            job.workers,
+            *size,
+            notes,
+        )
+    finally:
+        shutil.rmtree(notes, ignore_errors=True)
+    return found
+
+
+def _train_together(**inputs: Any) -> dict[str, Any]:
+    """Train a run as one of its workers."""
+    from toolkit.finetuning.workers import Workers
+
+    return _train(**inputs, workers=Workers.of_this_process())
+
+
+def _train(
+    name: str, folder: Path, tensorboard: bool | None, job: TrainingJob, **workers: Any
+) -> dict[str, Any]:
+    from toolkit.finetuning.callbacks import Callbacks
     from toolkit.finetuning.fitting import train_run
-    from toolkit.finetuning.trainer import Callbacks
 
     with flushed_denormals():
         keep_freed_memory()
@@ -163,4 +212,5 @@ def train_there(
             seed=job.spec.seed,
             precision=job.spec.precision,
             device=job.spec.device,
+            **workers,
         )

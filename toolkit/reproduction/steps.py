@@ -25,7 +25,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "compare": compare,
 }
 # these belong to the invocation, not to a recipe
-_INVOCATION = frozenset({"data", "artifacts", "progress", "on"})
+_INVOCATION = frozenset({"data", "artifacts", "progress", "on", "workers"})
 
 
 def known_keys() -> dict[str, list[str]]:
