@@ -99,7 +99,7 @@ def check(address: str, exported: Path, fitted: Path) -> None:
     for (_, answer), (_, row) in zip(answers, wanted.iterrows(), strict=False):
         found = json.loads(answer)
         assert list(found) == ["day", "red"]
-        assert found["day"] == pytest.approx(row["day"], abs=0.02)
+        assert found["day"] == pytest.approx(row["day"], abs=1e-4)
 
 
 def test_the_service_of_the_page_answers(exported: Path, fitted: Path, tmp_path: Path) -> None:
