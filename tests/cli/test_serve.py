@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -135,15 +134,3 @@ time.sleep(600)
             time.sleep(0.5)
         wait_for(port, tmp_path, 1)
         check(f"http://127.0.0.1:{port}/", exported, fitted)
-
-
-def test_scores_of_the_page_go_into_cleanlab(fitted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("cleanlab", reason="needs cleanlab")
-    monkeypatch.setenv("TOOLKIT_ARTIFACTS", str(fitted))
-    code = block("doubtful labels by cleanlab")
-    assert code.count('"photos"') == code.count('"linear"') == 1
-    course = str(fitted.parent / "course")
-    names: dict[str, Any] = {}
-    exec(code.replace('"photos"', repr(course)).replace('"linear"', '"strong"'), names)
-    assert len(names["quality"]) == 54
-    assert set(names["doubtful"]) < set(names["photos"].ids)
