@@ -1,4 +1,4 @@
-"""The services of docs/serve.md under load: requests a second, latency, and the engine's ceiling.
+"""The services of docs/serve.md under load: rates, latency, the engine's ceiling, hostile bodies.
 
     python bench/serve.py MODEL PHOTOS --out docs/results/serve.json
 
@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import io
 import json
 import os
 import platform
+import random
 import re
 import socket
 import subprocess
@@ -26,8 +28,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 PAGE = Path(__file__).parents[1] / "docs" / "serve.md"
+HOSTILE = 60
 START_RAY = """
 import time
 import ray
@@ -54,18 +58,23 @@ def main() -> None:
         "made_by": "python bench/serve.py MODEL PHOTOS",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, shared with other work",
         "note": "Clients, service and other work shared the cores: rates are lower bounds. "
-        "ceiling: prepared pixels through the same graph in batches, no decoding, no HTTP.",
-        "ceiling": {str(rows): ceiling(model, bodies, rows) for rows in (1, 16)},
+        "ceiling: prepared pixels through the same graph in batches of 1 and 16, no decoding, no "
+        "HTTP, images a second just before and just after the service's rows. hostile: bodies that "
+        "are no images, or too large.",
         "rows": [],
     }
     for name in asked.services.split(","):
+        before, rows = ceilings(model, bodies), []
         with tempfile.TemporaryDirectory() as scratch, started(name, model, Path(scratch)) as place:
             for body in bodies[:8]:
                 post(*place, body)
             for clients in map(int, asked.concurrency.split(",")):
-                row = {"service": name, **load(place, bodies, asked.requests, clients)}
-                print(row, file=sys.stderr, flush=True)
-                document["rows"].append(row)
+                rows.append({"service": name, **load(place, bodies, asked.requests, clients)})
+                print(rows[-1], file=sys.stderr, flush=True)
+            refused = hostile(place, bodies[0])
+        around = {"before": before, "after": ceilings(model, bodies)}
+        document["rows"] += [row | {"ceiling": around} for row in rows]
+        document["hostile"] = document.get("hostile", {}) | {name: refused}
     text = json.dumps(document, indent=1) + "\n"
     print(text)
     if asked.out is not None:
@@ -98,10 +107,26 @@ def load(
     }
 
 
+def hostile(place: tuple[int, str], good: bytes) -> dict[str, int]:
+    """Post bodies that are no images; count the answers by status. A photograph ends it."""
+    rng = random.Random(0)
+    bodies = [b"", b"\x00", b"GIF89a", b"{}", b"<svg/>", good[:40], b"\xff\xd8\xff" * 99]
+    bomb = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(bomb, "PNG")
+    bodies += [bomb.getvalue(), bytes(20_000_001)]
+    bodies += [rng.randbytes(rng.randrange(1, 3000)) for _ in range(HOSTILE)]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda body: post(*place, body)[0], bodies))
+    assert post(*place, good)[0] == 200, "the service no longer answers"
+    return {str(status): answers.count(status) for status in sorted(set(answers))}
+
+
+def ceilings(model: Path, bodies: list[bytes]) -> dict[str, float]:
+    return {str(rows): ceiling(model, bodies, rows) for rows in (1, 16)}
+
+
 def ceiling(model: Path, bodies: list[bytes], rows: int) -> float:
     """Return images a second of the graph on prepared pixels, the best of three passes."""
-    import io
-
     import onnxruntime
 
     sys.path.insert(0, str(model))

@@ -93,7 +93,7 @@ def test_the_script_needs_no_toolkit(
         if (site / name).exists():
             (tmp_path / name).symlink_to(site / name)
     script = exported / format / "predict.py"
-    assert len(script.read_text().splitlines()) < 80
+    assert len(script.read_text().splitlines()) < 120
     start = "import sys, runpy; sys.path.append(sys.argv[1]); del sys.argv[:2]; "
     start += "runpy.run_path(sys.argv[0], run_name='__main__')"
     command = [sys.executable, "-I", "-S", "-c", start, str(tmp_path), str(script)]
@@ -110,7 +110,7 @@ def test_the_script_needs_no_toolkit(
     assert [line[0] for line in lines[1:]] == pictures(fitted)
     found = np.array([line[1:] for line in lines[1:]], np.float64)
     wanted = scores(tk.load_model(exported / format).predict(pictures(fitted)))
-    assert np.abs(found - wanted).max() < 0.02  # Pillow resizes by other roundings than torch
+    assert np.abs(found - wanted).max() < 1e-5
     missing = subprocess.run(
         [*command[:5], "import toolkit"], capture_output=True, text=True, cwd=tmp_path
     )
