@@ -164,6 +164,13 @@ def test_what_may_pass_is_tried_again(server: Served, tmp_path: Path) -> None:
     assert server.asked == {"/000.tar": 4, "/001.tar": 2}
     server.refused = {"/000.tar": ["cut", 500, 503]}
     same(photos, tk.Dataset.read(folder, "set", **QUIET))
+    server.dropped["/000.tar"] = 3
+    assert len(tk.Dataset.read(f"{server.home}/000.tar", **QUIET)) == 15
+    assert server.dropped["/000.tar"] < 0
+    server.dropped["/001.tar"] = 99
+    with pytest.raises(DataError, match=r"001\.tar cannot be read: Server disconnected, tried 4"):
+        tk.Dataset.read(f"{server.home}/{{000..001}}.tar", **QUIET)
+    server.dropped.clear()
     server.refused = {"/000.tar": ["cut"] * 4}
     with pytest.raises(DataError, match=r"000\.tar cannot be read: .*, tried 4 times"):
         tk.Dataset.read(f"{server.home}/{{000..001}}.tar", **QUIET)

@@ -19,6 +19,7 @@ class Served:
         files: content by path, such as ``/000.tar``.
         refused: by path, the answers to give before the right one: a status, or ``"cut"`` to
             promise everything, send half and hang up.
+        dropped: by path, how often to hang up on whoever asks for the size.
         ranges: whether parts are given.
         asked: how often each path was asked for by GET.
         sent: bytes of content sent.
@@ -28,6 +29,7 @@ class Served:
         self.home = ""
         self.files: dict[str, bytes] = {}
         self.refused: dict[str, list[int | str]] = {}
+        self.dropped = Counter[str]()
         self.ranges = True
         self.asked = Counter[str]()
         self.sent = 0
@@ -43,12 +45,22 @@ def served() -> Iterator[Served]:
         protocol_version = "HTTP/1.1"
 
         def do_HEAD(self) -> None:
+            if self.dropping():
+                return
             found = known.files.get(self.path)
             self.send_response(404 if found is None else 200)
             self.send_header("Content-Length", str(len(found or b"")))
             self.end_headers()
 
+        def dropping(self) -> bool:
+            with known.lock:
+                known.dropped[self.path] -= 1
+                self.close_connection = known.dropped[self.path] >= 0
+            return self.close_connection
+
         def do_GET(self) -> None:
+            if "Range" not in self.headers and self.dropping():
+                return
             with known.lock:
                 known.asked[self.path] += 1
                 left = known.refused.get(self.path)

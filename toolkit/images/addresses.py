@@ -258,10 +258,11 @@ def _reason(error: Exception, address: str, seconds: float) -> str:
     """Return why something failed that may pass; raise OSError for what is final."""
     if isinstance(error, FileNotFoundError):
         cause = error.__cause__  # fsspec says so of every HEAD of HTTP's that failed
-        status = getattr(cause, "status", None)
-        if not isinstance(cause, OSError) and status in (None, 404, 410):
+        of_http = type(cause).__module__.partition(".")[0] == "aiohttp"
+        if not isinstance(cause, Exception) or not (of_http or isinstance(cause, OSError)):
             raise OSError(errno.ENOENT, "nothing is there", address) from error
-        assert isinstance(cause, Exception)
+        if getattr(cause, "status", None) in (404, 410):
+            raise OSError(errno.ENOENT, "nothing is there", address) from error
         error = cause
     if isinstance(error, PermissionError | IsADirectoryError):
         said = error.strerror or str(error)
