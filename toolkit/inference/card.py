@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from toolkit.data.dataset import Dataset
 from toolkit.data.split import Split
 from toolkit.ensembles.thresholds import Thresholds
+from toolkit.errors import counted
 from toolkit.inference.parity import Parity
 from toolkit.inference.scorer import Pictures, Store
 from toolkit.members.held_out import Scored, held_out
@@ -65,8 +66,8 @@ def model_card(
         f"# {markdown(member.name)}",
         "",
         f"A {'model' if member.kind != 'ensemble' else 'stack of models'} that gives each image a "
-        f"probability for each of {len(dataset.labels)} labels: {markdown(member.source)}. Made by "
-        f"toolkit {facts['toolkit']}, {facts['made'][:10]}.",
+        f"probability for each of {counted(len(dataset.labels), 'label')}: "
+        f"{markdown(member.source)}. Made by toolkit {facts['toolkit']}, {facts['made'][:10]}.",
         "",
         "## Data",
         "",

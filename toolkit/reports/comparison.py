@@ -161,9 +161,10 @@ def compared_rows(
     ours = [replace(row, pairs=paired.get(row.name, {})) for row in ours]
     least = 2 * len(members) / (1 + resamples)
     if resamples and least > 0.05:
+        of = f"{counted(resamples, 'resample')} of {counted(len(members), 'member')}"
         shown.say(
-            f"{counted(resamples, 'resample')} of {counted(len(members), 'member')}: Holm's p "
-            f"cannot fall below {least:.2g}; resamples={40 * len(members)} lets it reach 0.05"
+            f"{of}: Holm's p cannot fall below {least:.2g}; resamples={40 * len(members)} lets it "
+            "reach 0.05"
         )
     return [*(paper_rows() if paper else ()), *references, *ours]
 

@@ -76,9 +76,11 @@ def lie_in(folders: Sequence[Path], option: str, whole: bool = True) -> str:
             f"; files of such names lie in {folders[0]}: if they are these images, name it by "
             f"{option}{off}"
         )
+    above = Path(os.path.commonpath(folders))
+    names = listed((each.relative_to(above).as_posix() for each in folders), 3)
     return (
-        f"; files of such names lie in {listed(folders, 3)}: name the one that holds these images "
-        f"by {option}{off}"
+        f"; files of such names lie in {names}, folders in {above}: name the one that holds these "
+        f"images by {option}{off}"
     )
 
 
