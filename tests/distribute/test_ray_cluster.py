@@ -10,6 +10,17 @@ import toolkit as tk
 from tests.distribute.conftest import Machines
 from toolkit.distribute.worker import version
 
+# a folder of that name would come after the one that the tests import
+NONE = """
+import sys
+
+class Nowhere:
+    def find_spec(self, name, *rest):
+        if name.partition(".")[0] == "toolkit":
+            raise ImportError("there is none here")
+
+sys.meta_path.insert(0, Nowhere())
+"""
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -22,8 +33,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
             f"has toolkit 0.0.9, this machine {version()}: install {version()} there",
         ),
         (
-            "toolkit/__init__.py",
-            "raise ImportError('there is none here')\n",
+            "sitecustomize.py",
+            NONE,
             "cannot run the toolkit (ImportError: there is none here): install toolkit[ray] "
             f"{version()} there",
         ),

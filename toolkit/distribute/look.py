@@ -19,7 +19,7 @@ _GB = 1e9
 def look_at_machines(
     on: str, note: Path, text: str, files: Sequence[tuple[str, int]]
 ) -> list[dict[str, Any]]:
-    """Return the facts of each machine of a cluster.
+    """Return the facts of each machine of a cluster; one that is lost meanwhile is left out.
 
     Args:
         on: the cluster.
@@ -52,6 +52,8 @@ def look_at_machines(
             try:
                 found.append(offers | ray.get(ref, timeout=_PATIENCE))
             except Exception as error:  # of many kinds: the toolkit may not be installed there
+                if node["NodeID"] not in {each["NodeID"] for each in ray.nodes() if each["Alive"]}:
+                    continue  # it was lost a while ago, and the cluster has only now noticed
                 lines = str(error).strip().splitlines() or [type(error).__name__]
                 found.append(offers | {"fault": lines[-1][:200]})
     return found
