@@ -37,7 +37,6 @@ from toolkit.inference.scorers import in_artifacts, open_scorer
 FORMS = (
     ("onnx", "fp32"), ("onnx", "fp16"), ("openvino", "fp32"), ("openvino", "fp16"), ("hf", "fp32"),
 )  # fmt: skip
-ROUNDS = 3
 SINGLE, TOGETHER = 3, 16
 NOTE = (
     "difference: largest of a probability, graph against the member's own models in fp32, on the "
@@ -55,6 +54,10 @@ def main() -> None:
     parser.add_argument("--members", required=True)
     parser.add_argument("--photographs", type=int, default=200)
     parser.add_argument("--scripted", type=int, default=24)
+    parser.add_argument(
+        "--forms", default=",".join(map("-".join, FORMS)) + ",bundle", help="formats to measure"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="of timing")
     parser.add_argument("--artifacts", type=Path)
     parser.add_argument("--python", default=sys.executable, help="that runs the script")
     parser.add_argument("--kept", type=Path, help="folder to keep what is exported in")
@@ -100,7 +103,9 @@ def rows_of(
     exact = open_scorer(in_artifacts(member.artifacts), member.name, "fp32")
     batch.know(exact.stores)
     rows, graphs = [], {}
-    for at, (format, precision) in enumerate(FORMS):
+    forms = asked.forms.split(",")
+    for at, form in enumerate(each for each in forms if each != "bundle"):
+        format, precision = form.split("-")
         row: dict[str, Any] = {
             "member": member.name,
             "kind": f"{member.kind}: {member.source}",
@@ -126,10 +131,11 @@ def rows_of(
             row["script_difference"] = script_difference(folder, scripted, asked.python)
             row["scripted"] = len(scripted)
         print(json.dumps(row), file=sys.stderr, flush=True)
-    for at, rates in speeds(graphs, batch).items():
+    for at, rates in speeds(graphs, batch, asked.rounds).items():
         rows[at] |= rates
     yield from rows
-    yield bundle_row(member, place / f"{member.name}-bundle", exact, batch)
+    if "bundle" in forms:
+        yield bundle_row(member, place / f"{member.name}-bundle", exact, batch)
 
 
 def bundle_row(
@@ -194,21 +200,25 @@ class Rows:
         return self._batch.pixels(key)[self._rows]
 
 
-def speeds(graphs: Mapping[int, Scorer], batch: Photographs) -> dict[int, dict[str, Any]]:
+def speeds(
+    graphs: Mapping[int, Scorer], batch: Photographs, rounds: int
+) -> dict[int, dict[str, Any]]:
     """Return images a second and processor time of graphs that take turns, medians of rounds."""
     one_by_one = [batch.some(slice(at, at + 1)) for at in range(SINGLE)]
     ways = {"batch_1": one_by_one, "batch_16": [batch.some(slice(0, TOGETHER))]}
     found: dict[tuple[int, str], list[tuple[float, float]]] = {}
-    for again in range(ROUNDS + 1):  # the first warms up
+    for again in range(rounds + 1):  # the first warms up
         for at, graph in graphs.items():
             for way, parts in ways.items():
+                if not again:
+                    graph.score(one_by_one[0])  # type: ignore[arg-type]
+                    continue
                 wall, used = time.perf_counter(), time.process_time()
                 for part in parts:
                     graph.score(part)  # type: ignore[arg-type]
                 wall, used = time.perf_counter() - wall, time.process_time() - used
-                if again:
-                    found.setdefault((at, way), []).append((wall, used))
-    rates: dict[int, dict[str, Any]] = {at: {"rounds": ROUNDS} for at in graphs}
+                found.setdefault((at, way), []).append((wall, used))
+    rates: dict[int, dict[str, Any]] = {at: {"rounds": rounds} for at in graphs}
     for (at, way), each in found.items():
         rates[at][way] = rate(SINGLE if way == "batch_1" else TOGETHER, *np.median(each, axis=0))
     return rates

@@ -78,6 +78,13 @@ def test_the_file_says_what_it_is(exported: Path) -> None:
     assert inputs["timm"]["input_size"] == [3, *[inputs["transformers"]["crop_size"]["width"]] * 2]
     card = (exported / "onnx" / "MODEL_CARD.md").read_text()
     assert "## Exported graph" in card
+    # what the card says, the file says too: onnx alone reads it
+    assert f"ONNX opset {facts['opset']}, made by {facts['producer']}" in card
+    assert f"at most {json.loads(facts['parity'])['difference']:.1e}" in card
+    for label, threshold in json.loads(facts["thresholds"]).items():
+        assert re.search(rf"\| {label} \|.* {threshold:.3f} \|", card)
+    for backbone, licence in json.loads(facts["licence_of_weights"]).items():
+        assert f"`{backbone}`: {licence}" in card
     assert "`members/`" not in card
 
 

@@ -153,7 +153,7 @@ def _metrics(
 
 
 def graph_section(
-    parity: Parity, format: str, precision: str, licences: Mapping[str, str]
+    parity: Parity, format: str, precision: str, licences: Mapping[str, str], made: str
 ) -> list[str]:
     """Return the lines about an exported graph: what it holds, and how near to the member it is.
 
@@ -162,6 +162,7 @@ def graph_section(
         format: of the folder.
         precision: of the weights.
         licences: of the weights, by backbone.
+        made: opset and producer, in words.
     """
     runtime = "OpenVINO" if format == "openvino" else "ONNX Runtime"
     lines = [
@@ -171,7 +172,7 @@ def graph_section(
         "",
         "## Exported graph",
         "",
-        f"Pictures to calibrated probabilities in one graph, run with {runtime}. On "
+        f"Pictures to calibrated probabilities in one graph ({made}), run with {runtime}. On "
         f"{parity.images} {markdown(parity.drawn_from)} its probabilities differ from those of the "
         f"member's own models in fp32 by at most {parity.difference:.1e} ({parity.limit:g} is "
         f"allowed), and {parity.decided_otherwise} of {parity.decisions:,} decisions at the tuned "

@@ -119,7 +119,8 @@ def export_graph(
     taken += [each.backbone for each in scorer.pictures]
     licences = {backbone.name: weights_licence(backbone) for backbone in taken}
     texts = metadata(written, licences)
-    section = graph_section(parity, format, precision, licences)
+    made_by = f"ONNX opset {OPSET}, made by {texts['producer']}"
+    section = graph_section(parity, format, precision, licences, made_by)
     card = model_card(
         member, source.dataset, source.split, source.thresholds, scorer.stores, scorer.pictures,
         graph=section,
