@@ -324,7 +324,7 @@ BROKEN: list[tuple[Write, Callable[[Path], None], str]] = [
     (label_studio, _task(annotations=[{"result": [3]}]), "expected results with a type"),
     (label_studio, _result(value={"choices": "cat"}), "expected a list of choices as value"),
     (label_studio, _result(value=None), "expected a list of choices as value"),
-    (label_studio, _result(value={"choices": ["image"]}), "cannot be used, as tables of scores"),
+    (label_studio, _result(value={"choices": ["image"]}), "as tables of scores have the columns"),
     (label_studio, _task(data={"image": "im9.jpg"}), r"not there \('im9.jpg' \(task 8\)"),
     (label_studio, _task(data={"image": "im1.jpg"}), "in several rows"),
     (label_studio, _gone("images/im3.jpg"), "names 1 image not there"),

@@ -313,7 +313,7 @@ def test_no_label_has_the_name_of_another_column(tmp_path: Path, label: str) -> 
     frame = pd.DataFrame({"image_path": ["a.png"], label: [1]})
     with pytest.raises(
         DataError,
-        match=r"tables of scores have the columns image, path, origin, fold besides the labels'",
+        match=r"tables of scores have the columns image, path, origin, fold next to",
     ):
         Dataset.from_frame(frame, image="image_path", labels=[label], root=tmp_path)
 

@@ -47,6 +47,8 @@ NEAR = {
     "all a half": [0.5] * N,
     "1 and 2": [1, 2, 2, 2, 2, 1],
     "probabilities": [0.1, 0.9, 0.25, 0.5, 0.75, 0.3],
+    "0 and 255": [255, 0, 255, 255, 255, 255],
+    "yes and maybe": ["maybe", "yes", "maybe", "maybe", "no", "maybe"],
     "crosses": ["x", None, None, "X", "x", None],
     "other words": ["present", "absent"] * 3,
 }

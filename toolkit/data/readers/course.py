@@ -191,7 +191,7 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
         if folded in _RESERVED:
             raise DataError(
                 f"label name {name!r} cannot be used, as tables of scores have the columns "
-                f"{listed(_RESERVED)} besides the labels': rename it"
+                f"{listed(_RESERVED)} next to those of labels: rename it"
             )
     twice = next((one for one, other in pairwise(names) if one == other), None)
     if twice is not None:

@@ -90,7 +90,8 @@ def say_splits(columns: Mapping[str, Sequence[Any]]) -> list[str]:
 def say_near(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     """Return a warning on columns that are no labels by their cells, and come near.
 
-    These are wholly of numbers from -2 to 2, or of marks that people write for yes and no.
+    These are wholly of numbers from -2 to 2, of 0 and one other number, or of marks that people
+    write for yes and no.
     """
     near = [f"{name!r} ({_shown(cells)})" for name, cells in columns.items() if _is_near(cells)]
     return [
@@ -133,10 +134,12 @@ def ask_numbers(
 
 def _is_near(cells: Sequence[Any]) -> bool:
     said = [str(cell).strip() for cell in cells if value_of(cell) != -2]
-    if all(cell.casefold() in _MARKS for cell in said):
+    if all(cell.casefold() in _MARKS or value_of(cell) is not None for cell in said):
         return bool(said)
-    numbers = [cell.replace(",", ".") for cell in said if _NUMBER.fullmatch(cell)]
-    return len(numbers) == len(said) and all(abs(float(cell)) <= _NEAR for cell in numbers)
+    if not all(map(_NUMBER.fullmatch, said)):
+        return False
+    numbers = {float(cell.replace(",", ".")) for cell in said}
+    return max(map(abs, numbers)) <= _NEAR or (len(numbers) == 2 and 0 in numbers)
 
 
 def _counts(cells: Sequence[Any]) -> bool:
