@@ -154,10 +154,12 @@ def _not_there(gone: Sequence[str], many: int, source: str, image: str) -> DataE
     folders = [os.path.dirname(path) for path in gone if not is_address(path)]
     folder = Path(os.path.commonpath(folders)) if folders else Path()
     names = [p if is_address(p) else Path(p).relative_to(folder).as_posix() for p in gone]
+    packed = next(filter(None, map(compressed, gone[:_TRIED])), "")
+    hint = f"; {packed}" if packed else _further_down(names, folder)
     return DataError(
         f"{source}: expected {counted(many, 'image file')}, found {len(gone):,} not there "
         f"({listed(names, 3)}; folder {folder}): check the column {image!r} and root, or "
-        f"missing='skip' leaves such images out{_further_down(names, folder)}"
+        f"missing='skip' leaves such images out{hint}"
     )
 
 
@@ -195,9 +197,6 @@ def _further_down(missing: Sequence[str], folder: Path) -> str:
     """Say where images lie whose names lack folders."""
     if not folder.is_dir():
         return ""
-    packed = next(filter(None, (compressed(str(folder / file)) for file in missing[:3])), "")
-    if packed:
-        return f"; {packed}"
     wanted = {image_id(file) for file in missing[:_TRIED]}
     inner = sorted(each for each in folder.iterdir() if each.is_dir())
     found = [each for each in inner if wanted <= set(_images_by_stem(str(each)))]
