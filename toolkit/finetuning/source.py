@@ -46,7 +46,7 @@ class Source:
                 if self._held is None:  # once, so that nothing is there twice
                     shape = (count, *block.shape[1:])
                     self._held = torch.empty(shape, dtype=block.dtype, device=self.device)
-                self._held[start : start + len(block)] = block.to(self.device)
+                self._held[start : start + len(block)] = block
 
     @classmethod
     def of_pixels(
