@@ -46,7 +46,7 @@ def test_validation_and_weights_of_cells() -> None:
     weight = np.random.default_rng(0).random((24, LABELS)).astype(np.float32)
 
     def metrics(device: str) -> list[float]:
-        run, _ = run_on(device, QUICK, weight=weight, pos_weight=np.array([2.0, 3.0]))
+        run, _ = run_on(device, QUICK, True, weight=weight, pos_weight=np.array([2.0, 3.0]))
         sums = run.running
         if device == "cpu":
             run.train_step()
