@@ -178,6 +178,11 @@ def graph_section(
         f"allowed), and {parity.decided_otherwise} of {parity.decisions:,} decisions at the tuned "
         "thresholds differ.",
     ]
+    if parity.branches:
+        lines[-1] += (
+            f" {parity.branches} differ by more than that is: where a feature lies within rounding "
+            "of a tree's split, the tree takes another branch."
+        )
     if parity.predict_difference is not None:
         lines[-1] += (
             f" From `toolkit predict`, whose embeddings may be rounded, they differ by at most "

@@ -110,6 +110,7 @@ def export_graph(
         source.thresholds.per_label,
         artifacts,
         precision,
+        trees=any(node.op_type.startswith("TreeEnsemble") for node in model.graph.node),
     )
     written = Written(
         format, member.name, labels, thresholds, tuple(made.entries), precision, inputs,
