@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,7 +29,9 @@ from toolkit.data.readers.doubtful import (
 )
 from toolkit.data.readers.join import matrix
 from toolkit.data.readers.label_lists import (
+    ask_mixed,
     ask_separator,
+    is_open,
     labels_in,
     refuse_vectors,
     separator_of,
@@ -141,6 +143,9 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
         for name in found.names:
             wanted = bool(options.labels)
             ask_numbers(rows.source, name, columns[name], wanted, found.remarks)
+            guess = "" if options.separator else separator_of(columns[name])
+            if guess and len(found.names) > 1:
+                found.remarks.extend(ask_mixed(columns[name], guess, rows.source, name))
         sure = found.verdict
         if sure is None:
             sure = _verdict(rows, columns, found.names, options)
@@ -148,7 +153,11 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
         found.remarks.extend(say_hidden(column, hidden, len(set(names)) < len(names)))
         verdicts = None if sure is None else list(map(value_of, columns[sure]))
         found.remarks.extend([] if verdicts is None else [say_verdicts(str(sure), verdicts)])
-        table = _from_lists(rows, names, column, beside, parts, options, verdicts)
+        blanks = [
+            row for at in found.names for row, each in enumerate(columns[at]) if is_open(each)
+        ]
+        open_rows = {names[row] for row in blanks}
+        table = _from_lists(rows, names, column, beside, parts, options, verdicts, open_rows)
 
         id_of = dict(zip(names, ids, strict=True)) if ids else {}
         remarks = found.remarks + table.remarks
@@ -231,15 +240,21 @@ def _from_lists(
     parts: list[str],
     options: Options,
     verdicts: Sequence[int | None] | None,
+    nothing_known: Collection[str],
 ) -> Table:
     """Read lists of labels, or one label a row where images repeat.
 
-    ``verdicts`` say yes or no of the labels in each row, where a column does.
+    ``verdicts`` say yes or no of the labels in each row, where a column does. Of
+    images with ``nothing_known`` other labels are unknown.
     """
     cells = columns[column]
     repeated = len(set(names)) < len(names)
     separator = options.separator or separator_of(cells)
-    remarks = [] if separator else ask_separator(cells, rows.source, column)
+    remarks = list[str]()
+    if not separator:
+        remarks = ask_separator(cells, rows.source, column)
+    elif not options.separator:
+        remarks = ask_mixed(cells, separator, rows.source, column)
     refuse_vectors(cells, rows.source, column)
     order = list(dict.fromkeys(names))
     yes, no, open_ = ({name: set[str]() for name in order} for _ in range(3))
@@ -266,6 +281,11 @@ def _from_lists(
     Y = matrix([yes[name] for name in order], labels, absent, [no[name] for name in order])
     for at, name in enumerate(order):
         Y[at, [labels.index(label) for label in open_[name] - yes[name] - no[name]]] = -1
+        if name in nothing_known:
+            Y[at, [label not in yes[name] | no[name] for label in labels]] = -1
+    if nothing_known:
+        many = counted(len(nothing_known), "image")
+        remarks.append(f"'?' in column {column!r}: labels of {many} are unknown")
     kind = "one label a row" if repeated else f"lists of labels in column {column!r}"
     if separator and not repeated:
         remarks.append(f"labels are separated by {separator!r}")
