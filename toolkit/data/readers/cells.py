@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from toolkit.data.readers.base import ID_KEY, METADATA, PARTS, Options
-from toolkit.data.readers.columns import Rows, folded, image_column, label_columns, split_column
+from toolkit.data.readers.columns import (
+    Rows,
+    folded,
+    image_column,
+    label_columns,
+    say_hidden,
+    split_column,
+)
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.doubtful import (
     ask_numbers,
@@ -21,7 +29,9 @@ from toolkit.data.readers.doubtful import (
 )
 from toolkit.data.readers.join import matrix
 from toolkit.data.readers.label_lists import (
+    ask_mixed,
     ask_separator,
+    is_open,
     labels_in,
     refuse_vectors,
     separator_of,
@@ -29,6 +39,7 @@ from toolkit.data.readers.label_lists import (
 )
 from toolkit.data.readers.metadata import metadata_of
 from toolkit.data.readers.split_file import NUMBERS, SAID, numbered
+from toolkit.data.readers.verdicts import say_verdicts, verdict_column
 from toolkit.errors import DataError, counted, listed
 
 _NOTHING = {"findinglabels": "No Finding"}  # of the NIH's chest X-rays: a word for no label
@@ -132,13 +143,28 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
         for name in found.names:
             wanted = bool(options.labels)
             ask_numbers(rows.source, name, columns[name], wanted, found.remarks)
-        table = _from_lists(rows, names, column, beside, parts, options)
+            guess = "" if options.separator else separator_of(columns[name])
+            if guess and len(found.names) > 1:
+                found.remarks.extend(ask_mixed(columns[name], guess, rows.source, name))
+        sure = found.verdict
+        if sure is None:
+            sure = _verdict(rows, columns, found.names, options)
+        hidden = [name for name in found.hidden if name != sure]
+        found.remarks.extend(say_hidden(column, hidden, len(set(names)) < len(names)))
+        verdicts = None if sure is None else list(map(value_of, columns[sure]))
+        found.remarks.extend([] if verdicts is None else [say_verdicts(str(sure), verdicts)])
+        blanks = [
+            row for at in found.names for row, each in enumerate(columns[at]) if is_open(each)
+        ]
+        open_rows = {names[row] for row in blanks}
+        table = _from_lists(rows, names, column, beside, parts, options, verdicts, open_rows)
+
         id_of = dict(zip(names, ids, strict=True)) if ids else {}
         remarks = found.remarks + table.remarks
         further = {
             name: cells
             for name, cells in columns.items()
-            if name != found.names[0] and folded(name) != "confidence"
+            if name != found.names[0] and name != sure
         }
         return replace(
             table,
@@ -213,20 +239,22 @@ def _from_lists(
     columns: dict[str, list[Any]],
     parts: list[str],
     options: Options,
+    verdicts: Sequence[int | None] | None,
+    nothing_known: Collection[str],
 ) -> Table:
-    """Read lists of labels, or one label a row where images repeat, with confidences if given."""
+    """Read lists of labels, or one label a row where images repeat.
+
+    ``verdicts`` say yes or no of the labels in each row, where a column does. Of
+    images with ``nothing_known`` other labels are unknown.
+    """
     cells = columns[column]
     repeated = len(set(names)) < len(names)
     separator = options.separator or separator_of(cells)
-    remarks = [] if separator else ask_separator(cells, rows.source, column)
-    sure = next((name for name in columns if folded(name) == "confidence"), None)
-    verdicts = [1] * len(names) if sure is None else [value_of(cell) for cell in columns[sure]]
-    if None in verdicts or -2 in verdicts:
-        row = next(i for i, value in enumerate(verdicts) if value in (None, -2))
-        raise DataError(
-            f"{rows.places[row]}: expected a confidence of 0 or 1, as people verify labels, found "
-            f"{str(columns[str(sure)][row])[:40]!r}: round a machine's, or leave its rows out"
-        )
+    remarks = list[str]()
+    if not separator:
+        remarks = ask_separator(cells, rows.source, column)
+    elif not options.separator:
+        remarks = ask_mixed(cells, separator, rows.source, column)
     refuse_vectors(cells, rows.source, column)
     order = list(dict.fromkeys(names))
     yes, no, open_ = ({name: set[str]() for name in order} for _ in range(3))
@@ -239,8 +267,9 @@ def _from_lists(
             without += given.pop(nothing, 0)
         objects |= any(value != 1 for value in given.values())
         for label, value in given.items():
-            said = value if verdicts[row] == 1 else verdicts[row]
-            {1: yes, 0: no, -1: open_}[said or 0][name].add(label)
+            verdict = 1 if verdicts is None else verdicts[row]
+            said = value if verdict == 1 else verdict
+            {1: yes, 0: no}.get(-1 if said is None else said, open_)[name].add(label)
         if parts and part_of.setdefault(name, parts[row]) != parts[row]:
             raise DataError(f"{rows.places[row]}: image {name[:80]!r} is in two parts of the split")
     for name in order:
@@ -248,10 +277,15 @@ def _from_lists(
         if clash:
             raise DataError(f"{rows.source}: image {name[:80]!r} has {clash[0]!r} and has it not")
     labels = check_labels(set().union(*yes.values(), *no.values(), *open_.values()))
-    absent = options.absent or ("unknown" if sure is not None or objects else "no")
+    absent = options.absent or ("unknown" if verdicts is not None or objects else "no")
     Y = matrix([yes[name] for name in order], labels, absent, [no[name] for name in order])
     for at, name in enumerate(order):
         Y[at, [labels.index(label) for label in open_[name] - yes[name] - no[name]]] = -1
+        if name in nothing_known:
+            Y[at, [label not in yes[name] | no[name] for label in labels]] = -1
+    if nothing_known:
+        many = counted(len(nothing_known), "image")
+        remarks.append(f"'?' in column {column!r}: labels of {many} are unknown")
     kind = "one label a row" if repeated else f"lists of labels in column {column!r}"
     if separator and not repeated:
         remarks.append(f"labels are separated by {separator!r}")
@@ -260,6 +294,22 @@ def _from_lists(
     return Table(
         order, labels, Y, [part_of[name] for name in order] if parts else [], [], kind, remarks
     )
+
+
+def _verdict(
+    rows: Rows, columns: dict[str, list[Any]], named: list[str], options: Options
+) -> str | None:
+    """Return the column that says yes or no of labels; none where a separator says: lists."""
+    if len(named) > 1:
+        return None
+    listed_so = options.separator is not None
+    able = {
+        name: cells
+        for name, cells in columns.items()
+        if not listed_so or name == named[0] or folded(name) == "confidence"
+    }
+    separator = options.separator or separator_of(columns[named[0]])
+    return verdict_column(rows.source, able, named[0], separator, rows.places)
 
 
 def list_column(rows: Rows, options: Options) -> str | None:

@@ -26,6 +26,13 @@ LIST_NAMES: tuple[str, ...] = (
     *("labelnames", "tag", "targets", "target", "attributes", "attributeids", "findinglabels"),
     *("findings", "genres", "genre", "keywords", "concepts"),
 )
+# of columns that say yes or no of the label in a row; those of labels in tables that were melted
+VERDICT_NAMES: tuple[str, ...] = (
+    *("value", "present", "ispresent", "presence", "verified", "isverified", "confidence"),
+    *("score", "probability", "prob", "conf", "positive", "ispositive", "correct", "iscorrect"),
+    *("verdict", "answer", "truth", "applies", "exists", "relevant", "isrelevant", "haslabel"),
+)
+_MELTED = ("variable", "attribute", "concept")
 _SEVERAL = re.compile(r"[|;,\s]")
 
 
@@ -56,13 +63,15 @@ class Chosen:
         names: of the columns.
         lists: whether they hold lists; there may be several where they were named.
         remarks: what a person should know of the choice.
-        hidden: columns of yes and no beside that one, which ``remarks`` name.
+        hidden: columns of yes and no beside that one.
+        verdict: the column that was named to say yes or no of each row's label.
     """
 
     names: list[str]
     lists: bool = False
     remarks: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
+    verdict: str | None = None
 
 
 def folded(name: str) -> str:
@@ -143,6 +152,9 @@ def label_columns(
                 f"{rows.source} has no column {listed(map(repr, lacking))}; its header is "
                 f"{[name[:40] for name in rows.header[:12]]}"
             )
+        long, verdict = _long([*options.labels], columns)
+        if verdict is not None:
+            return Chosen([long], True, verdict=verdict)
         lists = all(holds_lists(columns[name]) for name in options.labels)
         return Chosen(list(options.labels), lists)
     if options.label_prefix is not None:
@@ -156,6 +168,11 @@ def label_columns(
     for word in () if own and values else LIST_NAMES:
         for name, cells in columns.items():
             if folded(name) == word and holds_lists(cells):
+                return _lists(name, values, columns)
+    melted = any(folded(name) in VERDICT_NAMES for name in columns) and not own
+    if melted and all(folded(name) in VERDICT_NAMES for name in values):
+        for name, cells in columns.items():
+            if folded(name) in _MELTED and holds_lists(cells):
                 return _lists(name, values, columns)
     if values:
         blank = [name for name in values if all(value_of(cell) == -2 for cell in columns[name])]
@@ -184,17 +201,34 @@ def holds_lists(cells: Sequence[Any]) -> bool:
     )
 
 
+def _long(named: list[str], columns: dict[str, list[Any]]) -> tuple[str, str | None]:
+    """Return a column of labels and one that says yes or no of them, where two such were named."""
+    if len(named) == 2:
+        for label, verdict in (named, named[::-1]):
+            cells = columns[verdict]
+            plain = all(value_of(cell) is not None for cell in cells)
+            if plain and not mostly_values(columns[label]):
+                return label, verdict
+    return named[0], None
+
+
 def _lists(chosen: str, values: Sequence[str], columns: dict[str, list[Any]]) -> Chosen:
     """Choose a column of lists, and say which others look like labels."""
     hidden = [
         name
         for name in values
-        if name != chosen
-        and folded(name) != "confidence"
-        and any(value_of(cell) in (0, 1) for cell in columns[name])
+        if name != chosen and any(value_of(cell) in (0, 1) for cell in columns[name])
     ]
+    return Chosen([chosen], True, hidden=hidden)
+
+
+def say_hidden(chosen: str, hidden: Sequence[str], repeated: bool) -> list[str]:
+    """Return a warning on columns of yes and no beside one of lists, or of one label a row."""
+    way = "takes these instead"
+    if repeated and hidden:
+        way = f"{chosen},{hidden[0]} reads that one as yes or no of each row's label"
     said = (
         f"warning: labels are those of column {chosen!r}; columns of yes and no beside it are "
-        f"metadata ({listed(hidden)}): labels (--labels) takes these instead"
+        f"metadata ({listed(hidden)}): labels (--labels) {way}"
     )
-    return Chosen([chosen], True, [said] if hidden else [], hidden)
+    return [said] if hidden else []

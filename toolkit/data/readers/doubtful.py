@@ -17,7 +17,7 @@ from toolkit.errors import DataError, listed
 
 _NUMBER = re.compile(r"[+-]?\d*[.,]?\d+")
 _NEAR = 2.0  # numbers up to it stand for labels here and there; years and sizes are larger
-_MARKS = {
+MARKS = {
     *("x", "*", "+", "-", "✓", "✔", "✗", "on", "off", "maybe", "unsure", "present", "absent"),
     *("positive", "negative", "pos", "neg", "ja", "nein", "oui", "non", "si", "vrai", "faux"),
     *("wahr", "falsch"),
@@ -134,7 +134,7 @@ def ask_numbers(
 
 def _is_near(cells: Sequence[Any]) -> bool:
     said = [str(cell).strip() for cell in cells if value_of(cell) != -2]
-    if all(cell.casefold() in _MARKS or value_of(cell) is not None for cell in said):
+    if all(cell.casefold() in MARKS or value_of(cell) is not None for cell in said):
         return bool(said)
     if not all(map(_NUMBER.fullmatch, said)):
         return False

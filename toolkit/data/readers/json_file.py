@@ -11,6 +11,30 @@ from toolkit.errors import DataError
 HEAD = 1 << 20
 
 
+class RepeatedKeyError(DataError, ValueError):
+    """An object names one key twice: which of the two counts, nobody can tell."""
+
+
+def loads(text: str) -> Any:
+    """Return what a text of JSON means.
+
+    Raises:
+        RepeatedKeyError: an object has a key twice, of which Python would keep the last.
+        ValueError: it is no JSON.
+    """
+    return json.loads(text, object_pairs_hook=object_of)
+
+
+def object_of(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return an object of its keys and values; raise RepeatedKeyError if a key stands twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen = set[Any]()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise RepeatedKeyError(f"key {str(twice)[:60]!r} stands twice in an object: once each")
+    return found
+
+
 def read_json(file: Path) -> Any:
     """Return what a file of JSON holds.
 
@@ -18,7 +42,7 @@ def read_json(file: Path) -> Any:
         DataError: it cannot be read as JSON.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8-sig"))
+        return loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{file} cannot be read as JSON: {error}") from error
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from toolkit.data.readers.columns import IMAGE_NAMES, Rows, folded
 from toolkit.data.readers.course import is_image_name
+from toolkit.data.readers.json_file import RepeatedKeyError, loads
 from toolkit.errors import DataError, listed
 
 _ACCEPTED = (
@@ -27,7 +27,9 @@ def json_lines(path: Path, text: str) -> Rows:
     for line, each in enumerate(text.splitlines(), 1):
         if each.strip():
             try:
-                row = json.loads(each)
+                row = loads(each)
+            except RepeatedKeyError as error:
+                raise DataError(f"{path}, line {line}: {error}") from error
             except ValueError as error:
                 raise DataError(f"{path}, line {line}: no JSON ({error})") from error
             if not isinstance(row, dict):
@@ -43,7 +45,7 @@ def json_document(path: Path, text: str) -> Rows:
         DataError: it is none, or holds something else.
     """
     try:
-        found = json.loads(text)
+        found = loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read as JSON: {error}") from error
     if isinstance(found, list) and found and all(isinstance(each, dict) for each in found):

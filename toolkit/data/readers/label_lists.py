@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.data.readers.json_file import RepeatedKeyError, loads, object_of
 from toolkit.errors import DataError, listed
 
 _SEPARATORS = ("|", ";", ",")
@@ -42,6 +42,37 @@ def separator_of(cells: Sequence[Any]) -> str:
     counts = {each: sum(each in text for text in texts) for each in _SEPARATORS}
     best = max(counts, key=lambda each: counts[each])
     return best if counts[best] else ""
+
+
+def ask_mixed(cells: Sequence[Any], separator: str, source: str, column: str) -> list[str]:
+    """Say where names that a guessed separator leaves hold another usual one.
+
+    Returns:
+        A warning, as names may well hold a comma.
+
+    Raises:
+        DataError: a part of such a name is a label by itself, so that two separators are mixed.
+    """
+    texts = {
+        part.strip(): cell
+        for cell in cells
+        if isinstance(cell, str) and cell.strip()[:1] not in ("[", "{", "(")
+        for part in cell.split(separator)
+    }
+    others = [sign for sign in _SEPARATORS if sign != separator]
+    mixed = {part: cell for part, cell in texts.items() if any(sign in part for sign in others)}
+    if not mixed:
+        return []
+    shown = listed((repr(each[:60]) for each in dict.fromkeys(mixed.values())), 3)
+    said = (
+        f"column {column!r} holds {shown}: cut at {separator!r} this leaves the labels "
+        f"{listed((repr(part[:40]) for part in mixed), 3)}"
+    )
+    way = "separator (--separator) names the sign between labels"
+    parts = {each.strip() for part in mixed for sign in others for each in part.split(sign)}
+    if parts & (set(texts) - set(mixed)) - {""}:
+        raise DataError(f"{source}: {said}; {way}, or write one sign throughout")
+    return [f"warning: {said}; {way} if they are several"]
 
 
 def ask_separator(cells: Sequence[Any], source: str, column: str) -> list[str]:
@@ -77,6 +108,11 @@ def _which(source: str, column: str, samples: Sequence[str], sign: str) -> str:
     )
 
 
+def is_open(cell: Any) -> bool:
+    """Tell a cell of a list that says that nothing is known of the image's labels."""
+    return isinstance(cell, str) and cell.strip() == "?"
+
+
 def labels_in(cell: Any, separator: str, place: str) -> dict[str, int]:
     """Return the labels in a cell with what it says of each: 1 yes, 0 no, -1 unknown.
 
@@ -94,14 +130,23 @@ def labels_in(cell: Any, separator: str, place: str) -> dict[str, int]:
     if text.casefold() in BLANK or text in ("set()", "()"):
         return {}
     if text[0] + text[-1] in ("[]", "{}", "()"):
-        found = _parsed(text)
+        try:
+            found = _parsed(text)
+        except RepeatedKeyError as error:
+            raise DataError(f"{place}: {error}") from error
         if found is not None:
             return _of_object(found, place)
         if text[0] != "(":
             raise DataError(f"{place}: expected a list of labels, found {text[:60]!r}")
     if re.match(r"array\(\s*\[", text):
         raise DataError(f"{place}: expected a list of labels, found an array's text {text[:60]!r}")
-    each = (part.strip() for part in (text.split(separator) if separator else [text]))
+    each = [part.strip() for part in (text.split(separator) if separator else [text])]
+    if "?" in each:
+        raise DataError(
+            f"{place}: expected names of labels, found '?' among them in {text[:60]!r}: a cell of "
+            "'?' alone says that nothing is known of the image; leave others out, or give an "
+            'object such as {"cat": 1, "dog": -1}'
+        )
     return dict.fromkeys((_unquoted(label) for label in each if label), 1)
 
 
@@ -166,13 +211,18 @@ def _of_values(pairs: Iterable[tuple[Any, Any]], place: str) -> dict[str, int]:
 def _parsed(text: str) -> Any:
     """Return what a text means in JSON, Python or as NumPy prints arrays of texts, else None."""
     try:
-        return json.loads(text)
+        return loads(text)
+    except RepeatedKeyError:
+        raise
     except ValueError:
         pass
     try:
-        found = ast.literal_eval(text)
+        tree = ast.parse(text, mode="eval")
+        found = ast.literal_eval(tree)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
+    if isinstance(found, dict) and isinstance(tree.body, ast.Dict):
+        object_of([(ast.literal_eval(key), None) for key in tree.body.keys if key])
     if isinstance(found, list) and found and all(isinstance(each, str) for each in found):
         # NumPy leaves commas out, and Python joins the texts: ['cat' 'dog']
         quoted = _QUOTED.findall(text)

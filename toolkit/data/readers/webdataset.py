@@ -9,7 +9,6 @@ Images stay in the tars, which may lie at addresses.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 from toolkit.data.readers.base import Format, Labelled, Options, part_named
 from toolkit.data.readers.columns import LIST_NAMES, Rows, folded
 from toolkit.data.readers.course import is_image_name
+from toolkit.data.readers.json_file import loads
 from toolkit.data.readers.label_lists import separator_of
 from toolkit.data.readers.samples import Samples, container, labelled
 from toolkit.errors import DataError, counted, listed
@@ -211,7 +211,7 @@ def _text_of(tars: Tars, sample: _Sample, ending: str, parse: Callable[[str, str
 def _record(text: str, place: str) -> dict[str, Any]:
     """Return a JSON object; where its labels are an object themselves, that one."""
     try:
-        found = json.loads(text)
+        found = loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{place}: no JSON ({str(error)[:80]})") from error
     if not isinstance(found, dict):
