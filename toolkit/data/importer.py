@@ -15,6 +15,7 @@ import numpy as np
 from toolkit.data.readers.at_address import read_at_address
 from toolkit.data.readers.base import Labelled, Options
 from toolkit.data.readers.course import image_ids, require_one_spelling
+from toolkit.data.readers.imagefolder import refuse_label_files
 from toolkit.data.readers.registry import FORMATS
 from toolkit.errors import DataError, check_choice, counted, listed
 from toolkit.images.addresses import is_address
@@ -154,6 +155,8 @@ def find_labels(path: Path | str, format: str | None, options: Options) -> tuple
                 return format, FORMATS[format].read(path, options)
             except DataError as error:
                 raise DataError(f"{error}{_further_down(path)}") from error
+        if format == "imagefolder":
+            refuse_label_files(path)
     check_choice("format", format, FORMATS)
     return format, FORMATS[format].read(path, options)
 

@@ -20,7 +20,7 @@ from toolkit.data.readers.split_file import split_beside
 from toolkit.errors import DataError, UsageError, counted, listed
 from toolkit.storage.files import natural_key
 
-_NOT_LABELS = frozenset({"readme", "license", "licence", "copyright"})
+NOT_LABELS = frozenset({"readme", "license", "licence", "copyright"})
 _RELEVANT = "_r1"
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".csv.gz", ".csv.zip", ".xlsx", ".parquet")
 _RESOURCE_FORK = "._"  # macOS leaves such a file beside each one that it copies to other disks
@@ -214,7 +214,7 @@ def _label_files(folder: Path) -> dict[str, Path]:
     texts: dict[str, Path] = {}
     for entry in sorted(_entries(folder), key=lambda entry: entry.name):
         stem, ending = os.path.splitext(entry.name)
-        skipped = stem.lower() in _NOT_LABELS or stem.startswith(_RESOURCE_FORK)
+        skipped = stem.lower() in NOT_LABELS or stem.startswith(_RESOURCE_FORK)
         if ending.lower() != ".txt" or skipped or _is_dir(entry):
             continue
         if not _is_file(entry):

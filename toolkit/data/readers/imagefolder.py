@@ -2,20 +2,29 @@
 
 As torchvision's ``ImageFolder`` reads them; folders ``train``, ``val`` and ``test`` above them are
 the parts of a split. An image whose very bytes lie in several folders carries all their labels.
+Where files that may hold labels lie beside the images, nothing is guessed.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, is_image_name
+from toolkit.data.readers.folder import NOT_LABELS
 from toolkit.data.readers.join import images_under, matrix
+from toolkit.data.readers.split_file import is_split_file, split_beside
 from toolkit.data.readers.table import tables_in
 from toolkit.errors import DataError, counted, listed
 from toolkit.storage.files import digest_file, natural_key
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".gz", ".zip")
+_LABELS = (
+    *(".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xml", ".yaml", ".yml", ".parquet"),
+    *(".xls", ".xlsx", ".ods", ".mat", ".csv.gz", ".csv.zip", ".tsv.gz", ".jsonl.gz", ".json.gz"),
+)
+_NAMES = 1 << 16  # bytes of a text of the labels' own names
 
 
 def read(path: Path, options: Options) -> Labelled:
@@ -54,16 +63,53 @@ def read(path: Path, options: Options) -> Labelled:
     remarks = (
         [f"{counted(again, 'file')} with the bytes of another: labels joined"] if again else []
     )
+    parts = [part_of[name] for name in names] if split else []
+    parts = split_beside([path], names, remarks, parts)
     return Labelled(
         path,
         names,
         labels,
         Y,
         facts={"layout": "imagefolder", "annotations": None},
-        parts=tuple(part_of[name] for name in names) if split else (),
+        parts=parts,
         found=f"folders of labels: {counted(len(labels), 'label')}, {counted(len(names), 'image')}",
         remarks=remarks,
     )
+
+
+def refuse_label_files(path: Path) -> None:
+    """Raise DataError where files among folders of images may hold labels other than their names.
+
+    Lists of the folders' own names, splits and texts such as ``README.txt`` are no labels.
+    """
+    own, texts = set[str](), list[Path]()
+    for folder, folders, files in os.walk(path):
+        folders[:] = [each for each in folders if each[0] != "."]
+        own |= {each.casefold() for each in folders}
+        texts += [Path(folder, name) for name in files if _may_be_labels(name)]
+    texts = [each for each in texts if not (each.parent == path and is_split_file(each))]
+    found = [each.relative_to(path).as_posix() for each in texts if not _lists(each, own)]
+    if found:
+        found.sort(key=natural_key)
+        raise DataError(
+            f"{path}: folders of images hold {counted(len(found), 'file')} that may be labels "
+            f"({listed(found, 3)}): give the path of the one that holds the labels, or take the "
+            "folders' names as labels all the same by format='imagefolder' (--format imagefolder)"
+        )
+
+
+def _may_be_labels(name: str) -> bool:
+    plain = name[0] != "." and name.lower().partition(".")[0] not in NOT_LABELS
+    return plain and name.lower().endswith(_LABELS)
+
+
+def _lists(file: Path, names: set[str]) -> bool:
+    """Tell whether a text just lists names of folders, numbered or not."""
+    if file.suffix.lower() != ".txt" or file.stat().st_size > _NAMES:
+        return False
+    lines = file.read_text(encoding="utf-8-sig", errors="replace").casefold().splitlines()
+    lines = [line.strip() for line in lines if line.strip()]
+    return all({line, line.partition(" ")[2].strip()} & names for line in lines)
 
 
 def _folders(path: Path) -> list[Path]:
