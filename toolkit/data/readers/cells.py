@@ -47,6 +47,8 @@ from toolkit.errors import DataError, counted, listed
 _NOTHING = {"findinglabels": "No Finding"}  # of the NIH's chest X-rays: a word for no label
 _VIA = {"filename", "region_shape_attributes", "region_attributes"}  # a line per region
 
+_LABEL_STUDIO = {"annotation_id", "annotator", "lead_time"}  # of its CSV and JSON-MIN
+
 
 @dataclass(frozen=True)
 class Table:
@@ -96,6 +98,11 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
             f"{rows.source} is VIA's CSV, a line per region: export its annotations as JSON, which "
             "is read"
         )
+    if set(rows.header) >= _LABEL_STUDIO and not options.labels:
+        raise DataError(
+            f"{rows.source} is Label Studio's CSV or JSON-MIN, which leave out what annotators "
+            "skipped: export JSON, which is read; or name the column of labels by labels (--labels)"
+        )
     if not rows.header:
         raise DataError(
             f"{rows.source} is empty: expected a line of names of columns, then a line per image"
@@ -130,7 +137,8 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
         else _part(cell, str(split), place)
         for cell, place in zip(given, rows.places if given else (), strict=True)
     ]
-    kept = {name: columns.pop(name) for name in list(columns) if name.startswith(METADATA)}
+    others = [name for name in columns if name not in options.labels]
+    kept = {name: columns.pop(name) for name in others if name.startswith(METADATA)}
     found = label_columns(rows, columns, options, own)
     guessed = not (options.labels or options.label_prefix or found.lists)
     found.remarks.extend(say_nameless(rows.source, nameless, guessed))
@@ -338,7 +346,9 @@ def list_column(rows: Rows, options: Options) -> str | None:
     columns = {
         name: [line[at] for line in rows.cells]
         for at, name in enumerate(rows.header)
-        if at != image and name != ID_KEY and not name.startswith(METADATA)
+        if at != image
+        and name != ID_KEY
+        and (name in options.labels or not name.startswith(METADATA))
     }
     columns.pop(split_column(columns, flags_in(list(columns), options)) or "", None)
     found = label_columns(rows, columns, options)

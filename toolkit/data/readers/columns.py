@@ -194,6 +194,7 @@ def label_columns(
             )
         return Chosen(found)
     values = [name for name, cells in columns.items() if name.strip() and mostly_values(cells)]
+    values = [name for name in values if not _is_fold(name, columns[name])]
     for word in () if own and values else LIST_NAMES:
         for name, cells in columns.items():
             if folded(name) == word and (options.separator or holds_lists(cells)):
@@ -225,13 +226,19 @@ def mostly_values(cells: Sequence[Any]) -> bool:
     ) >= len(said)
 
 
+def _is_fold(name: str, cells: Sequence[Any]) -> bool:
+    """Tell numbers of folds, more than two."""
+    return folded(name) in ("fold", "folds", "kfold") and any(value_of(c) is None for c in cells)
+
+
 def counts(cells: Sequence[Any]) -> bool:
     """Tell whole numbers of which a quarter or more are no yes or no, and one is above 2."""
     said = [str(cell).strip().removesuffix(".0") for cell in cells if value_of(cell) != -2]
     if not said or not all(map(_WHOLE.fullmatch, said)):
         return False
     others = sum(value_of(cell) is None for cell in said)
-    return 4 * others >= len(said) and max(map(int, said)) > 2
+    several = len(set(said)) > 2
+    return several and 4 * others >= len(said) and max(map(int, said)) > 2
 
 
 def _ask_classes(
