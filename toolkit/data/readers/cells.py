@@ -137,8 +137,8 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
         else _part(cell, str(split), place)
         for cell, place in zip(given, rows.places if given else (), strict=True)
     ]
-    others = [name for name in columns if name not in options.labels]
-    kept = {name: columns.pop(name) for name in others if name.startswith(METADATA)}
+    free = [name for name in columns if name not in options.labels]
+    kept = {name: columns.pop(name) for name in free if name.startswith(METADATA)}
     found = label_columns(rows, columns, options, own)
     guessed = not (options.labels or options.label_prefix or found.lists)
     found.remarks.extend(say_nameless(rows.source, nameless, guessed))
