@@ -120,7 +120,9 @@ def export_data(
             f"{place}"
         )
     if place.exists() and not overwrite:
-        raise UsageError(f"{place} is there: name another file, or replace it with overwrite=True")
+        raise UsageError(
+            f"{place} is there: name another file, or replace it with --overwrite (overwrite=True)"
+        )
     progress, folder = choose_progress(progress), artifacts_folder(artifacts)
     # one in hand is written out as it is, and not kept besides
     dataset = data if isinstance(data, Dataset) else open_dataset(data, folder, progress)

@@ -11,7 +11,9 @@ import numpy as np
 
 from toolkit.data.readers.base import ID_KEY, METADATA, PARTS, Options
 from toolkit.data.readers.columns import (
+    FLAG_NAMES,
     Rows,
+    flags_in,
     folded,
     image_column,
     label_columns,
@@ -44,6 +46,8 @@ from toolkit.errors import DataError, counted, listed
 
 _NOTHING = {"findinglabels": "No Finding"}  # of the NIH's chest X-rays: a word for no label
 _VIA = {"filename", "region_shape_attributes", "region_attributes"}  # a line per region
+
+_LABEL_STUDIO = {"annotation_id", "annotator", "lead_time"}  # of its CSV and JSON-MIN
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,11 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
             f"{rows.source} is VIA's CSV, a line per region: export its annotations as JSON, which "
             "is read"
         )
+    if set(rows.header) >= _LABEL_STUDIO and not options.labels:
+        raise DataError(
+            f"{rows.source} is Label Studio's CSV or JSON-MIN, which leave out what annotators "
+            "skipped: export JSON, which is read; or name the column of labels by labels (--labels)"
+        )
     if not rows.header:
         raise DataError(
             f"{rows.source} is empty: expected a line of names of columns, then a line per image"
@@ -115,20 +124,32 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
     names = [str(line[image]).strip() for line in rows.cells]
     carried = columns.pop(ID_KEY, None)
     ids = ["" if cell is None or cell != cell else str(cell) for cell in carried or ()]
-    split = split_column(columns)
+    ours = own or carried is not None
+    split = split_column(columns, () if ours else flags_in(list(columns), options))
+    flag = FLAG_NAMES.get(folded(split or ""), "")
     given = columns.pop(split) if split is not None else []
-    numbers = numbered(map(str, given))
+    numbers = not flag and numbered(map(str, given))
     parts = [
-        NUMBERS[str(cell).removesuffix(".0")] if numbers else _part(cell, str(split), place)
+        (flag if value_of(cell) == 1 else "train")
+        if flag
+        else NUMBERS[str(cell).removesuffix(".0")]
+        if numbers
+        else _part(cell, str(split), place)
         for cell, place in zip(given, rows.places if given else (), strict=True)
     ]
-    kept = {name: columns.pop(name) for name in list(columns) if name.startswith(METADATA)}
+    free = [name for name in columns if name not in options.labels]
+    kept = {name: columns.pop(name) for name in free if name.startswith(METADATA)}
     found = label_columns(rows, columns, options, own)
     guessed = not (options.labels or options.label_prefix or found.lists)
     found.remarks.extend(say_nameless(rows.source, nameless, guessed))
+    if flag:
+        found.remarks.append(
+            f"column {split!r}: yes is {flag}, no is training; where it is a label, name the "
+            "columns of labels by labels (--labels)"
+        )
     if numbers:
         found.remarks.append(f"column {split!r}: {SAID}")
-    if split is None and not own and carried is None:
+    if split is None and not ours:
         if guessed:
             ask_splits(rows.source, columns, found.names)
         others = {name: cells for name, cells in columns.items() if name not in found.names}
@@ -188,6 +209,8 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
                 way_on = "labels (--labels) names the columns of labels where it is none"
                 if not guessed:
                     way_on = "a label's cells are 1, 0, and -1 or blank for unknown"
+                    if len(options.labels) == 1:
+                        way_on += "; separator='|' (--separator '|') takes cells for lists of names"
                 raise DataError(
                     f"{rows.places[row]}: {str(cell)[:40]!r} stands where 0 or 1 must (column "
                     f"{name!r}); {way_on}"
@@ -323,8 +346,10 @@ def list_column(rows: Rows, options: Options) -> str | None:
     columns = {
         name: [line[at] for line in rows.cells]
         for at, name in enumerate(rows.header)
-        if at != image and name != ID_KEY and not name.startswith(METADATA)
+        if at != image
+        and name != ID_KEY
+        and (name in options.labels or not name.startswith(METADATA))
     }
-    columns.pop(split_column(columns) or "", None)
+    columns.pop(split_column(columns, flags_in(list(columns), options)) or "", None)
     found = label_columns(rows, columns, options)
     return found.names[0] if found.lists else None

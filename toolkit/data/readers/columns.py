@@ -20,6 +20,13 @@ IMAGE_NAMES: tuple[str, ...] = (
     *("imgid", "id"),
 )
 SPLIT_NAMES: tuple[str, ...] = ("split", "subset", "set", "partition", "part", "splitname")
+# of columns of yes and no, as fastai has them: what yes says; no is training
+FLAG_NAMES = {
+    **{"isvalid": "validation", "isval": "validation", "isvalidation": "validation"},
+    **{"isdev": "validation", "istest": "test", "istesting": "test"},
+}
+DOUBTFUL_NAMES = (*FLAG_NAMES, "istrain", "istraining")
+BARE_NAMES = ("train", "training", "val", "valid", "validation", "test")  # a train is a label too
 NUMBERED_NAMES = ("split", "partition", "splitname")  # "part" or "set" may number other things
 LIST_NAMES: tuple[str, ...] = (
     *("labels", "tags", "label", "classes", "categories", "class", "category", "labelname"),
@@ -33,6 +40,7 @@ VERDICT_NAMES: tuple[str, ...] = (
     *("verdict", "answer", "truth", "applies", "exists", "relevant", "isrelevant", "haslabel"),
 )
 _MELTED = ("variable", "attribute", "concept")
+_WHOLE = re.compile(r"-?\d{1,18}")
 _SEVERAL = re.compile(r"[|;,\s]")
 
 
@@ -124,15 +132,35 @@ def image_column(rows: Rows, options: Options) -> int:
     )
 
 
-def split_column(columns: dict[str, list[Any]]) -> str | None:
-    """Return the column of a split, or None."""
+def split_column(columns: dict[str, list[Any]], flags: Sequence[str] = ()) -> str | None:
+    """Return the column of a split, or None.
+
+    Args:
+        columns: cells by name.
+        flags: columns that may be one of yes and no, such as ``is_valid``.
+    """
     for name, cells in columns.items():
         words = {str(cell).strip().casefold() for cell in cells}
         if folded(name) in SPLIT_NAMES and words & set(PARTS):
             return name
         if folded(name) in NUMBERED_NAMES and numbered(words):
             return name
-    return None
+    if set(SPLIT_NAMES) & set(map(folded, columns)):
+        return None
+    found = [name for name in flags if folded(name) in DOUBTFUL_NAMES]
+    said = {value_of(cell) for name in found for cell in columns[name]}
+    sure = len(found) == 1 and folded(found[0]) in FLAG_NAMES and said == {0, 1}
+    return found[0] if sure else None
+
+
+def flags_in(columns: Sequence[str], options: Options) -> list[str]:
+    """Return the columns that are not named as labels: those may be a split of yes and no."""
+    prefix = options.label_prefix
+    return [
+        name
+        for name in columns
+        if name not in options.labels and not (prefix and name.startswith(prefix))
+    ]
 
 
 def label_columns(
@@ -155,7 +183,8 @@ def label_columns(
         long, verdict = _long([*options.labels], columns)
         if verdict is not None:
             return Chosen([long], True, verdict=verdict)
-        lists = all(holds_lists(columns[name]) for name in options.labels)
+        lists = options.separator is not None
+        lists = lists or all(holds_lists(columns[name]) for name in options.labels)
         return Chosen(list(options.labels), lists)
     if options.label_prefix is not None:
         found = [name for name in columns if name.startswith(options.label_prefix)]
@@ -165,10 +194,12 @@ def label_columns(
             )
         return Chosen(found)
     values = [name for name, cells in columns.items() if name.strip() and mostly_values(cells)]
+    values = [name for name in values if not _is_fold(name, columns[name])]
     for word in () if own and values else LIST_NAMES:
         for name, cells in columns.items():
-            if folded(name) == word and holds_lists(cells):
+            if folded(name) == word and (options.separator or holds_lists(cells)):
                 return _lists(name, values, columns)
+    _ask_classes(rows.source, values, columns, own)
     melted = any(folded(name) in VERDICT_NAMES for name in columns) and not own
     if melted and all(folded(name) in VERDICT_NAMES for name in values):
         for name, cells in columns.items():
@@ -190,7 +221,40 @@ def mostly_values(cells: Sequence[Any]) -> bool:
     """Tell whether half the cells that are not blank, or more, say yes, no or unknown."""
     values = [value_of(cell) for cell in cells]
     said = [value for value in values if value != -2]
-    return 2 * sum(value is not None for value in said) >= len(said)
+    return not (None in values and counts(cells)) and 2 * sum(
+        value is not None for value in said
+    ) >= len(said)
+
+
+def _is_fold(name: str, cells: Sequence[Any]) -> bool:
+    """Tell numbers of folds, more than two."""
+    return folded(name) in ("fold", "folds", "kfold") and any(value_of(c) is None for c in cells)
+
+
+def counts(cells: Sequence[Any]) -> bool:
+    """Tell whole numbers of which a quarter or more are no yes or no, and one is above 2."""
+    said = [str(cell).strip().removesuffix(".0") for cell in cells if value_of(cell) != -2]
+    if not said or not all(map(_WHOLE.fullmatch, said)):
+        return False
+    others = sum(value_of(cell) is None for cell in said)
+    several = len(set(said)) > 2
+    return several and 4 * others >= len(said) and max(map(int, said)) > 2
+
+
+def _ask_classes(
+    source: str, values: Sequence[str], columns: dict[str, list[Any]], own: bool
+) -> None:
+    """Raise DataError where a column called as those of classes holds three or more of them."""
+    for name in () if own else values:
+        said = {str(cell).strip() for cell in columns[name] if value_of(cell) != -2}
+        odd = sorted(cell for cell in said if value_of(cell) is None)
+        if folded(name) in LIST_NAMES and odd and len(said) > 2:
+            raise DataError(
+                f"{source}: column {name!r} holds {listed(sorted(said), 4)}, which may be classes "
+                "or yes and no: separator='|' (--separator '|') takes each for a label; for yes "
+                f"and no write 1, 0 and -1 for unknown (not {odd[0][:40]!r}), or name the columns "
+                "of labels by labels (--labels)"
+            )
 
 
 def holds_lists(cells: Sequence[Any]) -> bool:

@@ -32,6 +32,8 @@ def delimiter_of(lines: Sequence[str], ending: str, header: bool = True) -> str:
             leaves a column of whole names of images, as lists of labels have signs between them
             too.
 
+    >>> delimiter_of(["image;cat, striped", "im1.jpg;1"], ".csv")
+    ';'
     >>> delimiter_of(["im1.jpg,cat;dog;sea"], ".csv", header=False)
     ','
     """
@@ -40,9 +42,15 @@ def delimiter_of(lines: Sequence[str], ending: str, header: bool = True) -> str:
         return "\t"
     bare = re.sub(r'"[^"]*"', "", first)  # a separator in quotes is a name's
     order = sorted(_DELIMITERS, key=lambda each: -bare.count(each))
-    if header:
-        return order[0]
+    if header:  # names of columns may hold a comma; lines are then cut alike by another sign
+        alike = [each for each in order if _cuts_alike(lines, each)]
+        return alike[0] if alike else order[0]
     return next((each for each in order if _leaves_images(lines[:LINES], each)), order[0])
+
+
+def _cuts_alike(lines: Sequence[str], delimiter: str) -> bool:
+    rows = [row for row in csv.reader([each for each in lines if each], delimiter=delimiter) if row]
+    return len({len(row) for row in rows}) == 1 < len(rows[0]) and len(rows) > 1
 
 
 def _leaves_images(lines: Sequence[str], delimiter: str) -> bool:

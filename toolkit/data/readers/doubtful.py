@@ -11,7 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from toolkit.data.readers.columns import NUMBERED_NAMES, SPLIT_NAMES, Rows, folded
+from toolkit.data.readers.columns import (
+    BARE_NAMES,
+    DOUBTFUL_NAMES,
+    NUMBERED_NAMES,
+    SPLIT_NAMES,
+    Rows,
+    folded,
+)
 from toolkit.data.readers.label_lists import value_of
 from toolkit.errors import DataError, listed
 
@@ -68,8 +75,10 @@ def say_nameless(source: str, nameless: Mapping[int, Sequence[Any]], guessed: bo
 
 def ask_splits(source: str, columns: Mapping[str, Sequence[Any]], chosen: Sequence[str]) -> None:
     """Raise DataError where a column that would be a label by its cells is a split by its name."""
+    bare = [name for name in chosen if folded(name) in BARE_NAMES]
+    known = (*SPLIT_NAMES, *DOUBTFUL_NAMES, *(BARE_NAMES if len(bare) > 1 else ()))
     for name in chosen:
-        if folded(name) in SPLIT_NAMES and any(value_of(cell) in (0, 1) for cell in columns[name]):
+        if folded(name) in known and any(value_of(cell) in (0, 1) for cell in columns[name]):
             raise DataError(
                 f"{source}: column {name!r} holds {_shown(columns[name])}, which may be parts of a "
                 "split or a label: write train, val and test for a split, or name the columns of "
@@ -90,8 +99,8 @@ def say_splits(columns: Mapping[str, Sequence[Any]]) -> list[str]:
 def say_near(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     """Return a warning on columns that are no labels by their cells, and come near.
 
-    These are wholly of numbers from -2 to 2, of 0 and one other number, or of marks that people
-    write for yes and no.
+    These are wholly of numbers from -2 to 2, of 0 and one other number, of numbers of which half
+    are 0 and 1, or of marks that people write for yes and no.
     """
     near = [f"{name!r} ({_shown(cells)})" for name, cells in columns.items() if _is_near(cells)]
     return [
@@ -138,6 +147,8 @@ def _is_near(cells: Sequence[Any]) -> bool:
         return bool(said)
     if not all(map(_NUMBER.fullmatch, said)):
         return False
+    if 2 * sum(value_of(cell) in (0, 1) for cell in said) >= len(said) > 0:
+        return True  # counts or ratings, most likely
     numbers = {float(cell.replace(",", ".")) for cell in said}
     return max(map(abs, numbers)) <= _NEAR or (len(numbers) == 2 and 0 in numbers)
 

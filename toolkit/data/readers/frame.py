@@ -85,7 +85,7 @@ def read_places(
     table = interpret(rows, options, own)
     require_one_spelling(table.labels, table.Y)
     paths = _with_endings(
-        name if is_address(name) else os.path.abspath(os.path.join(base, name))
+        name if is_address(name) else _slashed(os.path.abspath(os.path.join(base, name)))
         for name in table.names
     )
     gone = [row for row, path in enumerate(paths) if not is_there(path)]
@@ -161,6 +161,12 @@ def _not_there(gone: Sequence[str], many: int, source: str, image: str) -> DataE
         f"({listed(names, 3)}; folder {folder}): check the column {image!r} and root, or "
         f"missing='skip' leaves such images out{hint}"
     )
+
+
+def _slashed(path: str) -> str:
+    """Return a path as it is, or, as Windows writes it, with slashes where that is there."""
+    other = path.replace("\\", "/")
+    return other if other != path and not is_there(path) and is_there(other) else path
 
 
 def _is_whole(place: str) -> bool:

@@ -129,6 +129,10 @@ def joined(
         inside = _inside(name, root)
         whole = bool(own_ids)
         file = known.get(name) or known.get(inside) or _whole(inside, root, whole)
+        if not file and "\\" in name:  # as Windows writes paths
+            slashed = name.replace("\\", "/")
+            inside = _inside(slashed, root)
+            file = known.get(slashed) or known.get(inside) or _whole(inside, root, whole)
         if not file and (addresses or not is_address(name)):
             file = _elsewhere(name, inside, root)
         at = f" ({places[row]})" if places else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,7 @@ def object_of(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     """Return an object of its keys and values; raise RepeatedKeyError if a key stands twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen = set[Any]()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         raise RepeatedKeyError(f"key {str(twice)[:60]!r} stands twice in an object: once each")
     return found
 

@@ -16,6 +16,7 @@ from toolkit.errors import DataError, listed
 _SEPARATORS = ("|", ";", ",")
 _FURTHER = ("/", "+", "&", ":")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_POINT = re.compile(r"(-?[01])[.,]0+")  # 1.00 is 1
 YES = {"1", "1.0", "1,0", "true", "t", "yes", "y"}
 NO = {"0", "0.0", "0,0", "false", "f", "no", "n"}
 UNKNOWN = {"-1", "-1.0", "-1,0"}
@@ -33,7 +34,8 @@ def value_of(cell: Any) -> int | None:
     for value, words in ((1, YES), (0, NO), (-1, UNKNOWN), (-2, BLANK)):
         if text in words:
             return value
-    return None
+    same = _POINT.fullmatch(text)
+    return int(same[1]) if same else None
 
 
 def separator_of(cells: Sequence[Any]) -> str:

@@ -33,6 +33,13 @@ def hint(missing: Sequence[str], there: Sequence[str], root: Path) -> str:
     if unread:
         kind = Path(unread[0]).suffix or "without an ending"
         return f"; {unread[0]!r} is there, but files {kind} are not read as images"
+    lower = {file.casefold(): file for file in there}
+    for name in names:
+        if name.casefold() in lower:
+            return (
+                f"; in other capitals {lower[name.casefold()]!r} is there: write names as the "
+                "files are called"
+            )
     for whole in (True, False):
         near = dict.fromkeys(islice(_near(root), _FOLDERS) if names else ())
         found = [each for each in near if all(_lies_in(each, name, whole) for name in names)]
