@@ -100,3 +100,35 @@ def test_what_would_be_no_labels_at_all_is_refused(tmp_path: Path) -> None:
         read(tmp_path, "train: images\nnames: [cat, dog]\n")
     with pytest.raises(DataError, match="nc is '3', and names are 2"):
         read(tmp_path, "train: images\nnc: 3\nnames: [cat, dog]\n")
+
+
+@pytest.mark.parametrize("wrong", ["labels/y/a.txt", "labels/x/A.txt", "labels/x/a.TXT"])
+def test_boxes_without_an_image_are_no_image_without_boxes(wrong: str, tmp_path: Path) -> None:
+    photos(tmp_path / "images" / "x", "a", "b")
+    (tmp_path / wrong).parent.mkdir(exist_ok=True)
+    (tmp_path / "labels" / "x" / "a.txt").rename(tmp_path / wrong)
+    text = "train: images/x\nnames: [cat, dog]"
+    with pytest.raises(DataError, match=rf"1 file of boxes of images not there \({wrong}\)"):
+        read(tmp_path, text)
+    found = tk.preview_data(tmp_path, missing="skip")
+    assert list(found.missing) == [wrong]
+    assert read(tmp_path, text, missing="skip")["a"] == ([0, 0], "")
+
+
+def test_boxes_beside_photographs_need_one_and_other_texts_none(tmp_path: Path) -> None:
+    photos(tmp_path / "x", "a", "b")
+    (tmp_path / "x" / "classes.txt").write_text("cat\ndog\n")
+    (tmp_path / "x" / "notes.txt").write_text("12 photographs\n")
+    text = "train: x\nnames: [cat, dog]"
+    assert read(tmp_path, text) == {"a": ([1, 0], ""), "b": ([0, 1], "")}
+    (tmp_path / "x" / "a2.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(DataError, match=r"boxes of images not there \(x/a2.txt\)"):
+        read(tmp_path, text)
+
+
+def test_boxes_that_no_part_names_are_said(tmp_path: Path) -> None:
+    photos(tmp_path / "images" / "x", "a", "b")
+    photos(tmp_path / "images" / "y", "d")
+    assert set(read(tmp_path, "train: images/x\nnames: [cat, dog]")) == {"a", "b"}
+    told = tk.preview_data(tmp_path).remarks
+    assert any("1 image with boxes in no folder or list" in each for each in told)

@@ -4,22 +4,28 @@ Format: Ultralytics' documentation of detection data sets. ``train``, ``val`` an
 folder, a text file of paths, or a list of these, relative to ``path`` or to the file's own folder.
 An image's boxes lie where its path has ``labels`` for ``images`` and ``.txt`` for its ending, a
 line per box that begins with the number of its class. Every class was looked for, so an image
-without boxes, or without such a file, has none. Words of YAML such as ``no`` are names as written.
+without boxes, or without such a file, has none; a file without an image is an
+error. Words of YAML such as ``no`` are names as written.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels
+from toolkit.data.readers.folder import NOT_LABELS
 from toolkit.data.readers.join import images_under, joined, matrix
 from toolkit.errors import DataError, counted, listed
+from toolkit.storage.files import natural_key
 
 _FILES = ("data.yaml", "data.yml", "dataset.yaml")
+_BOXES = re.compile(r"\s*\d+(\s+-?\d*\.?\d+(e-?\d+)?){4}", re.IGNORECASE)
 _NOTHING = ("", "null", "~")
 
 
@@ -28,7 +34,7 @@ def read(path: Path, options: Options) -> Labelled:
 
     Raises:
         DataError: it does not name classes and folders, a line is no box, no image has a file of
-            boxes, or an image is in two parts of the split.
+            boxes, a file of boxes has no image, or an image is in two parts of the split.
     """
     options.only("YOLO", "absent", "root")
     file = path if path.is_file() else _file(path)
@@ -64,11 +70,23 @@ def read(path: Path, options: Options) -> Labelled:
         remarks.append(
             f"{counted(len(bare), 'image')} without a file of boxes ({listed(bare, 3)}): no labels"
         )
+    lost, unlisted = _without_use(images, root)
+    if lost and options.missing == "error":
+        raise DataError(
+            f"{file}: {counted(len(lost), 'file')} of boxes of images not there "
+            f"({listed(lost, 3)}): expected an image of the same name, to the letter, and the "
+            "ending .txt; missing='skip' leaves such files out"
+        )
+    if unlisted:
+        remarks.append(
+            f"warning: {counted(len(unlisted), 'image')} with boxes in no folder or list of "
+            f"{file.name}, left out: {listed(unlisted, 3)}"
+        )
     labels = check_labels(names)
     yes = [{names[each] for each in own or ()} for own in boxes]
     total = sum(len(own or ()) for own in boxes)
     Y = matrix(yes, labels, options.absent or "no", [()] * len(yes))
-    return joined(
+    found = joined(
         str(file),
         root,
         images,
@@ -82,6 +100,7 @@ def read(path: Path, options: Options) -> Labelled:
         f"{int((Y == 1).sum()):,} image labels",
         remarks=remarks,
     )
+    return replace(found, missing=[*found.missing, *lost])
 
 
 def _file(folder: Path) -> Path:
@@ -173,6 +192,42 @@ def _labels_of(image: str) -> str:
     if at is not None:
         folders[at] = "labels"
     return str(Path(*folders).with_suffix(".txt"))
+
+
+def _without_use(images: list[str], root: Path) -> tuple[list[str], list[str]]:
+    """Return files of boxes whose image is not there, and those whose image no part names."""
+    used = {_labels_of(image) for image in images}
+    trees, beside = set[str](), set[str]()
+    for image in images:
+        before, found, _ = f"/{image}".rpartition("/images/")
+        (trees if found else beside).add(before.strip("/") if found else os.path.dirname(image))
+    unused, known = list[str](), set[str]()
+    for tree in trees:
+        for folder, _, files in os.walk(root / tree / "labels", followlinks=True):
+            place = Path(folder).relative_to(root)
+            unused += [(place / name).as_posix() for name in files if _may_be_boxes(name)]
+        if os.path.isdir(root / tree / "images"):
+            own = (Path(tree, "images", image) for image in images_under(root / tree / "images"))
+            known |= {_labels_of(image.as_posix()) for image in own}
+    for folder in beside:
+        for name in os.listdir(root / folder) if os.path.isdir(root / folder) else ():
+            place = Path(folder, name)
+            if _may_be_boxes(name) and _BOXES.match(_head(root / place)):
+                unused.append(place.as_posix())
+    unused = sorted(set(unused) - used, key=natural_key)
+    return [each for each in unused if each not in known], [e for e in unused if e in known]
+
+
+def _may_be_boxes(name: str) -> bool:
+    stem, ending = os.path.splitext(name.lower())
+    return ending == ".txt" and stem[:1] != "." and stem not in {*NOT_LABELS, "classes"}
+
+
+def _head(file: Path) -> str:
+    if not file.is_file():
+        return ""
+    with file.open(encoding="utf-8-sig", errors="replace") as opened:
+        return opened.read(200)
 
 
 def _classes(file: Path, names: list[str]) -> list[int] | None:
