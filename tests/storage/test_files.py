@@ -267,3 +267,22 @@ def test_a_digest_of_bytes_is_that_of_their_text(parts: list[bytes], facts: list
         patch.setattr(store, "_CHUNK", 7)
         found = store.digest_of_bytes(facts, [memoryview(part) for part in parts])
     assert found == store.digest_of(*facts, [part.hex() for part in parts])
+
+
+@pytest.mark.parametrize("make", [store.make_room, store.begin_folder, store.locked])
+def test_a_file_in_the_way_of_a_folder_is_said(
+    make: Callable[[Path], object], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(UsageError, match="file is no folder and cannot become one"):
+        make(tmp_path / "file" / "inner")
+    with pytest.raises(UsageError, match="cannot become one"):
+        make(tmp_path / "file" / "more" / "inner")
+    assert (tmp_path / "file").read_text() == "kept"
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc here")
+def test_a_folder_that_takes_none_is_said() -> None:
+    with pytest.raises(UsageError, match="/proc/x cannot be written: /proc takes no folders"):
+        store.begin_folder(Path("/proc/x"))

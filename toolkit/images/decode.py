@@ -100,7 +100,7 @@ def decode_pillow(data: bytes, target: int) -> Image.Image:
                 image.draft("RGB", (image.width * least // short, image.height * least // short))
             _check_size(*image.size)
             image.load()
-            return _rgb(_upright(image))
+            return as_rgb(_upright(image))
     except UndecodableError:
         raise
     except Exception as error:  # Pillow's plugins raise errors of many kinds on hostile files
@@ -166,7 +166,8 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return a picture of any mode in RGB: scaled from more than 8 bits, on white, repeated."""
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         values = np.nan_to_num(np.asarray(image).astype(np.float64))
         top = 65535.0 if image.mode != "F" else max(1.0, float(values.max()))

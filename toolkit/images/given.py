@@ -13,11 +13,12 @@ from PIL import ImageOps
 
 from toolkit.errors import DataError
 from toolkit.images.addresses import is_address
+from toolkit.images.decode import as_rgb
 from toolkit.images.places import connections, first_look, read_place
 from toolkit.images.sources import Image, Images
 from toolkit.storage.files import digest_bytes
 
-_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16")  # those that a PNG file holds
+_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # those that a PNG file holds as they are
 
 
 def given_images(given: Any) -> Images:
@@ -27,7 +28,7 @@ def given_images(given: Any) -> Images:
         given: one place such as a path (see :mod:`toolkit.images.places`), Pillow image or array
             ``uint8 (h, w, 3)`` or ``(h, w)``; or several, as a list, a column of a table, or an
             array ``uint8 (n, h, w, 3)``; three dimensions are one picture. What is no file is
-            encoded without loss.
+            encoded without loss, of more than 8 bits a channel as a file of it would be read.
 
     Raises:
         DataError: a file cannot be read, or something is no image.
@@ -89,7 +90,7 @@ def given_image(each: Any, name: str) -> Image:
         )
     upright = ImageOps.exif_transpose(each)  # as a file's orientation is heeded
     if upright.mode not in _MODES:
-        upright = upright.convert("RGB")
+        upright = as_rgb(upright)  # as of a file
     file = io.BytesIO()
     upright.save(file, format="PNG", compress_level=1)
     data = file.getvalue()

@@ -11,11 +11,10 @@ from toolkit.features.backbones import own_weights
 from toolkit.inference.scorer import Parts
 from toolkit.inference.scorers import Find
 from toolkit.storage.files import (
+    begin_folder,
     digest_file,
     read_json,
     replace_folder,
-    sweep,
-    temporary_beside,
 )
 from toolkit.storage.manifest import read_manifest, write_manifest
 from toolkit.storage.toml import dump_toml, load_toml
@@ -62,9 +61,7 @@ def export_bundle(
     if place.exists() and not is_bundle(place):
         raise UsageError(f"{place} is there already: choose another folder")
     place = place.absolute()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    sweep(place.parent, of=place.name)
-    building = temporary_beside(place)
+    building = begin_folder(place)
     try:
         members: dict[str, Any] = {}
         _add(find, name, building, members)

@@ -15,7 +15,7 @@ from toolkit.images.preprocess import Preprocess
 from toolkit.inference.graph_scorer import GraphScorer
 from toolkit.inference.graphs.member import Entry
 from toolkit.inference.runtimes import Run, onnx_run, openvino_run
-from toolkit.storage.files import replace_folder, sweep, temporary_beside
+from toolkit.storage.files import begin_folder, replace_folder
 from toolkit.storage.manifest import read_manifest, write_manifest
 
 FORMAT = 1
@@ -165,10 +165,7 @@ def write_exported(
         model: of OpenVINO, to be saved beside them.
     """
     place = place.absolute()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    sweep(place.parent, of=place.name)
-    building = temporary_beside(place)
-    building.mkdir()
+    building = begin_folder(place)
     try:
         for name, content in files.items():
             data = content.encode() if isinstance(content, str) else content

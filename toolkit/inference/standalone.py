@@ -99,6 +99,7 @@ def main() -> int:
     facts = session.get_modelmeta().custom_metadata_map
     labels, thresholds = json.loads(facts["labels"]), json.loads(facts["thresholds"])
     at = np.array([thresholds[label] for label in labels], np.float32)
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     out = csv.writer(sys.stdout)
     out.writerow(["image", *labels])
     inputs, skipped = json.loads(facts["preprocess"]), 0
