@@ -31,8 +31,8 @@ def find_images(given: Given) -> Iterator[tuple[str, Source]]:
     """Yield name and source of each image, in order.
 
     A single folder's images, and a single tar's, are named by their files' names, rows of a single
-    Parquet or Arrow file by their column and number; a CSV list's by what its column of images
-    says, relative to the list; other files and places as given; pictures in memory by
+    Parquet or Arrow file by their column and number; a single CSV list's by what its column of
+    images says, relative to the list; other files and places as given; pictures in memory by
     their number among what is given, from 0. Bytes of names that are not UTF-8 are written
     as ``\\x..``, with a warning. What else lies in a folder is passed over with a warning; a link
     that leads nowhere is an image that cannot be read.
@@ -91,7 +91,8 @@ def _find(given: Given) -> Iterator[tuple[str, Source]]:
             if others:
                 logger.warning("passed over in %s: %s", path, listed(others))
         elif _is_list(one):
-            yield from read_list(path)
+            for name, source in read_list(path):
+                yield (name if len(listing) == 1 else source), source
         elif path.suffix.lower() in CONTAINERS and path.is_file():
             for name, source in _held(str(path)):
                 yield (name if len(listing) == 1 else f"{path}/{name}"), source

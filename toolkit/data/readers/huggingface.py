@@ -11,6 +11,7 @@ images stay in the files.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -37,6 +38,7 @@ from toolkit.storage.files import natural_key
 _ID = "id"
 _UNKNOWN = "unknown"  # a list of classes that nobody looked at, as data export writes it
 _DICT, _STATE = "dataset_dict.json", "state.json"
+_NUMBERED = re.compile(r"(.*)-(\d+)-of-(\d+)")  # as the hub names files of one split
 Shards = list[tuple[str, Path | str]]  # split and file, as text at an address
 
 
@@ -152,6 +154,7 @@ def _shards(path: Path) -> Shards:
     found = _parquet(path)  # one that is damaged, or of another kind, is refused, not left out
     if not any(map(_holds_images, found)):
         raise DataError(f"{path}: expected Parquet files with a column of images, found none")
+    require_all(found)
     return _by_split(found)
 
 
@@ -163,6 +166,25 @@ def _by_split(files: Sequence[Path | str]) -> Shards:
     return [
         (split, f) for split in order for f, own in zip(files, splits, strict=True) if own == split
     ]
+
+
+def require_all(paths: Sequence[PurePath]) -> None:
+    """Raise DataError where a file is not there whose number the others' names tell."""
+    series: dict[tuple[str, str], set[int]] = {}
+    for path in paths:
+        named = _NUMBERED.fullmatch(path.stem)
+        if named:
+            key = str(path.parent / named[1]), f"-of-{named[3]}{path.suffix}"
+            series.setdefault(key, set()).add(int(named[2]))
+    for (start, end), there in series.items():
+        digits = end.partition(".")[0].removeprefix("-of-")
+        gone = (n for n in range(int(digits)) if n not in there) if int(digits) < 1e6 else ()
+        lacking = next(iter(gone), None)
+        if lacking is not None:
+            raise DataError(
+                f"{start}-{lacking:0{len(digits)}d}{end} is not there, and {len(there)} of "
+                f"{int(digits)} such files are: fetch the others, or give the path of one file"
+            )
 
 
 def _parquet(path: Path) -> list[Path]:
