@@ -91,7 +91,8 @@ def test_letters_that_may_be_yes_and_no_are_asked_about(ending: str, folder: Pat
         pd.read_csv(file).to_parquet(folder / "p.parquet")
         file.unlink()
         file = folder / "p.parquet"
-    for options in ({}, {"labels": ["class"]}):
+    named: list[dict[str, Any]] = [{}, {"labels": ["class"]}]
+    for options in named:
         with pytest.raises(DataError, match=r"separator='\|' \(--separator '\|'\) takes"):
             tk.Dataset.read(file, **options, **QUIET)
     assert tk.Dataset.read(file, separator="|", **QUIET).labels == ("N", "S", "Y")
