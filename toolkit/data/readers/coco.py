@@ -10,6 +10,7 @@ Karpathy & Fei-Fei 2015. Fields of images that are not of the format are kept as
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import HEAD, json_head, read_json
 from toolkit.data.readers.metadata import metadata_of_objects
-from toolkit.errors import DataError, counted
+from toolkit.errors import DataError, counted, listed
 from toolkit.images.addresses import is_address
 
 _NAME = "file_name"
@@ -29,6 +30,8 @@ _OWN = {  # what the format says of an image, and LVIS of its own
     *("neg_category_ids", "not_exhaustive_category_ids"),
 }
 _KEYS = ("images", "annotations", "categories")
+# COCO's own files of other tasks, which lie beside the instances
+_OTHER = re.compile(r"(captions|person_keypoints|keypoints|panoptic|stuff|image_info)_")
 
 
 def read(path: Path, options: Options) -> Labelled:
@@ -46,7 +49,7 @@ def read(path: Path, options: Options) -> Labelled:
     documents = [_document(file) for file in files]
     categories = _categories(documents, files)
     names, parts, yes, no = list[str](), list[str](), list[set[str]](), list[set[str]]()
-    ids, more = list[str](), list[dict[str, Any]]()
+    ids, more, named_by = list[str](), list[dict[str, Any]](), list[str]()
     annotations, boxes = 0, 0
     federated = any(
         "neg_category_ids" in each for document in documents for each in _images(document)
@@ -63,6 +66,7 @@ def read(path: Path, options: Options) -> Labelled:
             ids.append(str(each.get(ID_KEY, "")))
             more.append({name: cell for name, cell in each.items() if name not in {*_OWN, key}})
             parts.append(PARTS.get(str(each.get("split")).lower()) or part_named(file.stem))
+            named_by.append(file.name)
             no.append(_looked_for(each, categories, file))
         for each in document["annotations"]:
             try:
@@ -84,10 +88,23 @@ def read(path: Path, options: Options) -> Labelled:
     labels = check_labels(set(categories.values()))
     absent = options.absent or ("unknown" if federated else "no")
     Y = matrix(yes, labels, absent, no)
-    split = all(parts) and (
-        len(files) > 1 or any("split" in each for each in _images(documents[0]))
-    )
+    given_parts = [each.get("split") for document in documents for each in _images(document)]
+    if any(given_parts) and not all(given_parts):
+        bare = names[next(row for row, part in enumerate(given_parts) if not part)]
+        raise DataError(
+            f"{path}: expected a split of each image, as some have one; {bare!r} has none"
+        )
+    split = all(parts) and (len(files) > 1 or any(given_parts))
     remarks = list[str]()
+    if not split and (len(files) > 1 or any(given_parts)):
+        odd = sorted(
+            {
+                str(word or file)
+                for word, file, part in zip(given_parts, named_by, parts, strict=True)
+                if not part
+            }
+        )
+        remarks.append(f"warning: no split, as {listed(odd, 3)} names no part of one")
     metadata = metadata_of_objects(names, more, remarks)
     drawn = counted(annotations, "annotation")
     if boxes == annotations:
@@ -138,11 +155,23 @@ def _looked_for(image: dict[str, Any], categories: dict[Any, str], file: Path) -
 def _files(folder: Path) -> list[Path]:
     for place in (folder / "annotations", folder):
         found = sorted(place.glob("*.json"))
-        own = [file for file in found if "instances" in file.name]  # read or refused, not left out
-        own = own or [file for file in found if _looks(file)]
-        if own:
-            return own
+        others = [file for file in found if not _OTHER.match(file.stem.lower())]
+        own = [file for file in others if "instances" in file.name]
+        own = own or [file for file in others if _looks(file)]
+        if own:  # what is begun as they are, or called as a part, is read or refused
+            return [file for file in others if file in own or _looks(file) or _may_be_meant(file)]
     raise DataError(f"{folder}: expected COCO's instances in annotations/, found none")
+
+
+def _may_be_meant(file: Path) -> bool:
+    """Tell a file that is called as a part, and lacks a list or is no JSON."""
+    if not part_named(file.stem):
+        return False
+    try:
+        read_json(file)
+    except DataError:
+        return True
+    return _resembles(file)
 
 
 def _root(file: Path) -> Path:

@@ -95,3 +95,14 @@ def named(cell: Any, names: Sequence[str], place: str) -> list[str] | None:
             )
         found.append(names[number])
     return found
+
+
+def require_numbers(cells: Sequence[Any], names: Sequence[str], place: str) -> None:
+    """Raise DataError where lists are 0 and 1 for each class, not the numbers of classes."""
+    lists = [cell for cell in cells if isinstance(cell, list)]
+    vectors = all(len(cell) == len(names) and set(cell) <= {0, 1} for cell in lists)
+    if vectors and any(len(set(cell)) < len(cell) for cell in lists):
+        raise DataError(
+            f"{place}: expected numbers of classes, found 0 or 1 for each of {len(names)} classes "
+            f"({lists[0]!r:.60}): write the classes' numbers, or a column of 0 and 1 for each"
+        )

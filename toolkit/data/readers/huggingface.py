@@ -11,15 +11,14 @@ images stay in the files.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options, part_named
-from toolkit.data.readers.columns import IMAGE_NAMES, LIST_NAMES, Rows, folded
-from toolkit.data.readers.course import IMAGE_SUFFIXES, image_id
+from toolkit.data.readers.columns import LIST_NAMES, Rows, folded
+from toolkit.data.readers.course import image_id
 from toolkit.data.readers.hub_features import (
     INFO,
     Names,
@@ -27,8 +26,10 @@ from toolkit.data.readers.hub_features import (
     named,
     names_of_classes,
     read_object,
+    require_numbers,
     type_of,
 )
+from toolkit.data.readers.parquet_files import holds_images, require_all
 from toolkit.data.readers.samples import Samples, container, first_twice, labelled
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.addresses import is_address, is_local
@@ -38,7 +39,6 @@ from toolkit.storage.files import natural_key
 _ID = "id"
 _UNKNOWN = "unknown"  # a list of classes that nobody looked at, as data export writes it
 _DICT, _STATE = "dataset_dict.json", "state.json"
-_NUMBERED = re.compile(r"(.*)-(\d+)-of-(\d+)")  # as the hub names files of one split
 Shards = list[tuple[str, Path | str]]  # split and file, as text at an address
 
 
@@ -152,7 +152,7 @@ def _shards(path: Path) -> Shards:
     if (path / _STATE).is_file():
         return _saved(path, "")
     found = _parquet(path)  # one that is damaged, or of another kind, is refused, not left out
-    if not any(map(_holds_images, found)):
+    if not any(map(holds_images, found)):
         raise DataError(f"{path}: expected Parquet files with a column of images, found none")
     require_all(found)
     return _by_split(found)
@@ -166,25 +166,6 @@ def _by_split(files: Sequence[Path | str]) -> Shards:
     return [
         (split, f) for split in order for f, own in zip(files, splits, strict=True) if own == split
     ]
-
-
-def require_all(paths: Sequence[PurePath]) -> None:
-    """Raise DataError where a file is not there whose number the others' names tell."""
-    series: dict[tuple[str, str], set[int]] = {}
-    for path in paths:
-        named = _NUMBERED.fullmatch(path.stem)
-        if named:
-            key = str(path.parent / named[1]), f"-of-{named[3]}{path.suffix}"
-            series.setdefault(key, set()).add(int(named[2]))
-    for (start, end), there in series.items():
-        digits = end.partition(".")[0].removeprefix("-of-")
-        gone = (n for n in range(int(digits)) if n not in there) if int(digits) < 1e6 else ()
-        lacking = next(iter(gone), None)
-        if lacking is not None:
-            raise DataError(
-                f"{start}-{lacking:0{len(digits)}d}{end} is not there, and {len(there)} of "
-                f"{int(digits)} such files are: fetch the others, or give the path of one file"
-            )
 
 
 def _parquet(path: Path) -> list[Path]:
@@ -295,6 +276,7 @@ def _rows(
         raise DataError(f"{file} cannot be read: {text}") from error
     for at, name in enumerate(header):
         if name in names:
+            require_numbers(lists[at], names[name], f"{file}, column {name!r}")
             lists[at] = [
                 named(cell, names[name], f"{file}, row {row}, column {name!r}")
                 for row, cell in enumerate(lists[at])
@@ -358,59 +340,17 @@ def _ids(
     return [f"{split}/{row}" if split else row for split, row in pairs], "splits and row numbers"
 
 
-# how JPEG, PNG, GIF, WebP, TIFF and BMP begin
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")
-
-
-def _holds_images(file: Path) -> bool:
-    """Tell by the schema whether images lie in a column, and not just their paths beside bytes."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        schema = pq.read_schema(file)
-    except (OSError, pa.ArrowException):
-        return False  # a table, which is then named as damaged
-    kinds = {field.name: holds_bytes(field.type) for field in schema}
-    named = [name for name in kinds if folded(name) in IMAGE_NAMES]
-    if "struct" in kinds.values() or "binary" not in kinds.values():
-        return "struct" in kinds.values()
-    if not named or any(kinds[name] for name in named):
-        return True
-    of_bytes = [name for name, kind in kinds.items() if kind == "binary"]
-    return len(of_bytes) == 1 and _shows_images(file, of_bytes[0], named[0])
-
-
-def _shows_images(file: Path, column: str, beside: str) -> bool:
-    """Tell by the first row whether bytes are an image, and the name beside it is of no file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(file) as opened:
-            batch = next(opened.iter_batches(1, columns=[column, beside]), None)
-    except (OSError, pa.ArrowException):
-        return False
-    if batch is None or not batch.num_rows:
-        return False
-    row = batch.to_pylist()[0]
-    name = str(row[beside])
-    near = [name, *(f"{name}{ending}" for ending in IMAGE_SUFFIXES)]
-    there = any((file.parent / each).is_file() for each in near if "\0" not in each)
-    return not there and bytes(row[column] or b"").startswith(_MAGIC)
-
-
 def _recognises(path: Path) -> bool:
     if path.is_file():
         ending = path.suffix.lower()
-        return ending == ".arrow" or (ending == ".parquet" and _holds_images(path))
+        return ending == ".arrow" or (ending == ".parquet" and holds_images(path))
     if not path.is_dir():
         return False
     if (path / _DICT).is_file() or ((path / _STATE).is_file() and (path / INFO).is_file()):
         return True
     if any(each.is_dir() and each.name in ("images", "annotations") for each in path.iterdir()):
         return False
-    return any(map(_holds_images, _parquet(path)[:3]))
+    return any(map(holds_images, _parquet(path)[:3]))
 
 
 HUGGINGFACE = Format(_recognises, read)

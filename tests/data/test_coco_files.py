@@ -1,0 +1,88 @@
+"""Which files of a folder are COCO's: none is dropped, and a split is whole or none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import toolkit as tk
+from toolkit.errors import DataError
+
+QUIET: dict[str, Any] = {"progress": False}
+
+
+def document(number: int, split: str | None = None, **more: Any) -> dict[str, Any]:
+    image = {"id": number, "file_name": f"im{number}.jpg"} | ({"split": split} if split else {})
+    found = {
+        "images": [image],
+        "annotations": [{"image_id": number, "category_id": number % 2}],
+        "categories": [{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}],
+    }
+    return {key: value for key, value in (found | more).items() if value is not None}
+
+
+def folder(tmp_path: Path, files: dict[str, Any]) -> Path:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "annotations").mkdir()
+    for number in range(4):
+        Image.new("RGB", (8, 8), (60 * number, 9, 9)).save(tmp_path / f"images/im{number}.jpg")
+    for name, found in files.items():
+        text = found if isinstance(found, str) else json.dumps(found)
+        (tmp_path / "annotations" / f"{name}.json").write_text(text)
+    return tmp_path
+
+
+def test_every_file_of_instances_is_read_whatever_its_name(tmp_path: Path) -> None:
+    others = {"captions_train": {"images": [], "annotations": []}, "notes": {"a": 1}}
+    files = {
+        "train": document(0),
+        "instances_val": document(1),
+        "person_keypoints_val": document(2),
+    }
+    photos = tk.Dataset.read(folder(tmp_path, files | others), **QUIET)
+    assert photos.Y.tolist() == [[1, 0], [0, 1]]
+    assert photos.parts == ("train", "validation")
+
+
+@pytest.mark.parametrize(
+    ("val", "message"),
+    [
+        (document(1, categories=None), "expected lists named images, annotations, categories"),
+        ("{broken", "cannot be read as JSON"),
+    ],
+)
+@pytest.mark.parametrize("first", ["train", "instances_train"])
+def test_a_part_that_is_none_of_coco_s_is_refused(
+    first: str, val: Any, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=rf"val\.json.*{message}"):
+        tk.Dataset.read(folder(tmp_path, {first: document(0), "val": val}), **QUIET)
+
+
+def test_a_split_of_some_images_is_an_error(tmp_path: Path) -> None:
+    whole = document(0, "train")
+    for split in (None, "test"):
+        other = document(1, split)
+        whole = {
+            key: [*document(0, "train")[key], *other[key]] if key != "categories" else other[key]
+            for key in whole
+        }
+        path = tmp_path / str(split)
+        path.mkdir()
+        found = folder(path, {"instances": whole})
+        if split is None:
+            with pytest.raises(DataError, match=r"'im1\.jpg' has none"):
+                tk.Dataset.read(found, **QUIET)
+        else:
+            assert tk.Dataset.read(found, **QUIET).parts == ("train", "test")
+
+
+@pytest.mark.parametrize("odd", ["extra", "holdout"])
+def test_files_that_are_no_parts_are_said(odd: str, tmp_path: Path) -> None:
+    path = folder(tmp_path, {"train": document(0), "test": document(1), odd: document(2)})
+    assert tk.Dataset.read(path, **QUIET).parts == ()
+    assert f"warning: no split, as {odd}.json names no part of one" in repr(tk.preview_data(path))
