@@ -187,7 +187,7 @@ def test_lines_are_counted_as_an_editor_counts_them(shelf: Path) -> None:
 def test_what_is_wrong_is_said(shelf: Path, text: str | bytes, complaint: str) -> None:
     with pytest.raises(DataError, match=complaint) as caught:
         read_csv(table(shelf, text))
-    assert len(str(caught.value)) < 500
+    assert len(str(caught.value).replace(str(shelf.parent), "")) < 500
 
 
 OUTSIDE = ["../secret.jpg", "images/../../secret.jpg", "images/..", "..", ".", "images", "", "\t"]

@@ -269,15 +269,12 @@ def test_a_digest_of_bytes_is_that_of_their_text(parts: list[bytes], facts: list
     assert found == store.digest_of(*facts, [part.hex() for part in parts])
 
 
-@pytest.mark.parametrize("make", [store.make_room, store.begin_folder, store.locked])
-def test_a_file_in_the_way_of_a_folder_is_said(
-    make: Callable[[Path], object], tmp_path: Path
-) -> None:
+def test_a_file_in_the_way_of_a_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
     with pytest.raises(UsageError, match="file is no folder and cannot become one"):
-        make(tmp_path / "file" / "inner")
+        store.begin_folder(tmp_path / "file" / "inner")
     with pytest.raises(UsageError, match="cannot become one"):
-        make(tmp_path / "file" / "more" / "inner")
+        store.begin_folder(tmp_path / "file" / "more" / "inner")
     assert (tmp_path / "file").read_text() == "kept"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 

@@ -125,27 +125,18 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f"{_TEMPORARY}{owner}-{secrets.token_hex(4)}-{path.name}")
 
 
-def make_room(path: Path) -> None:
-    """Make the folder that a path is to lie in.
+def begin_folder(place: Path) -> Path:
+    """Return a new temporary folder that :func:`replace_folder` can put in a place.
 
     Raises:
         UsageError: a file is in the way, or nothing can be made there.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
         raise UsageError(
-            f"{path} cannot be written: {path.parent} is no folder and cannot become one"
+            f"{place} cannot be written: {place.parent} is no folder and cannot become one"
         ) from error
-
-
-def begin_folder(place: Path) -> Path:
-    """Return a new temporary folder that :func:`replace_folder` can put in a place.
-
-    Raises:
-        UsageError: nothing can be made there.
-    """
-    make_room(place)
     sweep(place.parent, of=place.name)
     building = temporary_beside(place)
     try:
@@ -162,7 +153,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     The file is either wholly there or as it was before; the temporary never outlives the block
     unless the process is killed (see :func:`sweep`).
     """
-    make_room(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent, of=path.name)
     temporary = temporary_beside(path)
     try:
@@ -265,7 +256,7 @@ def _machine() -> str:
 
 def locked(path: Path, timeout: float = -1) -> FileLock:
     """Return a lock for one writer at a time; the system frees it if its holder is killed."""
-    make_room(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(str(path), timeout=timeout)
 
 

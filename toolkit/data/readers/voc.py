@@ -44,10 +44,11 @@ def read(path: Path, options: Options) -> Labelled:
     of_labels = {key: file for key, file in known.items() if key[0]}
     part_of: dict[str, str]
     bare: list[str] = []
+    remarks: list[str] = []
     if of_labels:
         cells, part_of = _from_lists(of_labels)
     else:
-        cells = _from_xml(_xml_files(path), path, there)
+        cells = _from_xml(_xml_files(path), path, there, remarks)
         part_of = _parts(known)
         bare = sorted((set(part_of) or set(there)) - set(cells))
         if part_of:
@@ -67,7 +68,6 @@ def read(path: Path, options: Options) -> Labelled:
     place = {label: at for at, label in enumerate(labels)}
     for row, difficult in enumerate(chosen[2]):
         Y[row, [place[label] for label in difficult]] = -1
-    remarks = []
     if bare:
         if options.absent is None:
             Y[np.isin(names, bare)] = -1
@@ -169,16 +169,18 @@ def _hidden(place: Path) -> bool:
     return any(step[0] == "." for step in place.parts)
 
 
-def _from_xml(files: Sequence[Path], path: Path, there: Sequence[str]) -> Cells:
+def _from_xml(files: Sequence[Path], path: Path, there: Sequence[str], remarks: list[str]) -> Cells:
     """Return what each image's file says; a file goes by its path, or by its name alone."""
     known = set(there)
     by_stem: dict[str, list[str]] = {}
     for image in there:
         by_stem.setdefault(image.rpartition("/")[2], []).append(image)
     cells: Cells = {}
+    denied: list[str] = []
     for file in files:
         given: dict[str, int] = {}
-        for label, difficult in _objects(file):
+        objects, says = _objects(file)
+        for label, difficult in objects:
             given[label] = max(given.get(label, -1), -1 if difficult else 1)
         whole = file.relative_to(path).with_suffix("").as_posix()
         ends = by_stem.get(file.stem, [])
@@ -186,13 +188,20 @@ def _from_xml(files: Sequence[Path], path: Path, there: Sequence[str]) -> Cells:
         if name in cells:
             raise DataError(f"{path}: two XML files are of image {name!r}: once each")
         cells[name] = given
+        if says and says != name.rpartition("/")[2] and says in by_stem:
+            denied.append(f"{file.name}: {says}")
+    if denied:
+        remarks.append(
+            f"warning: {counted(len(denied), 'XML file')} with the filename of another image that "
+            f"is there ({listed(denied, 3)}): they go by their own names"
+        )
     return cells
 
 
-def _objects(file: Path) -> list[tuple[str, bool]]:
-    """Return name and difficulty of each object."""
+def _objects(file: Path) -> tuple[list[tuple[str, bool]], str]:
+    """Return name and difficulty of each object, and the id of the image that it names."""
     found: list[tuple[str, bool]] = []
-    now = {"name": "", "difficult": "0"}
+    now = {"name": "", "difficult": "0", "filename": ""}
 
     def start(path: list[str], _: object) -> None:
         if path[0] != "annotation":
@@ -201,7 +210,9 @@ def _objects(file: Path) -> list[tuple[str, bool]]:
             now.update(name="", difficult="0")
 
     def end(path: list[str], text: str) -> None:
-        if path[1:2] == ["object"] and path[2:] in (["name"], ["difficult"]):
+        if path[1:] == ["filename"]:
+            now["filename"] = image_id(text.replace("\\", "/")).rpartition("/")[2]
+        elif path[1:2] == ["object"] and path[2:] in (["name"], ["difficult"]):
             now[path[2]] = text
         elif path[1:] == ["object"]:
             if not now["name"]:
@@ -209,7 +220,7 @@ def _objects(file: Path) -> list[tuple[str, bool]]:
             found.append((now["name"], now["difficult"] == "1"))
 
     read_xml(file, start, end)
-    return found
+    return found, now["filename"]
 
 
 def _recognises(path: Path) -> bool:

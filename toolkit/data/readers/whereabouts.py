@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from toolkit.data.readers.course import IMAGE_SUFFIXES, is_image_name
-from toolkit.errors import listed
+from toolkit.errors import counted, listed
 from toolkit.images.addresses import is_address
 from toolkit.images.tars import compressed
 
@@ -84,10 +84,11 @@ def lie_in(folders: Sequence[Path], option: str, whole: bool = True) -> str:
             f"{option}{off}"
         )
     above = Path(os.path.commonpath(folders))
-    names = listed((each.relative_to(above).as_posix() for each in folders), 3)
+    names = listed((each.relative_to(above).as_posix() for each in folders), 3) + ", folders"
+    where = names if len(folders) <= 3 else counted(len(folders), "folder")
     return (
-        f"; files of such names lie in {names}, folders in {above}: name the one that holds these "
-        f"images by {option}{off}"
+        f"; files of such names lie in {where} in {above}: name the one that holds these images by "
+        f"{option}{off}"
     )
 
 
