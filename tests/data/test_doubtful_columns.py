@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import toolkit as tk
+from tests.data.frames import write_frame
 from toolkit.errors import DataError
 
 QUIET: dict[str, Any] = {"progress": False}
@@ -32,12 +33,7 @@ def read(frame: pd.DataFrame, folder: Path, door: str, **options: Any) -> tk.Dat
     if door == "frame":
         return tk.Dataset.from_frame(frame, **options, **QUIET)
     file = folder / f"labels.{door}"
-    if door == "csv":
-        frame.to_csv(file, index=False)
-    elif door == "parquet":
-        frame.to_parquet(file)
-    else:
-        frame.to_json(file, orient="records", lines=True)
+    write_frame(frame, file)
     return tk.Dataset.read(file, **options, **QUIET)
 
 

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import toolkit as tk
+from tests.data.frames import write_frame
 from tests.data.test_round_trip import QUIET, SOURCES, of_folder, of_tars
 from toolkit.errors import DataError, UsageError
 from toolkit.runtime.progress import Progress
@@ -149,12 +150,7 @@ def test_a_frame_in_a_file_is_imported_as_it_is(
     file = tmp_path / "elsewhere" / f"mine.{ending}"
     file.parent.mkdir()
     frame = before.to_frame().sample(frac=1, random_state=1)
-    if ending == "csv":
-        frame.to_csv(file, index=False)
-    elif ending == "parquet":
-        frame.to_parquet(file)
-    else:
-        frame.to_json(file, orient="records", lines=True)
+    write_frame(frame, file)
     assert_same(tk.Dataset.read(file, **QUIET), before)
     assert "ids are those of column 'image', places those of 'path'" in repr(tk.preview_data(file))
 

@@ -23,9 +23,9 @@ _LEAST = 25.0
 _SAME = 8
 _RELATED = 2.0
 _CHUNK = 20_000
-_MANY = 4096
-_COMPONENTS = 31
-_ROUNDING = 1e-4
+_MANY = 4096  # pairs of one block of hashes, from which a sketch is quicker than their cosines
+_COMPONENTS = 31  # and the length of what is left: 32 numbers a row
+_ROUNDING = 1e-4  # of a sketch's bound in float32
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ _BANDS = 8  # at most
 _WIDEST, _NARROWEST = 22, 16  # bits of a band that its index looks at
 _WITHIN_ONE = 15  # eight bands of 16 bits: of more differing bits no band may be within one
 _BLOCK = 256
-_SIDE = 4096
+_SIDE = 4096  # a multiple of eight, by which answers are looked at
 _CANDIDATES = 2**22
 
 

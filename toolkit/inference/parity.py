@@ -23,7 +23,7 @@ from toolkit.statistics.metrics import binarize
 
 IMAGES = 64
 LIMITS = {"fp32": 1e-3, "fp16": 1e-2}
-_BRANCH, _BRANCHES = 1e-2, 0.01
+_BRANCH, _BRANCHES = 1e-2, 0.01  # largest difference of a tree's branch, share of probabilities
 _FEWEST = 16
 
 
