@@ -132,3 +132,51 @@ def test_boxes_that_no_part_names_are_said(tmp_path: Path) -> None:
     assert set(read(tmp_path, "train: images/x\nnames: [cat, dog]")) == {"a", "b"}
     told = tk.preview_data(tmp_path).remarks
     assert any("1 image with boxes in no folder or list" in each for each in told)
+
+
+NAMED = ("classes.txt", "obj.names", "labels/classes.txt")
+
+
+@pytest.mark.parametrize("file", NAMED)
+def test_a_list_of_names_stands_for_a_data_yaml(file: str, tmp_path: Path) -> None:
+    photos(tmp_path / "images", "a", "b", "c", "d")
+    (tmp_path / file).write_text("cat\ndog\n\n")
+    for path in (tmp_path, tmp_path / file):
+        found = tk.Dataset.read(path, **QUIET)
+        assert (found.labels, found.parts) == (("cat", "dog"), ())
+        assert found.Y.tolist() == [[1, 0], [0, 1], [0, 0], [1, 1]]
+        assert found.root == tmp_path
+
+
+def test_a_list_of_names_lies_with_images_and_boxes_in_one_folder(tmp_path: Path) -> None:
+    photos(tmp_path, "a", "b", "c", "d")
+    (tmp_path / "classes.txt").write_text("cat\ndog")
+    found = tk.Dataset.read(tmp_path, **QUIET)
+    assert (found.labels, found.ids) == (("cat", "dog"), ("a", "b", "c", "d"))
+    assert found.Y.tolist() == [[1, 0], [0, 1], [0, 0], [1, 1]]
+
+
+@pytest.mark.parametrize("places", ["images/{}", "{}/images"])
+def test_folders_of_parts_are_a_split_beside_a_list_of_names(places: str, tmp_path: Path) -> None:
+    for name, part in (("a", "train"), ("b", "train"), ("c", "valid"), ("d", "test")):
+        photos(tmp_path / places.format(part), name)
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    found = tk.Dataset.read(tmp_path, **QUIET)
+    parts = {i.rpartition("/")[2]: p for i, p in zip(found.ids, found.parts, strict=True)}
+    assert parts == SPLIT
+    photos(tmp_path / places.format("more"), "a")
+    preview = tk.preview_data(tmp_path)
+    assert not tk.Dataset.read(tmp_path, **QUIET).parts
+    assert any("no split, as images lie outside" in each for each in preview.remarks)
+
+
+def test_boxes_without_names_and_names_with_a_gap_are_refused(tmp_path: Path) -> None:
+    photos(tmp_path / "images", "a", "b", "c", "d")
+    with pytest.raises(DataError, match=r"no names of their classes: write them into classes\.txt"):
+        tk.Dataset.read(tmp_path, **QUIET)
+    (tmp_path / "classes.txt").write_text("cat\n\ndog\n")
+    with pytest.raises(DataError, match=r"classes\.txt, line 2: expected a name, found a blank"):
+        tk.Dataset.read(tmp_path, **QUIET)
+    (tmp_path / "classes.txt").write_text("cat\n")
+    with pytest.raises(DataError, match="expected a class from 0 to 0, found '1'"):
+        tk.Dataset.read(tmp_path, **QUIET)

@@ -57,7 +57,7 @@ def read(path: Path, options: Options) -> Labelled:
     for file, document in zip(files, documents, strict=True):
         given: dict[Any, set[str]] = {}
         for each in document["images"]:
-            if not isinstance(each, dict) or "id" not in each or key not in each:
+            if not _has(each, "id", key):
                 raise DataError(f"{file}: expected images with id and {key}, found {each!r:.60}")
             if each["id"] in given:
                 raise DataError(f"{file}: image id {each['id']!r} stands twice")
@@ -128,6 +128,11 @@ def read(path: Path, options: Options) -> Labelled:
     )
 
 
+def _has(each: Any, *keys: str) -> bool:
+    """Tell an object that has a number or a text by each key."""
+    return isinstance(each, dict) and all(isinstance(each.get(key), int | str) for key in keys)
+
+
 def _images(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in document["images"] if isinstance(each, dict)]
 
@@ -189,7 +194,7 @@ def _categories(documents: Sequence[dict[str, Any]], files: Sequence[Path]) -> d
     found: dict[Any, str] = {}
     for file, document in zip(files, documents, strict=True):
         for each in document["categories"]:
-            if not isinstance(each, dict) or not {"id", "name"} <= each.keys():
+            if not _has(each, "id", "name"):
                 raise DataError(f"{file}: expected categories with id and name, found {each!r:.60}")
             if found.setdefault(each["id"], str(each["name"])) != str(each["name"]):
                 raise DataError(f"{file}: category {each['id']!r} has two names")

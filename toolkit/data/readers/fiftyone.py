@@ -29,6 +29,7 @@ FILES = ("labels.json", "samples.json")
 EXTRA = "toolkit"  # what our own export adds: FiftyOne passes it over
 _LOOKS = re.compile(r'\s*\{.*?"(?:labels"\s*:\s*\{|samples"\s*:\s*\[)', re.DOTALL)
 _INSIDE = ("classifications", "detections", "polylines", "keypoints")
+_BY_IMAGE = ("unknown", "metadata", "ids", "parts")  # in it
 _OWN = {"id", "filepath", "tags", "metadata", "created_at", "last_modified_at"}  # of any sample
 _CLASSES = ("Classification", "Detection", "Polyline", "Keypoint")
 
@@ -127,7 +128,7 @@ def _from_labels(document: dict[str, Any], file: Path, part: str, found: _Images
     if classes is not None and not isinstance(classes, list):
         raise DataError(f"{file}: expected a list of classes, found {type(classes).__name__}")
     names = None if classes is None else [str(each) for each in classes]
-    more = document.get(EXTRA) or {}
+    more = _extra(document, file)
     found.classes |= set(names or ())
     found.placed &= more.get("places") is True
     for image, target in document["labels"].items():
@@ -143,6 +144,20 @@ def _from_labels(document: dict[str, Any], file: Path, part: str, found: _Images
         found.more.append({METADATA + name: cells.get(image) for name, cells in facts})
         found.ids.append(str((more.get("ids") or {}).get(image, "")))
         found.parts.append(PARTS.get(str((more.get("parts") or {}).get(image)).lower(), part))
+
+
+def _extra(document: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Return what our own export added, each but ``places`` an object by image."""
+    more = document.get(EXTRA) or {}
+    by_image = [more.get(key) or {} for key in _BY_IMAGE] if isinstance(more, dict) else [None]
+    facts = more.get("metadata") or {} if isinstance(more, dict) else {}
+    by_image += facts.values() if isinstance(facts, dict) else [None]
+    if not all(isinstance(each, dict) for each in by_image):
+        raise DataError(f"{file}: expected {EXTRA} as an export writes it, found {more!r:.60}")
+    for image, labels in (more.get("unknown") or {}).items():
+        if not isinstance(labels, list):
+            raise DataError(f"{file}: expected a list of unknown labels of {image!r}")
+    return dict(more)
 
 
 def _label(target: Any, names: list[str] | None, image: str, file: Path) -> str:
@@ -167,7 +182,10 @@ def _from_samples(samples: list[Any], file: Path, wanted: tuple[str, ...], found
     found.placed = False
     found.classes |= _classes(file.with_name("metadata.json"), name)
     for each in samples:
-        words = {str(tag).lower() for tag in each.get("tags") or ()}
+        given_tags = each.get("tags") or []
+        if not isinstance(given_tags, list):
+            raise DataError(f"{file}: expected a list of tags, found {given_tags!r:.60}")
+        words = {str(tag).lower() for tag in given_tags}
         tags = {PARTS[word] for word in words & set(PARTS)}
         if len(tags) > 1:
             raise DataError(f"{file}: {each['filepath']!r} is in several parts: {listed(tags)}")

@@ -158,7 +158,9 @@ def _declared(document: dict[str, Any], name: str, of_files: bool) -> set[str]:
     own = kinds.get("file" if of_files else "region") if isinstance(kinds, dict) else None
     attribute = own.get(name) if isinstance(own, dict) else None
     options = attribute.get("options") if isinstance(attribute, dict) else None
-    return {label.strip() for label in options if label.strip()} if options else set()
+    if not isinstance(options, dict | list):  # none, or the default of a free text
+        return set()
+    return {label.strip() for label in map(str, options) if label.strip()}
 
 
 def _file(folder: Path) -> Path:

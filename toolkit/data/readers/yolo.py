@@ -6,6 +6,9 @@ An image's boxes lie where its path has ``labels`` for ``images`` and ``.txt`` f
 line per box that begins with the number of its class. Every class was looked for, so an image
 without boxes, or without such a file, has none; a file without an image is an
 error. Words of YAML such as ``no`` are names as written.
+
+Annotation tools write a list of names in place of ``data.yaml``: ``classes.txt``, beside images and
+boxes or in a folder with ``images`` and ``labels``. Folders named as parts are a split then.
 """
 
 from __future__ import annotations
@@ -18,14 +21,18 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
-from toolkit.data.readers.course import check_labels
+from toolkit.data.readers.course import check_labels, is_image_name
 from toolkit.data.readers.folder import NOT_LABELS
 from toolkit.data.readers.join import images_under, joined, matrix
 from toolkit.errors import DataError, counted, listed
 from toolkit.storage.files import natural_key
 
 _FILES = ("data.yaml", "data.yml", "dataset.yaml")
+_ENDINGS = (".yaml", ".yml")
+_LISTS = ("classes.txt", "obj.names", "labels/classes.txt")
+_LOOKED_INTO = 20  # texts in a folder of which one must be of boxes
 _BOXES = re.compile(r"\s*\d+(\s+-?\d*\.?\d+(e-?\d+)?){4}", re.IGNORECASE)
+_KEYS = {"train": "train", "validation": "val", "test": "test"}
 _NOTHING = ("", "null", "~")
 
 
@@ -38,8 +45,10 @@ def read(path: Path, options: Options) -> Labelled:
     """
     options.only("YOLO", "absent", "root")
     file = path if path.is_file() else _file(path)
-    document = _document(file)
-    root = options.root or file.parent
+    plain = file.suffix.lower() not in _ENDINGS
+    above = file.parent.parent if plain and file.parent.name == "labels" else file.parent
+    root = options.root or above
+    document, remarks = _of_list(file, root) if plain else (_document(file), [])
     names = _names(document, file)
     parts, whole = dict[str, str](), dict[str, str]()
     twice = list[str]()
@@ -52,7 +61,7 @@ def read(path: Path, options: Options) -> Labelled:
     images = list(parts)
     if not images:
         raise DataError(f"{file}: expected images in the folders of train, val or test, found none")
-    same = _same(document)
+    same = [] if plain else _same(document)
     if twice and not same:
         raise DataError(
             f"{file}: {counted(len(set(twice)), 'image')} in two parts of the split "
@@ -65,7 +74,7 @@ def read(path: Path, options: Options) -> Labelled:
             f"{file}: none of {counted(len(images), 'image')} has a file of boxes; of "
             f"{images[0]!r} it would be {_labels_of(images[0])!r}"
         )
-    remarks = [f"{' and '.join(same)} are one folder: no split between them"] if same else []
+    remarks += [f"{' and '.join(same)} are one folder: no split between them"] if same else []
     if bare:
         remarks.append(
             f"{counted(len(bare), 'image')} without a file of boxes ({listed(bare, 3)}): no labels"
@@ -104,10 +113,41 @@ def read(path: Path, options: Options) -> Labelled:
 
 
 def _file(folder: Path) -> Path:
-    found = next((folder / name for name in _FILES if (folder / name).is_file()), None)
+    found = next((folder / n for n in (*_FILES, *_LISTS) if (folder / n).is_file()), None)
     if found is None:
-        raise DataError(f"{folder}: expected {' or '.join(_FILES)}, found none")
+        raise DataError(
+            f"{folder} holds boxes as YOLO has them, and no names of their classes: write them "
+            f"into {_LISTS[0]}, one a line, or into a {_FILES[0]}"
+        )
     return found
+
+
+def _of_list(file: Path, root: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return what a ``data.yaml`` would say, and remarks: names in a list, folders of parts."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read as a list of names: {error}") from error
+    names = [line.strip() for line in lines]
+    while names and not names[-1]:
+        names.pop()
+    if not all(names):
+        raise DataError(f"{file}, line {names.index('') + 1}: expected a name, found a blank line")
+    inside = "images" if (root / "images").is_dir() else "."
+    found: dict[str, Any] = {"names": names}
+    for above in dict.fromkeys((inside, ".")):
+        for each in sorted((root / above).iterdir()):
+            part = PARTS.get(each.name.lower()) if each.is_dir() else None
+            if part and images_under(each):
+                found.setdefault(_KEYS[part], []).append(each.relative_to(root).as_posix())
+    parts = [place for key in _KEYS.values() for place in found.get(key, ())]
+    under = {f"{place}/{image}" for place in parts for image in images_under(root / place)}
+    there = {os.path.normpath(f"{inside}/{image}") for image in images_under(root / inside)}
+    if not there - under:
+        return found, []
+    others = sorted(there - under, key=natural_key)
+    said = f"warning: no split, as images lie outside {listed(parts)} as well: {listed(others, 3)}"
+    return {"names": names, "train": inside}, [said] if parts else []
 
 
 def _document(file: Path) -> dict[str, Any]:
@@ -254,8 +294,28 @@ def _classes(file: Path, names: list[str]) -> list[int] | None:
 
 def _recognises(path: Path) -> bool:
     if path.is_file():
-        return path.suffix.lower() in (".yaml", ".yml")
-    return path.is_dir() and any((path / name).is_file() for name in _FILES)
+        return path.suffix.lower() in _ENDINGS or path.name in _LISTS
+    if not path.is_dir():
+        return False
+    return any((path / name).is_file() for name in _FILES) or _holds_boxes(path)
+
+
+def _holds_boxes(folder: Path) -> bool:
+    """Tell a folder in which texts of boxes lie, beside images or in folders of their own."""
+    places = [folder, folder / "labels", *(folder / part / "labels" for part in PARTS)]
+    places += [folder / "labels" / part for part in PARTS]
+    for place in places:
+        try:
+            there = os.listdir(place)
+        except OSError:
+            continue
+        names = sorted(name for name in there if _may_be_boxes(name))
+        if place == folder:  # beside images, texts of other names are lists of another kind
+            images = {Path(name).stem for name in there if is_image_name(name)}
+            names = [name for name in names if Path(name).stem in images]
+        if any(_BOXES.match(_head(place / name)) for name in names[:_LOOKED_INTO]):
+            return True
+    return False
 
 
 YOLO = Format(_recognises, read)
