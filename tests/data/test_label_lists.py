@@ -127,3 +127,21 @@ def test_pictures_of_artifacts_and_of_elsewhere_are_no_match(three: Path, tmp_pa
     with pytest.raises(DataError, match=r"names 1 image outside .*by root \(--root\)"):
         tk.Dataset.read(table, progress=False)
     assert tk.Dataset.read(table, root=three, progress=False).ids == ("a",)
+
+
+def test_a_comma_in_the_one_label_of_a_row_is_asked_about(tmp_path: Path) -> None:
+    """Of images in several rows: names such as "tench, Tinca tinca" hold commas."""
+    for name in "ab":
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{name}.png")
+    file = tmp_path / "l.csv"
+    rows = ['a,"cat",1', 'a,"dog, small",0', 'b,"dog, small",1']
+    file.write_text("\n".join(["image,label,value", *rows]))
+    with pytest.raises(DataError, match=r"'dog, small'.*separator='\|'.*labels=label,"):
+        tk.preview_data(file)
+    found = tk.Dataset.read(file, separator="|", labels=("label", "value"), progress=False)
+    assert found.labels == ("cat", "dog, small")
+    assert found.Y.tolist() == [[1, 0], [-1, 1]]
+    file.write_text("\n".join(["image,label", 'a,"cat"', 'a,"dog, cat"', "b,dog"]))
+    preview = tk.preview_data(file)  # each part is a label by itself
+    assert sorted(preview.labels) == ["cat", "dog"]
+    assert "labels are separated by ','" in preview.remarks

@@ -58,6 +58,19 @@ def dataset(folder: Path, labels: list[str], Y: Any, parts: tuple[str, ...] = ()
     return tk.Dataset("x", folder, **columns, labels=tuple(labels), Y=cells, parts=parts)
 
 
+@pytest.mark.parametrize("images", ["path", "bytes"])
+@pytest.mark.parametrize("cell", [0, -1])
+def test_labels_that_no_image_has_come_back_from_hugging_face_s_parquet(
+    cell: int, images: str, painted: Path, tmp_path: Path
+) -> None:
+    before = dataset(painted, ["a", "b"], [[cell, 0]] * 5)
+    out = tmp_path / "labels.parquet"
+    before.export(out, format="hf", images=images, artifacts=tmp_path / "kept", progress=False)
+    found = tk.Dataset.read(out, root=painted if images == "path" else None, progress=False)
+    assert (found.labels, found.digest) == (before.labels, before.digest)
+    np.testing.assert_array_equal(found.Y, before.Y)
+
+
 @pytest.mark.parametrize("format", READ)
 @given(table=tables, parts=st.booleans())
 @example(table=(["split"], [[1]] * 5), parts=True)

@@ -31,6 +31,7 @@ from toolkit.data.readers.doubtful import (
 )
 from toolkit.data.readers.join import matrix
 from toolkit.data.readers.label_lists import (
+    ask_commas,
     ask_mixed,
     ask_separator,
     is_open,
@@ -77,13 +78,16 @@ class Table:
     metadata: dict[str, list[str]] = field(default_factory=dict)
 
 
-def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
+def interpret(
+    rows: Rows, options: Options, own: bool = False, declared: Collection[str] = ()
+) -> Table:
     """Say which columns name images, labels and a split, and read them.
 
     Args:
         rows: of the table.
         options: how labels are read.
         own: whether the table is one that we made, in which -1 is unknown and nothing else.
+        declared: labels that lists may hold, where they are declared, whether one does or not.
 
     Raises:
         DataError: no column names images, or none is of labels; a cell is none of what a label's
@@ -178,8 +182,9 @@ def interpret(rows: Rows, options: Options, own: bool = False) -> Table:
             row for at in found.names for row, each in enumerate(columns[at]) if is_open(each)
         ]
         open_rows = {names[row] for row in blanks}
-        table = _from_lists(rows, names, column, beside, parts, options, verdicts, open_rows)
-
+        table = _from_lists(
+            rows, names, column, beside, parts, options, verdicts, open_rows, declared
+        )
         id_of = dict(zip(names, ids, strict=True)) if ids else {}
         remarks = found.remarks + table.remarks
         further = {
@@ -264,6 +269,7 @@ def _from_lists(
     options: Options,
     verdicts: Sequence[int | None] | None,
     nothing_known: Collection[str],
+    declared: Collection[str],
 ) -> Table:
     """Read lists of labels, or one label a row where images repeat.
 
@@ -274,6 +280,8 @@ def _from_lists(
     repeated = len(set(names)) < len(names)
     separator = options.separator or separator_of(cells)
     remarks = list[str]()
+    if repeated and not options.separator:
+        ask_commas(cells, separator, rows.source, column)
     if not separator:
         remarks = ask_separator(cells, rows.source, column)
     elif not options.separator:
@@ -299,7 +307,7 @@ def _from_lists(
         clash = sorted(yes[name] & no[name])
         if clash:
             raise DataError(f"{rows.source}: image {name[:80]!r} has {clash[0]!r} and has it not")
-    labels = check_labels(set().union(*yes.values(), *no.values(), *open_.values()))
+    labels = check_labels({*declared}.union(*yes.values(), *no.values(), *open_.values()))
     absent = options.absent or ("unknown" if verdicts is not None or objects else "no")
     Y = matrix([yes[name] for name in order], labels, absent, [no[name] for name in order])
     for at, name in enumerate(order):
@@ -310,7 +318,7 @@ def _from_lists(
         many = counted(len(nothing_known), "image")
         remarks.append(f"'?' in column {column!r}: labels of {many} are unknown")
     kind = "one label a row" if repeated else f"lists of labels in column {column!r}"
-    if separator and not repeated:
+    if separator and (not repeated or any(separator in str(cell) for cell in cells)):
         remarks.append(f"labels are separated by {separator!r}")
     if without:
         remarks.append(f"{nothing!r} of {counted(without, 'image')} is no label")

@@ -77,6 +77,24 @@ def ask_mixed(cells: Sequence[Any], separator: str, source: str, column: str) ->
     return [f"warning: {said}; {way} if they are several"]
 
 
+def ask_commas(cells: Sequence[Any], separator: str, source: str, column: str) -> None:
+    """Raise DataError where a guessed comma would cut the one label of a row, as names hold commas.
+
+    Of images in several rows. Where every part is a label by itself somewhere, it is a list.
+    """
+    texts = [cell.strip() for cell in cells if isinstance(cell, str)]
+    held = sorted({text for text in texts if separator == "," in text and text[:1] not in ("[{(")})
+    whole = {text for text in texts if "," not in text}
+    odd = [text for text in held if not whole.issuperset(map(str.strip, text.split(",")))]
+    if odd:
+        raise DataError(
+            f"{source}: images stand in several rows, and cells of column {column!r} hold commas "
+            f"({listed((repr(text[:60]) for text in odd), 3)}): separator=',' (--separator ,) cuts "
+            "them into labels, separator='|' (--separator '|') leaves each one label; "
+            f"a column that says yes or no of each is named with it, labels={column},... (--labels)"
+        )
+
+
 def ask_separator(cells: Sequence[Any], source: str, column: str) -> list[str]:
     """Say where texts without a usual separator may have another.
 

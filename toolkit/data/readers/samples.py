@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from toolkit.data.readers.base import Labelled, Options
 from toolkit.data.readers.cells import interpret, list_column
 from toolkit.data.readers.columns import Rows
-from toolkit.data.readers.course import check_labels
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.containers import Columns, opened
 from toolkit.images.tars import Tar
@@ -97,10 +94,9 @@ def labelled(root: Path, found: Samples, options: Options) -> Labelled:
             places=[rows.places[row] for row in kept],
         ),
         options,
+        declared=found.names.get(column or "", ()),
     )
     labels, Y = table.labels, table.Y
-    if column is not None:
-        labels, Y = _with(found.names.get(column, ()), labels, Y, options)
     for at, row in enumerate(kept if found.unknown else ()):
         Y[at, [labels.index(label) for label in found.unknown[row]]] = -1
     parts = [found.parts[row] for row in kept] if found.parts else table.parts
@@ -121,16 +117,6 @@ def labelled(root: Path, found: Samples, options: Options) -> Labelled:
         remarks=remarks + table.remarks,
         metadata={name: [cells[at] for at in order] for name, cells in table.metadata.items()},
     )
-
-
-def _with(
-    declared: Iterable[str], labels: tuple[str, ...], Y: np.ndarray, options: Options
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Add labels that no image carries but the format declares."""
-    every = check_labels({*declared, *labels})
-    wider = np.full((len(Y), len(every)), -1 if options.absent == "unknown" else 0, np.int8)
-    wider[:, [every.index(label) for label in labels]] = Y
-    return every, wider
 
 
 def first_twice(names: Iterable[Any]) -> Any:
