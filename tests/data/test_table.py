@@ -281,3 +281,34 @@ def test_the_end_of_a_path_names_an_image_where_it_fits_one(tmp_path: Path) -> N
     assert as_dict(table(tmp_path, "image,cat\nimages/b/x,1\n")) == {"images/b/x.png": {"cat": 1}}
     with pytest.raises(DataError, match="of several images"):
         read_csv(table(tmp_path, "image,cat\nb/x.png,1\n"))
+
+
+def test_images_that_no_row_names_are_said(tmp_path: Path) -> None:
+    for place in ("photos/a.png", "photos/b.png", "photos/c.png", "masks/a.png"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).touch()
+    file = table(tmp_path, "image,cat\nphotos/a.png,1\n")
+    said = "2 images not listed, left out: photos/b.png, photos/c.png"  # masks are another thing
+    assert said in TABLE.read(file, Options()).remarks
+    file = table(tmp_path, "image,cat\nphotos/a.png,1\nphotos/b.png,0\nphotos/c.png,0\n")
+    assert not TABLE.read(file, Options()).remarks
+
+
+def test_a_column_of_yes_and_no_does_not_name_images_where_another_may(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.png").touch()
+    found = table(tmp_path, "file,path,cat\n1,a.png,1\n0,b.png,0\n")
+    assert as_dict(found) == {"a.png": {"cat": 1, "file": 1}, "b.png": {"cat": 0, "file": 0}}
+    with pytest.raises(DataError, match="label name 'image' cannot be used"):
+        read_csv(table(tmp_path, "image,path,cat\n1,a.png,1\n0,b.png,0\n"))
+
+
+def test_a_column_of_folds_is_no_label_and_a_split_alone_has_none(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.png").touch()
+    found = table(tmp_path, "image,fold,cat\na.png,1,1\nb.png,0,0\n")
+    assert as_dict(found) == {"a.png": {"cat": 1}, "b.png": {"cat": 0}}
+    assert TABLE.read(found, Options()).metadata == {"fold": ["1", "0"]}
+    assert not any("warning" in each for each in TABLE.read(found, Options()).remarks)
+    with pytest.raises(DataError, match="found none besides images and a split"):
+        read_csv(table(tmp_path, "image,split\na.png,train\nb.png,test\n"))

@@ -112,14 +112,17 @@ def image_column(rows: Rows, options: Options) -> int:
     wanted: tuple[str, ...] = (str(options.image_column).casefold(),)
     if options.image_column is None:
         names, wanted = [folded(name) for name in rows.header], IMAGE_NAMES
-    for name in wanted:
-        if name in names:
-            at = names.index(name)
-            if exact.count(exact[at]) > 1:
-                raise DataError(
-                    f"{rows.source} has two columns named {exact[at]!r} but for case: rename one"
-                )
-            return at
+    known = [names.index(name) for name in wanted if name in names]
+    if len(known) > 1:  # one of yes and no is a label, where another names images
+        apart = [at for at in known if not mostly_values([line[at] for line in rows.cells])]
+        known = apart or known
+    if known:
+        at = known[0]
+        if exact.count(exact[at]) > 1:
+            raise DataError(
+                f"{rows.source} has two columns named {exact[at]!r} but for case: rename one"
+            )
+        return at
     shown = [name[:40] for name in rows.header[:8]]
     if options.image_column is None and any(map(is_image_name, rows.header)):
         raise DataError(
@@ -212,8 +215,9 @@ def label_columns(
         return Chosen(values, False, [said] if blank else [])
     samples = {name: [str(cell)[:20] for cell in cells[:3]] for name, cells in columns.items()}
     raise DataError(
-        f"{rows.source}: no column is of labels; found {samples}: name columns of 0 and 1, or one "
-        "with lists of labels, by labels (--labels)"
+        f"{rows.source}: no column is of labels; found "
+        f"{samples or 'none besides images and a split'}: name columns of 0 and 1, or one with "
+        "lists of labels, by labels (--labels)"
     )
 
 
@@ -227,8 +231,9 @@ def mostly_values(cells: Sequence[Any]) -> bool:
 
 
 def _is_fold(name: str, cells: Sequence[Any]) -> bool:
-    """Tell numbers of folds, more than two."""
-    return folded(name) in ("fold", "folds", "kfold") and any(value_of(c) is None for c in cells)
+    """Tell numbers of folds; those of two alone by a name that no label can have."""
+    several = any(value_of(cell) is None for cell in cells)
+    return name == "fold" or (folded(name) in ("fold", "folds", "kfold") and several)
 
 
 def counts(cells: Sequence[Any]) -> bool:

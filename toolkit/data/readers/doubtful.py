@@ -102,7 +102,11 @@ def say_near(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     These are wholly of numbers from -2 to 2, of 0 and one other number, of numbers of which half
     are 0 and 1, or of marks that people write for yes and no.
     """
-    near = [f"{name!r} ({_shown(cells)})" for name, cells in columns.items() if _is_near(cells)]
+    near = [
+        f"{name!r} ({_shown(cells)})"
+        for name, cells in columns.items()
+        if name != "fold" and _is_near(cells)  # which no label may be called
+    ]
     return [
         f"warning: not taken for labels, as they hold other cells than 0 and 1: {listed(near)}; "
         "where they are labels, write 1, 0 and -1 for yes, no and unknown; labels (--labels) names "

@@ -22,7 +22,7 @@ from toolkit.storage.files import natural_key
 
 NOT_LABELS = frozenset({"readme", "license", "licence", "copyright"})
 _RELEVANT = "_r1"
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".csv.gz", ".csv.zip", ".xlsx", ".parquet")
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".csv.gz", ".csv.zip", ".xlsx", ".parquet")
 _RESOURCE_FORK = "._"  # macOS leaves such a file beside each one that it copies to other disks
 
 

@@ -165,6 +165,8 @@ def joined(
     if len(set(files)) < len(files):
         twice = sorted({file for file in files if files.count(file) > 1}, key=natural_key)
         raise DataError(f"{source} names images in several rows ({listed(twice, 3)}): once each")
+    said = [*remarks, *_unlisted(there, files)]
+    said += [f"passed over, file names not UTF-8: {listed(strange, 3)}"] if strange else []
     ids = [own_ids[row] for row in kept] if own_ids else place_ids(files)
     if own_ids:
         check_ids(ids, source)
@@ -179,13 +181,20 @@ def joined(
         parts=tuple(parts[row] for row in rows) if parts else (),
         found=found,
         ids=[ids[at] for at in order],
-        remarks=[
-            *remarks,
-            *([f"passed over, file names not UTF-8: {listed(strange, 3)}"] if strange else []),
-        ],
+        remarks=said,
         missing=missing,
         metadata={name: [cells[row] for row in rows] for name, cells in (metadata or {}).items()},
     )
+
+
+def _unlisted(there: Sequence[str], files: Sequence[str]) -> list[str]:
+    """Say which images lie in the folders of those that are named, and are not named."""
+    named = set(files)
+    folders = {os.path.dirname(file) for file in files}
+    left = [file for file in there if file not in named and os.path.dirname(file) in folders]
+    if not left:
+        return []
+    return [f"{counted(len(left), 'image')} not listed, left out: {listed(left, 3)}"]
 
 
 def matrix(
