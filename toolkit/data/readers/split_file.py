@@ -16,6 +16,7 @@ from pathlib import Path
 
 from toolkit.data.readers.base import PARTS
 from toolkit.data.readers.course import image_id
+from toolkit.data.readers.part_words import NUMBERS, SAID
 from toolkit.data.readers.split_lists import (
     named,
     part_of_list,
@@ -26,20 +27,9 @@ from toolkit.data.readers.split_lists import (
 from toolkit.data.readers.table_text import table_text
 from toolkit.errors import DataError, counted, listed
 
-NUMBERS = {"0": "train", "1": "validation", "2": "test"}
-SAID = "0, 1 and 2 are training, validation and test"
 _NAMED = re.compile(r"(?:.*[\W_])?(?:splits?|partitions?)(?:[\W_].*)?")
 _ENDINGS = (".txt", ".csv", ".tsv")
 _HEAD = 4096
-
-
-def numbered(words: Iterable[str]) -> bool:
-    """Tell whether texts are 0, 1 and 2, each at least once.
-
-    >>> numbered(["2", "0", "1.0"]), numbered(["0", "1"])
-    (True, False)
-    """
-    return {word.removesuffix(".0") for word in words} == set(NUMBERS)
 
 
 def is_split_file(file: Path) -> bool:

@@ -21,12 +21,14 @@ from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.folder import NOT_LABELS
 from toolkit.data.readers.join import images_under, joined, matrix
+from toolkit.data.readers.part_words import part_of_field
 from toolkit.errors import DataError, counted, listed
 from toolkit.storage.files import natural_key
 
 _FILES = ("data.yaml", "data.yml", "dataset.yaml")
 _BOXES = re.compile(r"\s*\d+(\s+-?\d*\.?\d+(e-?\d+)?){4}", re.IGNORECASE)
 _NOTHING = ("", "null", "~")
+_KEYS = ("path", "names", "nc", "download", "yaml_file")  # that hold no images
 
 
 def read(path: Path, options: Options) -> Labelled:
@@ -41,17 +43,19 @@ def read(path: Path, options: Options) -> Labelled:
     document = _document(file)
     root = options.root or file.parent
     names = _names(document, file)
-    parts, whole = dict[str, str](), dict[str, str]()
+    base = str(document.get("path") or "")
+    parts = dict[str, str]()
     twice = list[str]()
-    for part in ("train", "val", "test"):
-        for place in _places(document.get(part), file):
-            for image in _images(place, part, file, root, str(document.get("path") or "")):
-                if whole.setdefault(image, part) != part:
+    for key in _part_keys(document):
+        for place in _places(document.get(key), file):
+            for image in _images(place, key, file, root, base):
+                if parts.setdefault(image, part_of_field(key)) != part_of_field(key):
                     twice.append(image)
-                parts[image] = PARTS[whole[image]]
     images = list(parts)
     if not images:
         raise DataError(f"{file}: expected images in the folders of train, val or test, found none")
+    unread = _unread(document, file, root, base)
+    more = sorted({each for own in unread.values() for each in own} - set(images))
     same = _same(document)
     if twice and not same:
         raise DataError(
@@ -66,11 +70,17 @@ def read(path: Path, options: Options) -> Labelled:
             f"{images[0]!r} it would be {_labels_of(images[0])!r}"
         )
     remarks = [f"{' and '.join(same)} are one folder: no split between them"] if same else []
+    if more:
+        remarks.append(
+            f"warning: {listed(map(repr, unread))} of {file.name} names no part of a split, "
+            f"{counted(len(more), 'image')} left out ({listed(more, 3)}): call it train, val or "
+            "test, or add it to one of their lists"
+        )
     if bare:
         remarks.append(
             f"{counted(len(bare), 'image')} without a file of boxes ({listed(bare, 3)}): no labels"
         )
-    lost, unlisted = _without_use(images, root)
+    lost, unlisted = _without_use([*images, *more], root)
     if lost and options.missing == "error":
         raise DataError(
             f"{file}: {counted(len(lost), 'file')} of boxes of images not there "
@@ -144,8 +154,30 @@ def _places(value: Any, file: Path) -> list[str]:
 
 def _same(document: dict[str, Any]) -> list[str]:
     """Return the parts that are one folder, as where there are too few images for a split."""
-    given = {part: document.get(part) for part in ("train", "val", "test") if document.get(part)}
+    given = {key: document[key] for key in _part_keys(document) if document[key]}
     return [part for part in given if list(given.values()).count(given[part]) > 1]
+
+
+def _part_keys(document: dict[str, Any]) -> list[str]:
+    """Return the keys of parts of a split, those of training first."""
+    order = list(dict.fromkeys(PARTS.values()))
+    return sorted(filter(part_of_field, document), key=lambda key: order.index(part_of_field(key)))
+
+
+def _unread(document: dict[str, Any], file: Path, root: Path, base: str) -> dict[str, list[str]]:
+    """Return, by key, the images of folders and lists that are called as no part of a split."""
+    found = dict[str, list[str]]()
+    for key, value in document.items():
+        places = value if isinstance(value, list) else [value]
+        if key in _KEYS or part_of_field(key) or not all(isinstance(e, str) for e in places):
+            continue
+        for place in places:
+            try:
+                own = list(_images(place, key, file, root, base)) if place not in _NOTHING else []
+            except DataError:  # it is no place
+                continue
+            found[key] = found.get(key, []) + [e for e in own if os.path.isfile(root / e)]
+    return {key: own for key, own in found.items() if own}
 
 
 def _images(place: str, part: str, file: Path, root: Path, base: str) -> Iterator[str]:
