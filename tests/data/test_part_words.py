@@ -151,7 +151,7 @@ def images_with_numbers(odd: str) -> list[tuple[str, str, int]]:
     return [(word, name, n) for n, (word, name) in enumerate(images(odd))]
 
 
-FORMATS = {
+FORMATS: dict[Callable[[Path, str], Path], tuple[str, str | None]] = {
     voc: ("folder", "voc"),
     voc_below: ("folder", "voc"),
     labelme: ("folder", "labelme"),
