@@ -100,7 +100,7 @@ def read(path: Path, options: Options) -> Labelled:
         parts = split_of(words, "split", remarks, meant=True)
     elif len(files) > 1:
         parts = split_of(named_by, "file", remarks, part_of_file, meant=True)
-    metadata = metadata_of_objects(names, more, remarks)
+    metadata = metadata_of_objects(more, remarks)
     drawn = counted(annotations, "annotation")
     if boxes == annotations:
         drawn = f"{boxes:,} box{'' if boxes == 1 else 'es'}"
@@ -120,6 +120,7 @@ def read(path: Path, options: Options) -> Labelled:
         own_ids=ids if any(ids) else (),
         metadata=metadata,
         way_on=_addresses(documents) if key == _NAME else "",
+        near=words if any(words) else named_by,
     )
 
 

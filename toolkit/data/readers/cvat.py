@@ -86,6 +86,7 @@ def read(path: Path, options: Options) -> Labelled:
         f"{kinds or 'no tags'} → {int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
         remarks=remarks,
         addresses=False,
+        near=document.subsets,
     )
 
 

@@ -100,7 +100,7 @@ def read(path: Path, options: Options) -> Labelled:
             + (f"all labels {absent}" if options.absent else "all labels unknown")
         )
     parts = split_of(found.words, "tag" if samples else "folder", remarks, part_of_folder)
-    metadata = metadata_of_objects(found.names, found.more, remarks)
+    metadata = metadata_of_objects(found.more, remarks)
     return joined(
         str(path),
         root,
@@ -116,6 +116,7 @@ def read(path: Path, options: Options) -> Labelled:
         addresses=found.placed,
         own_ids=found.ids if any(found.ids) else (),
         metadata=metadata,
+        near=found.words,
     )
 
 

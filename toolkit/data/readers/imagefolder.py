@@ -14,8 +14,9 @@ from pathlib import Path
 
 from toolkit.data.readers.base import Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, is_image_name
+from toolkit.data.readers.finder import images_under
 from toolkit.data.readers.folder import NOT_LABELS
-from toolkit.data.readers.join import images_under, matrix
+from toolkit.data.readers.join import matrix
 from toolkit.data.readers.part_words import part_of_folder, split_of
 from toolkit.data.readers.split_file import is_split_file, split_beside
 from toolkit.data.readers.table import tables_in

@@ -21,7 +21,8 @@ import numpy as np
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options, absence
 from toolkit.data.readers.course import check_labels, image_id
-from toolkit.data.readers.join import images_under, joined, matrix, unknown_cells
+from toolkit.data.readers.finder import images_under
+from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import json_head, read_json
 from toolkit.data.readers.part_words import folder_words, part_of_folder, split_of
 from toolkit.data.readers.places import Places

@@ -19,8 +19,9 @@ from typing import Any
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels
+from toolkit.data.readers.finder import images_under
 from toolkit.data.readers.folder import NOT_LABELS
-from toolkit.data.readers.join import images_under, joined, matrix
+from toolkit.data.readers.join import joined, matrix
 from toolkit.data.readers.part_words import part_of_field
 from toolkit.errors import DataError, counted, listed
 from toolkit.storage.files import natural_key
