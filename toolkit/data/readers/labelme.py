@@ -21,8 +21,10 @@ import numpy as np
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options, absence
 from toolkit.data.readers.course import check_labels, image_id
-from toolkit.data.readers.join import images_under, joined, matrix, unknown_cells
+from toolkit.data.readers.finder import images_under
+from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import json_head, read_json
+from toolkit.data.readers.part_words import folder_words, part_of_folder, split_of
 from toolkit.data.readers.places import Places
 from toolkit.errors import DataError, counted, listed
 
@@ -87,8 +89,7 @@ def read(path: Path, options: Options) -> Labelled:
     if bare:
         then = f"all labels {options.absent or 'unknown'}"
         remarks.append(f"{counted(len(bare), 'image')} without a file ({listed(bare, 3)}): {then}")
-    parts = [PARTS.get(name.partition("/")[0].lower(), "") for name in names]
-    split = all(parts) and len(set(parts)) > 1
+    parts = split_of(folder_words(names), "folder", remarks, part_of_folder)
     said = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
     said += f"{', ' if said else ''}{counted(len(flags), 'flag')}" if flags else ""
     return joined(
@@ -98,7 +99,7 @@ def read(path: Path, options: Options) -> Labelled:
         Y,
         labels,
         options,
-        parts=parts if split else (),
+        parts=parts if len(set(parts)) > 1 else (),
         facts={"layout": "labelme", "annotations": None},
         found=f"LabelMe: {counted(len(labels), 'label')}, {counted(len(names), 'image')}, "
         f"{said or 'no shapes'} → {int((Y == 1).sum()):,} image labels" + unknown_cells(Y),

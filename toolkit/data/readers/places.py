@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from toolkit.data.readers.course import image_id
-from toolkit.data.readers.join import images_under
+from toolkit.data.readers.finder import images_under
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|/data/")
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # Label Studio puts it before an uploaded file's name

@@ -18,11 +18,13 @@ import numpy as np
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, image_id
-from toolkit.data.readers.join import images_under, joined, matrix, unknown_cells
+from toolkit.data.readers.finder import images_under
+from toolkit.data.readers.join import joined, matrix, unknown_cells
+from toolkit.data.readers.part_words import folder_words, part_of_folder, split_of
 from toolkit.data.readers.xml_file import read_xml
 from toolkit.errors import DataError, counted, listed
 
-_LIST = re.compile(r"(?:(.+)_)?(train|val|trainval|test)\.txt")
+_LIST = re.compile(rf"(?:(.+)_)?({'|'.join(PARTS)}|trainval)\.txt", re.IGNORECASE)
 _VALUES = {"1": 1, "-1": 0, "0": -1}
 _HEAD = re.compile(rb"<annotation[\s>]")
 _LISTS = ("ImageSets", "Main")
@@ -40,7 +42,7 @@ def read(path: Path, options: Options) -> Labelled:
     kit = path / "JPEGImages"
     root = options.root or (kit if kit.is_dir() else path)
     there = [image_id(file) for file in images_under(root)]
-    known = _list_files(path.joinpath(*_LISTS))
+    known, others = _list_files(path.joinpath(*_LISTS))
     of_labels = {key: file for key, file in known.items() if key[0]}
     part_of: dict[str, str]
     bare: list[str] = []
@@ -55,9 +57,11 @@ def read(path: Path, options: Options) -> Labelled:
             cells = {name: cells.get(name, {}) for name in part_of}
         else:
             cells |= {name: {} for name in bare}
-            folders = {name: PARTS.get(name.partition("/")[0].lower(), "") for name in cells}
-            part_of = folders if all(folders.values()) and len(set(folders.values())) > 1 else {}
+            words = folder_words(cells)
+            folders = split_of(words, "folder", remarks, part_of_folder)
+            part_of = dict(zip(cells, folders, strict=True)) if len(set(folders)) > 1 else {}
     names = list(cells)
+    remarks += _say_unread(others, names)
     labels = check_labels({label for given in cells.values() for label in given})
     absent = options.absent or ("unknown" if of_labels else "no")
     chosen = [
@@ -92,22 +96,35 @@ def read(path: Path, options: Options) -> Labelled:
     )
 
 
-def _list_files(folder: Path) -> dict[tuple[str, str], Path]:
-    """Return lists by label, or nothing for those of all images, and part of the split.
+def _list_files(folder: Path) -> tuple[dict[tuple[str, str], Path], list[Path]]:
+    """Return lists by label, or nothing for those of all images, and part; and further lists.
 
     ``trainval`` says again what ``train`` and ``val`` say; without these, it is ``train`` where
     there is ``test`` too, else no part.
     """
     named = [(_LIST.fullmatch(file.name), file) for file in sorted(folder.glob("*.txt"))]
-    found = {(name[1] or "", name[2]): file for name, file in named if name is not None}
-    parts = {part for _, part in found}
-    if parts & {"train", "val"}:
-        return {key: file for key, file in found.items() if key[1] != "trainval"}
+    found = {(name[1] or "", name[2].lower()): file for name, file in named if name is not None}
+    others = [file for name, file in named if name is None]
+    parts = {PARTS.get(part, "") for _, part in found}
+    if parts & {"train", "validation"}:
+        return {key: file for key, file in found.items() if key[1] != "trainval"}, others
     instead = "train" if "test" in parts else ""
     return {
         (label, instead if part == "trainval" else part): file
         for (label, part), file in found.items()
-    }
+    }, others
+
+
+def _say_unread(lists: Sequence[Path], names: Iterable[str]) -> list[str]:
+    """Return a warning on lists whose names have no part, with how many images are in no other."""
+    alone = {words[0] for file in lists for _, words, _ in _lines(file)} - set(names)
+    if not lists:
+        return []
+    return [
+        f"warning: {counted(len(lists), 'list')} of {'/'.join(_LISTS)} not read, as the names end "
+        f"in no part of a split ({listed((file.name for file in lists), 3)}), with "
+        f"{counted(len(alone), 'image')} in no other: call them _train, _val or _test"
+    ]
 
 
 def _lines(file: Path) -> Iterable[tuple[int, list[str], str]]:
@@ -228,8 +245,13 @@ def _recognises(path: Path) -> bool:
         return False
     if (path / "JPEGImages").is_dir():
         return path.joinpath(*_LISTS).is_dir() or (path / "Annotations").is_dir()
-    folders = [path, path / "annotations", path / "Annotations", *(path / name for name in PARTS)]
+    folders = [path, path / "annotations", path / "Annotations"]
+    folders += [each for each in sorted(path.iterdir()) if each.is_dir() and _is_part(each)]
     return any(_is_annotation(file) for each in folders for file in sorted(each.glob("*.xml"))[:1])
+
+
+def _is_part(folder: Path) -> bool:
+    return bool(part_of_folder(folder.name))
 
 
 def _is_annotation(file: Path) -> bool:

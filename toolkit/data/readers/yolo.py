@@ -22,8 +22,10 @@ from typing import Any
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, is_image_name
+from toolkit.data.readers.finder import images_under
 from toolkit.data.readers.folder import NOT_LABELS
-from toolkit.data.readers.join import images_under, joined, matrix
+from toolkit.data.readers.join import joined, matrix
+from toolkit.data.readers.part_words import part_of_field, part_of_folder
 from toolkit.errors import DataError, counted, listed
 from toolkit.storage.files import natural_key
 
@@ -32,8 +34,9 @@ _ENDINGS = (".yaml", ".yml")
 _LISTS = ("classes.txt", "obj.names", "labels/classes.txt")
 _LOOKED_INTO = 20  # texts in a folder of which one must be of boxes
 _BOXES = re.compile(r"\s*\d+(\s+-?\d*\.?\d+(e-?\d+)?){4}", re.IGNORECASE)
-_KEYS = {"train": "train", "validation": "val", "test": "test"}
+_PLACES = {"train": "train", "validation": "val", "test": "test"}
 _NOTHING = ("", "null", "~")
+_KEYS = ("path", "names", "nc", "download", "yaml_file")  # that hold no images
 
 
 def read(path: Path, options: Options) -> Labelled:
@@ -50,17 +53,19 @@ def read(path: Path, options: Options) -> Labelled:
     root = options.root or above
     document, remarks = _of_list(file, root) if plain else (_document(file), [])
     names = _names(document, file)
-    parts, whole = dict[str, str](), dict[str, str]()
+    base = str(document.get("path") or "")
+    parts = dict[str, str]()
     twice = list[str]()
-    for part in ("train", "val", "test"):
-        for place in _places(document.get(part), file):
-            for image in _images(place, part, file, root, str(document.get("path") or "")):
-                if whole.setdefault(image, part) != part:
+    for key in _part_keys(document):
+        for place in _places(document.get(key), file):
+            for image in _images(place, key, file, root, base):
+                if parts.setdefault(image, part_of_field(key)) != part_of_field(key):
                     twice.append(image)
-                parts[image] = PARTS[whole[image]]
     images = list(parts)
     if not images:
         raise DataError(f"{file}: expected images in the folders of train, val or test, found none")
+    unread = _unread(document, file, root, base)
+    more = sorted({each for own in unread.values() for each in own} - set(images))
     same = [] if plain else _same(document)
     if twice and not same:
         raise DataError(
@@ -75,11 +80,17 @@ def read(path: Path, options: Options) -> Labelled:
             f"{images[0]!r} it would be {_labels_of(images[0])!r}"
         )
     remarks += [f"{' and '.join(same)} are one folder: no split between them"] if same else []
+    if more:
+        remarks.append(
+            f"warning: {listed(map(repr, unread))} of {file.name} names no part of a split, "
+            f"{counted(len(more), 'image')} left out ({listed(more, 3)}): call it train, val or "
+            "test, or add it to one of their lists"
+        )
     if bare:
         remarks.append(
             f"{counted(len(bare), 'image')} without a file of boxes ({listed(bare, 3)}): no labels"
         )
-    lost, unlisted = _without_use(images, root)
+    lost, unlisted = _without_use([*images, *more], root)
     if lost and options.missing == "error":
         raise DataError(
             f"{file}: {counted(len(lost), 'file')} of boxes of images not there "
@@ -137,10 +148,10 @@ def _of_list(file: Path, root: Path) -> tuple[dict[str, Any], list[str]]:
     found: dict[str, Any] = {"names": names}
     for above in dict.fromkeys((inside, ".")):
         for each in sorted((root / above).iterdir()):
-            part = PARTS.get(each.name.lower()) if each.is_dir() else None
+            part = part_of_folder(each.name) if each.is_dir() else ""
             if part and images_under(each):
-                found.setdefault(_KEYS[part], []).append(each.relative_to(root).as_posix())
-    parts = [place for key in _KEYS.values() for place in found.get(key, ())]
+                found.setdefault(_PLACES[part], []).append(each.relative_to(root).as_posix())
+    parts = [place for key in _PLACES.values() for place in found.get(key, ())]
     under = {f"{place}/{image}" for place in parts for image in images_under(root / place)}
     there = {os.path.normpath(f"{inside}/{image}") for image in images_under(root / inside)}
     if not there - under:
@@ -184,8 +195,30 @@ def _places(value: Any, file: Path) -> list[str]:
 
 def _same(document: dict[str, Any]) -> list[str]:
     """Return the parts that are one folder, as where there are too few images for a split."""
-    given = {part: document.get(part) for part in ("train", "val", "test") if document.get(part)}
+    given = {key: document[key] for key in _part_keys(document) if document[key]}
     return [part for part in given if list(given.values()).count(given[part]) > 1]
+
+
+def _part_keys(document: dict[str, Any]) -> list[str]:
+    """Return the keys of parts of a split, those of training first."""
+    order = list(dict.fromkeys(PARTS.values()))
+    return sorted(filter(part_of_field, document), key=lambda key: order.index(part_of_field(key)))
+
+
+def _unread(document: dict[str, Any], file: Path, root: Path, base: str) -> dict[str, list[str]]:
+    """Return, by key, the images of folders and lists that are called as no part of a split."""
+    found = dict[str, list[str]]()
+    for key, value in document.items():
+        places = value if isinstance(value, list) else [value]
+        if key in _KEYS or part_of_field(key) or not all(isinstance(e, str) for e in places):
+            continue
+        for place in places:
+            try:
+                own = list(_images(place, key, file, root, base)) if place not in _NOTHING else []
+            except DataError:  # it is no place
+                continue
+            found[key] = found.get(key, []) + [e for e in own if os.path.isfile(root / e)]
+    return {key: own for key, own in found.items() if own}
 
 
 def _images(place: str, part: str, file: Path, root: Path, base: str) -> Iterator[str]:
