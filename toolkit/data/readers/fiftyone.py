@@ -153,15 +153,14 @@ def _from_labels(document: dict[str, Any], file: Path, part: str, found: _Images
 def _extra(document: dict[str, Any], file: Path) -> dict[str, Any]:
     """Return what our own export added, each but ``places`` an object by image."""
     more = document.get(EXTRA) or {}
-    by_image = [more.get(key) or {} for key in _BY_IMAGE] if isinstance(more, dict) else [None]
-    facts = more.get("metadata") or {} if isinstance(more, dict) else {}
-    by_image += facts.values() if isinstance(facts, dict) else [None]
-    if not all(isinstance(each, dict) for each in by_image):
-        raise DataError(f"{file}: expected {EXTRA} as an export writes it, found {more!r:.60}")
-    for image, labels in (more.get("unknown") or {}).items():
-        if not isinstance(labels, list):
-            raise DataError(f"{file}: expected a list of unknown labels of {image!r}")
-    return dict(more)
+    given: dict[str, Any] = more if isinstance(more, dict) else {"ids": more}
+    objects = [given.get(key) or {} for key in _BY_IMAGE]
+    facts, open_cells = (given.get(key) or {} for key in ("metadata", "unknown"))
+    objects += list(facts.values()) if isinstance(facts, dict) else []
+    lists = list(open_cells.values()) if isinstance(open_cells, dict) else []
+    if not all(isinstance(e, dict) for e in objects) or not all(isinstance(e, list) for e in lists):
+        raise DataError(f"{file}: expected {EXTRA!r} as an export writes it, found {more!r:.60}")
+    return given
 
 
 def _label(target: Any, names: list[str] | None, image: str, file: Path) -> str:

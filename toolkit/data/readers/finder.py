@@ -64,13 +64,13 @@ class Finder:
         file = self._known.get(name) or self._known.get(inside) or self._file(inside, whole)
         if not file and "\\" in name:  # as Windows writes paths
             inside = self.inside(slashed(name))
-            file = self._known.get(slashed(name)) or self._known.get(inside)
+            file = self._known.get(slashed(name)) or self._known.get(inside) or ""
             file = file or self._file(inside, whole)
         if not file and is_address(name):
             return name if addresses and not is_local(name) else ""
         if not file and inside and self._held(inside):
             return inside
-        return file or ""
+        return file
 
     def several(self, name: str) -> list[str]:
         """Return the files that a name fits equally, where it fits several."""
