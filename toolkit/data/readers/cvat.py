@@ -70,13 +70,14 @@ def read(path: Path, options: Options) -> Labelled:
     absent = options.absent or "no"
     Y = matrix(document.given, labels, absent, [()] * len(document.given))
     places = Places(root)
-    remarks = [absence(absent)]
+    names = [places.find(name) for name in document.names]
+    remarks = [absence(absent), *places.said()]
     parts = split_of(document.subsets, "subset", remarks, meant=True)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(document.kinds.items()))
     return joined(
         str(file),
         root,
-        [places.find(name) for name in document.names],
+        names,
         Y,
         labels,
         options,

@@ -101,11 +101,13 @@ def read(path: Path, options: Options) -> Labelled:
             + (f"all labels {absent}" if options.absent else "all labels unknown")
         )
     parts = split_of(found.words, "tag" if samples else "folder", remarks, part_of_folder)
+    names = found.names if found.placed else [_place(name, places) for name in found.names]
+    remarks += places.said()
     metadata = metadata_of_objects(found.more, remarks)
     return joined(
         str(path),
         root,
-        found.names if found.placed else [_place(name, places) for name in found.names],
+        names,
         Y,
         labels,
         options,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from toolkit.data.readers.course import AMBIGUOUS, aliases, image_id, is_image_name, register
 from toolkit.data.readers.part_words import part_of_file, part_of_folder
-from toolkit.errors import DataError, listed
+from toolkit.errors import DataError, counted, listed
 from toolkit.images.addresses import is_address, is_local
 from toolkit.images.places import in_container, is_there
 from toolkit.storage.files import natural_key
@@ -64,8 +64,8 @@ class Finder:
         file = self._known.get(name) or self._known.get(inside) or self._file(inside, whole)
         if not file and "\\" in name:  # as Windows writes paths
             inside = self.inside(slashed(name))
-            file = self._known.get(slashed(name)) or self._known.get(inside) or ""
-            file = file or self._file(inside, whole)
+            own = self._known.get(slashed(name)) or self._known.get(inside)
+            file = own or self._file(inside, whole)
         if not file and is_address(name):
             return name if addresses and not is_local(name) else ""
         if not file and inside and self._held(inside):
@@ -90,6 +90,14 @@ class Finder:
             if found:
                 return sorted(set(found), key=natural_key)
         return []
+
+    def by_case(self, name: str, said: list[str]) -> str:
+        """Return the one file that a name fits but for case, and note it; else the name."""
+        fits = self.in_other_capitals(name)
+        if len(fits) != 1:
+            return name
+        said.append(f"{name!r:.80} is {fits[0]}")
+        return fits[0]
 
     @cached_property
     def _by_end(self) -> dict[str, list[str]]:
@@ -140,6 +148,12 @@ class Finder:
 def slashed(name: str) -> str:
     """Return a path with slashes, as Windows writes it with backslashes."""
     return name if is_address(name) else name.replace("\\", "/")
+
+
+def say_case(said: Sequence[str]) -> list[str]:
+    """Return a remark on images that were found in other capitals, as they were noted."""
+    found = counted(len(said), "image")
+    return [f"{found} found in other capitals than named ({listed(said, 3)})"] if said else []
 
 
 def in_folder_of(word: str, files: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from toolkit.data.readers.base import ID_KEY, Labelled, Options
 from toolkit.data.readers.course import image_ids, is_image_name
-from toolkit.data.readers.finder import Finder, in_folder_of, slashed
+from toolkit.data.readers.finder import Finder, in_folder_of, say_case, slashed
 from toolkit.data.readers.whereabouts import hint
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.addresses import is_address
@@ -159,12 +159,12 @@ def _settle(
             by_case += [f"{name!r:.80} is {fits[0]}"] if len(fits) == 1 else []
         if len(fits) > 1 and not files[row]:
             several[row] = fits
-    for found, how in (
-        (by_case, "found in other capitals than named"),
-        (by_part, "of a name that several have, taken from the folder of the part"),
-    ):
-        if found:
-            remarks.append(f"{counted(len(found), 'image')} {how} ({listed(found, 3)})")
+    remarks += say_case(by_case)
+    if by_part:
+        remarks.append(
+            f"{counted(len(by_part), 'image')} of names that several have, taken from the folder "
+            f"of the part ({listed(by_part, 3)})"
+        )
     return several
 
 

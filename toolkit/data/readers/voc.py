@@ -18,7 +18,7 @@ import numpy as np
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, image_id
-from toolkit.data.readers.finder import images_under
+from toolkit.data.readers.finder import Finder, say_case
 from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.part_words import folder_words, part_of_folder, split_of
 from toolkit.data.readers.xml_file import read_xml
@@ -41,7 +41,8 @@ def read(path: Path, options: Options) -> Labelled:
     options.only("Pascal VOC", "absent", "root")
     kit = path / "JPEGImages"
     root = options.root or (kit if kit.is_dir() else path)
-    there = [image_id(file) for file in images_under(root)]
+    finder = Finder(root)
+    there = [image_id(file) for file in finder.there]
     known, others = _list_files(path.joinpath(*_LISTS))
     of_labels = {key: file for key, file in known.items() if key[0]}
     part_of: dict[str, str]
@@ -50,7 +51,7 @@ def read(path: Path, options: Options) -> Labelled:
     if of_labels:
         cells, part_of = _from_lists(of_labels)
     else:
-        cells = _from_xml(_xml_files(path), path, there, remarks)
+        cells = _from_xml(_xml_files(path), path, finder, remarks)
         part_of = _parts(known)
         bare = sorted((set(part_of) or set(there)) - set(cells))
         if part_of:
@@ -172,11 +173,11 @@ def _from_lists(lists: dict[tuple[str, str], Path]) -> tuple[Cells, dict[str, st
 def _xml_files(path: Path) -> list[Path]:
     for name in ("Annotations", "annotations"):
         if (path / name).is_dir():
-            found = sorted((path / name).glob("*.xml"))
+            found = sorted((path / name).rglob("*.xml"))
             break
     else:
         found = sorted(path.rglob("*.xml"))
-        found = [each for each in found if not _hidden(each.relative_to(path))]
+    found = [each for each in found if not _hidden(each.relative_to(path))]
     if not found:
         raise DataError(f"{path / 'Annotations'}: expected an XML file per image, found none")
     return found
@@ -186,33 +187,48 @@ def _hidden(place: Path) -> bool:
     return any(step[0] == "." for step in place.parts)
 
 
-def _from_xml(files: Sequence[Path], path: Path, there: Sequence[str], remarks: list[str]) -> Cells:
+def _from_xml(files: Sequence[Path], path: Path, finder: Finder, remarks: list[str]) -> Cells:
     """Return what each image's file says; a file goes by its path, or by its name alone."""
-    known = set(there)
+    known = set(map(image_id, finder.there))
     by_stem: dict[str, list[str]] = {}
-    for image in there:
+    for image in sorted(known):
         by_stem.setdefault(image.rpartition("/")[2], []).append(image)
     cells: Cells = {}
     denied: list[str] = []
+    cased: list[str] = []
     for file in files:
         given: dict[str, int] = {}
         objects, says = _objects(file)
         for label, difficult in objects:
             given[label] = max(given.get(label, -1), -1 if difficult else 1)
         whole = file.relative_to(path).with_suffix("").as_posix()
-        ends = by_stem.get(file.stem, [])
-        name = whole if whole in known else ends[0] if len(ends) == 1 else file.stem
+        name = whole if whole in known else _of_stem(whole, by_stem.get(file.stem, []))
+        if name not in known:
+            name = image_id(finder.by_case(name, cased))
         if name in cells:
             raise DataError(f"{path}: two XML files are of image {name!r}: once each")
         cells[name] = given
         if says and says != name.rpartition("/")[2] and says in by_stem:
             denied.append(f"{file.name}: {says}")
+    remarks += say_case(cased)
     if denied:
         remarks.append(
             f"warning: {counted(len(denied), 'XML file')} with the filename of another image that "
             f"is there ({listed(denied, 3)}): they go by their own names"
         )
     return cells
+
+
+def _of_stem(whole: str, images: Sequence[str]) -> str:
+    """Return the image of a file's name; of several the one whose folders end as the file's do.
+
+    ``Annotations/train/1.xml`` is of ``images/train/1.jpg``.
+    """
+    if len(images) == 1:
+        return images[0]
+    inner = whole.partition("/")[2]
+    ends = [image for image in images if "/" in inner and f"/{image}".endswith(f"/{inner}")]
+    return ends[0] if len(ends) == 1 else whole.rpartition("/")[2]
 
 
 def _objects(file: Path) -> tuple[list[tuple[str, bool]], str]:

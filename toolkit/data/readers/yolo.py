@@ -22,7 +22,7 @@ from typing import Any
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, is_image_name
-from toolkit.data.readers.finder import images_under
+from toolkit.data.readers.finder import Finder, images_under, say_case, slashed
 from toolkit.data.readers.folder import NOT_LABELS
 from toolkit.data.readers.join import joined, matrix
 from toolkit.data.readers.part_words import part_of_field, part_of_folder
@@ -61,6 +61,7 @@ def read(path: Path, options: Options) -> Labelled:
             for image in _images(place, key, file, root, base):
                 if parts.setdefault(image, part_of_field(key)) != part_of_field(key):
                     twice.append(image)
+    parts = _as_called(parts, root, remarks)
     images = list(parts)
     if not images:
         raise DataError(f"{file}: expected images in the folders of train, val or test, found none")
@@ -79,7 +80,8 @@ def read(path: Path, options: Options) -> Labelled:
             f"{file}: none of {counted(len(images), 'image')} has a file of boxes; of "
             f"{images[0]!r} it would be {_labels_of(images[0])!r}"
         )
-    remarks += [f"{' and '.join(same)} are one folder: no split between them"] if same else []
+    if same:
+        remarks.append(f"{' and '.join(same)} are one folder: no split between them")
     if more:
         remarks.append(
             f"warning: {listed(map(repr, unread))} of {file.name} names no part of a split, "
@@ -223,6 +225,8 @@ def _unread(document: dict[str, Any], file: Path, root: Path, base: str) -> dict
 
 def _images(place: str, part: str, file: Path, root: Path, base: str) -> Iterator[str]:
     """Yield the images of a folder or of a list of paths, relative to ``root``."""
+    if "\\" in place and not os.path.exists(root / place):  # as Windows writes paths
+        place = slashed(place)
     tried = [root / base / place, root / place, root / place.removeprefix("../")]
     for each in tried:
         there = Path(os.path.normpath(each))
@@ -254,9 +258,28 @@ def _listed(file: Path, root: Path, base: Path) -> Iterator[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} cannot be read as a list of paths: {error}") from error
     for line in filter(None, map(str.strip, lines)):
-        tried = (Path(os.path.normpath(each / line)) for each in (file.parent, base, root))
+        forms = dict.fromkeys((line, slashed(line)))
+        places = (each / form for form in forms for each in (file.parent, base, root))
+        tried = (Path(os.path.normpath(each)) for each in places)
         there = next((e for e in tried if e.is_relative_to(root) and os.path.isfile(e)), None)
-        yield line if there is None else there.relative_to(root).as_posix()
+        yield slashed(line) if there is None else there.relative_to(root).as_posix()
+
+
+def _as_called(parts: dict[str, str], root: Path, remarks: list[str]) -> dict[str, str]:
+    """Return parts by image, those that a list names in other capitals as their files are called.
+
+    Their files of boxes would not be found otherwise.
+    """
+    gone = [image for image in parts if not os.path.isfile(root / image)]
+    if not gone:
+        return parts
+    finder, cased = Finder(root), list[str]()
+    called: dict[str, str] = {}
+    for image in gone:
+        found = finder.by_case(image, cased)
+        called[image] = image if found in parts else found
+    remarks += say_case(cased)
+    return {called.get(image, image): part for image, part in parts.items()}
 
 
 def _labels_of(image: str) -> str:
