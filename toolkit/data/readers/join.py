@@ -107,6 +107,10 @@ def joined(
     if len(set(files)) < len(files):
         twice = sorted({file for file in files if files.count(file) > 1}, key=natural_key)
         raise DataError(f"{source} names images in several rows ({listed(twice, 3)}): once each")
+    unnamed = sorted(set(finder.there) - set(files), key=natural_key)
+    if unnamed and len(unnamed) < len(finder.there):
+        many = counted(len(unnamed), "image")
+        remarks.append(f"{many} below {root} that no label names, left out: {listed(unnamed, 3)}")
     ids = [own_ids[row] for row in kept] if own_ids else place_ids(files)
     if own_ids:
         check_ids(ids, source)
