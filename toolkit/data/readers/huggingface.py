@@ -159,7 +159,7 @@ def _say_folders(files: Sequence[Path | str]) -> list[str]:
             folders.setdefault(split_word(file), set()).add(PurePath(file).parent.name)
     several = {word: sorted(own) for word, own in folders.items() if len(own) > 1}
     return [
-        f"warning: files of {word!r} lie in several folders, and all are read "
+        f"warning: files{f' of {word!r}' if word else ''} lie in several folders, and all are read "
         f"({listed(own, 4)}): give the path of one for it alone"
         for word, own in list(several.items())[:1]
     ]
