@@ -76,6 +76,9 @@ class FakeRay:
     def nodes(self) -> list[dict[str, Any]]:
         return [{"Alive": True, "Resources": {"CPU": 1.0}}] * self.machines
 
+    def get_runtime_context(self) -> Any:
+        return SimpleNamespace(gcs_address="nowhere")
+
     def put(self, value: Any) -> Ref:
         return Ref(value=value, done=True)
 

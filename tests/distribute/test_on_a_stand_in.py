@@ -176,6 +176,15 @@ def test_a_run_that_fails_keeps_what_was_done(
     assert content(tmp_path).keys() == whole.keys()
 
 
+def test_the_machine_is_named_that_cannot_read_an_image(
+    ray: FakeRay, images: list[Image], tmp_path: Path
+) -> None:
+    gone = Image("gone", str(tmp_path / "gone.png"), images[2].digest[::-1])
+    said = rf"^on machine .+: image {gone.path} cannot be read any more: No such file .*same path"
+    with pytest.raises(DataError, match=said):
+        fill([*images, gone], tmp_path / "kept", "ray")
+
+
 def test_folds_are_those_fitted_here_and_are_kept(ray: FakeRay, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 5)).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import random
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ import toolkit as tk
 from tests.distribute.fake_ray import FakeRay, Killed
 from toolkit.errors import UsageError
 from toolkit.inference import score_pieces
+from toolkit.inference.stream import Outcome
 
 NETWORK = "timm/test_resnet"
 COMMON: dict[str, Any] = {"weights": "none", "precision": "fp32", "folds": 2, "progress": False}
@@ -90,6 +92,22 @@ def test_pictures_in_memory_travel_and_files_are_written(
     here, there = (pd.read_csv(tmp_path / f"{on}.csv") for on in ("here", "ray"))
     np.testing.assert_allclose(here, there, atol=1e-6)
     assert ray.actors
+
+
+def test_a_machine_that_does_not_see_an_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+
+    class Refusing:
+        def score_part(self, part: score_pieces.Part) -> tuple[np.ndarray, Outcome]:
+            skipped = [{"image": name, "reason": "it cannot be had"} for name, _ in part]
+            return np.full((len(part), 2), np.nan, np.float32), Outcome(0, skipped)
+
+    part: score_pieces.Part = [(name, str(tmp_path / f"{name}.png")) for name in ("bad", "gone")]
+    _, found = score_pieces.score_part(score_pieces.Opened(Refusing()), part, 0)
+    assert found.skipped == [
+        {"image": "bad", "reason": "it cannot be had"},
+        {"image": "gone", "reason": f"it cannot be had on machine {platform.node()}"},
+    ]
 
 
 def test_a_place_that_is_none_is_refused(home: Path) -> None:

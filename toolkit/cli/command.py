@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from toolkit.cli.run import Run
+from toolkit.distribute.place import check_place
 
 Group = dict[str, tuple[Any, Any]]
 Command = Callable[..., None]
@@ -163,6 +164,8 @@ def command(
         @wraps(function)
         def called(**given: Any) -> None:
             run = Run.start(json=given.pop("json"), quiet=given.pop("quiet"))
+            if "on" in given:
+                check_place(given["on"])  # verbs do too, after imports that take seconds
             function(run, **given, progress=run.progress)
             run.leave_if_left_out()
 

@@ -9,6 +9,7 @@ import typer
 from toolkit.cli.command import CROP, MAKES, ON, SET, SPLIT, UNKNOWN, WEIGHTS, command
 from toolkit.cli.member_table import show_member
 from toolkit.cli.run import Run
+from toolkit.distribute.together import check_together
 
 if TYPE_CHECKING:
     from toolkit.members.member import Member
@@ -70,6 +71,7 @@ def finetune(
     **shared: Any,
 ) -> None:
     """Fine-tune a network, or its output layer alone, and score what it did not learn from."""
+    check_together(workers, shared["on"])  # the verb does too, after imports that take seconds
     import toolkit
 
     member = toolkit.finetune(

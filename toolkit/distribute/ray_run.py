@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.distribute.head import Head
 from toolkit.distribute.piece import Lost, Piece
 from toolkit.distribute.ray_session import joined
 from toolkit.distribute.worker import Outcome, Worker, call, version
@@ -81,11 +82,18 @@ class _Run:
         self._nodes: list[dict[str, float]] = []
         self._looked, self._without = -_LOOK, 0.0
         self._stillborn = 0
+        self._head = Head.of(ray)
         # a process a piece: what a piece sets up in its process, and its memory, ends with it
         self._task, self._worker = ray.remote(max_calls=1)(call), ray.remote(Worker)
 
     def begin(self) -> bool:
-        """Begin pieces while there is room, taking no more from the source; False at the end."""
+        """Begin pieces while there is room, taking no more from the source; False at the end.
+
+        Raises:
+            ClusterError: the head of the cluster is lost, or no machine is large enough.
+        """
+        if not self._head.answers():  # whatever asks it would wait, until Ray ends this process
+            return True
         blocked: list[_Try] = []
         held = False
         while not held:
@@ -141,12 +149,13 @@ class _Run:
             )
 
     def give_up(self) -> None:
-        """End whatever is under way."""
-        for each in self._actors:
+        """End whatever is under way; without a head all of it ends by itself."""
+        there = self._head.there()
+        for each in self._actors if there else ():
             with suppress(Exception):
                 self._ray.kill(each.handle)
         for ref, (_, actor) in self._under_way.items():
-            if actor is None:
+            if actor is None and there:
                 with suppress(Exception):
                     self._ray.cancel(ref, force=True)
         self._under_way, self._actors, self._sent = {}, [], {}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from toolkit.distribute.head import knock
 from toolkit.distribute.place import RAY, import_ray
 from toolkit.errors import ClusterError
 
@@ -53,29 +53,46 @@ def _connect(ray: Any, on: str) -> None:
         how["runtime_env"] = {"env_vars": passed}
     given = os.environ.get("RAY_ADDRESS", "")
     address = on if on != RAY else given
+    listens = False
     try:
         if address:
-            _knock(address)
-        try:
-            # without an address: that of a cluster that runs on this machine
-            ray.init(address=address or "auto", **how)
-        except ConnectionError:
-            if address:
-                raise
-            ray.init(include_dashboard=False, **how)
+            knock(address, _PATIENCE)  # Ray would ask for minutes
+            listens = True
+            ray.init(address=address, **how)
+        else:
+            _join_or_start(ray, how)
     except Exception as error:  # of many kinds, of Ray and of gRPC
+        why = _first_line(error)
+        if not address:
+            raise ClusterError(
+                f"Ray cannot be started on this machine, nor joined where it runs already ({why}): "
+                "if the machine is busy, run the same command again; else look at Ray's logs"
+            ) from error
+        named = " (RAY_ADDRESS)" if address == given else ""
+        token = ", and that this machine has its token (RAY_AUTH_MODE=token, ~/.ray/auth_token)"
         raise ClusterError(
-            f"there is no Ray cluster at {address or 'this machine, nor can one be started'} that "
-            f"can be joined ({_first_line(error)}): check the address, and that Ray and Python are "
-            "of the same version there"
+            f"there is no Ray cluster at {address}{named} that can be joined ({why}): check the "
+            "address, that Ray and Python are of the same version there"
+            f"{token if listens else ''}"
         ) from error
 
 
-def _knock(address: str) -> None:
-    """Raise OSError where nobody listens; Ray would ask for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+def _join_or_start(ray: Any, how: dict[str, Any]) -> None:
+    """Join the cluster that ``ray start`` began on this machine, or start one for this run.
+
+    ``auto`` would take any that runs here, also one that another program started for itself, and
+    takes with it when it ends.
+    """
+    try:
+        begun = ray._private.utils.read_ray_address()  # there is no public way
+    except AttributeError:
+        begun = None  # Ray finds it by itself
+    try:
+        if begun:
+            knock(begun, _PATIENCE)
+    except OSError:  # it ended without ray stop, and Ray would ask it for minutes
+        how = {"address": "local", **how}
+    ray.init(include_dashboard=False, **how)
 
 
 def _first_line(error: BaseException) -> str:

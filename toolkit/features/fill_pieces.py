@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from toolkit.distribute.machines import connected, worker_size
 from toolkit.distribute.piece import Lost, Piece
 from toolkit.distribute.pieces import run_pieces
+from toolkit.errors import DataError
 from toolkit.features.cache import EmbeddingCache, as_stored
 from toolkit.features.engines.base import Engine
 from toolkit.features.key import CacheKey
@@ -145,6 +147,10 @@ def embed_chunk(
         key: of the store.
         size: most images in a chunk.
         at: the chunk's place among those that were missing.
+
+    Raises:
+        DataError: an image cannot be read from this machine, which is named, or its content is not
+            what its digest says.
     """
     engine, preprocess = kept.engine, key.backbone.preprocess
     ahead = max(4 * cores() * min(engine.batch, GROUP), 2 * engine.batch)
@@ -152,7 +158,10 @@ def embed_chunk(
     rows = np.full((len(images), key.backbone.dim), np.nan, np.float32)
     digests: list[bytes] = []
     reasons: dict[str, str] = {}
-    with closing(batches(images, every, engine.batch, size, preprocess, ahead)) as decoded:
+    with (
+        _machine_named(),
+        closing(batches(images, every, engine.batch, size, preprocess, ahead)) as decoded,
+    ):
         first = next(decoded, None)
         with kept.using:
             while first is not None:
@@ -179,6 +188,20 @@ def _anywhere(image: Image) -> Image:
     if "://" in image.path or os.path.isabs(image.path):
         return image
     return replace(image, path=os.path.abspath(image.path))
+
+
+@contextmanager
+def _machine_named() -> Iterator[None]:
+    """Say which machine cannot read an image: it may well be there for others."""
+    try:
+        yield
+    except DataError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        raise DataError(
+            f"on machine {platform.node()}: {error}, or, if the image is still here, let that "
+            "machine see it at the same path"
+        ) from error
 
 
 def _nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -117,7 +118,14 @@ def score_part(kept: Opened, part: Part, at: int) -> tuple[np.ndarray, Outcome]:
         at: the part's place among all.
     """
     with kept.using:
-        return kept.model.score_part(part)
+        scores, found = kept.model.score_part(part)
+    sources = dict(part)
+    for each in found.skipped:
+        source = sources.get(each["image"])
+        # it may well be there for others
+        if isinstance(source, str) and not is_address(source) and not os.path.exists(source):
+            each["reason"] += f" on machine {platform.node()}"
+    return scores, found
 
 
 def _anywhere(source: Source) -> Source:
