@@ -4,7 +4,8 @@ Format: Lin et al. 2014, "Microsoft COCO: Common Objects in Context" (images, an
 categories; annotations of crowds count). Every category was looked for in every image, so an image
 without annotations has none. Where images list ``neg_category_ids``, as those of LVIS do (Gupta,
 Dollár & Girshick 2019), only these were looked for and not found: the others are unknown. Several
-files in ``annotations/`` are the parts of a split; so is ``split`` of the images of one file, as in
+files in ``annotations/`` are the parts of a split, and so are folders ``train``, ``valid`` and
+``test`` with a file and its images in each; so is ``split`` of the images of one file, as in
 Karpathy & Fei-Fei 2015. Fields of images that are not of the format are kept as metadata.
 """
 
@@ -20,6 +21,7 @@ from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import HEAD, json_head, read_json
 from toolkit.data.readers.metadata import metadata_of_objects
+from toolkit.data.readers.part_tables import part_folders, under_part
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.addresses import is_address
 
@@ -46,7 +48,12 @@ def read(path: Path, options: Options) -> Labelled:
     key = options.image_column or _NAME
     files = [path] if path.is_file() else _files(path)
     root = options.root or (path if path.is_dir() else _root(path))
+    remarks = list[str]()
     documents = [_document(file) for file in files]
+    if path.is_dir():
+        _put_into_parts(path, files, documents, key)
+    if key == _NAME:
+        remarks += _name_by_addresses(documents)
     categories = _categories(documents, files)
     names, parts, yes, no = list[str](), list[str](), list[set[str]](), list[set[str]]()
     ids, more, named_by = list[str](), list[dict[str, Any]](), list[str]()
@@ -95,7 +102,6 @@ def read(path: Path, options: Options) -> Labelled:
             f"{path}: expected a split of each image, as some have one; {bare!r} has none"
         )
     split = all(parts) and (len(files) > 1 or any(given_parts))
-    remarks = list[str]()
     if not split and (len(files) > 1 or any(given_parts)):
         odd = sorted(
             {
@@ -165,7 +171,42 @@ def _files(folder: Path) -> list[Path]:
         own = own or [file for file in others if _looks(file)]
         if own:  # what is begun as they are, or called as a part, is read or refused
             return [file for file in others if file in own or _looks(file) or _may_be_meant(file)]
+    parts = part_folders(folder)
+    if parts:
+        return [file for part in parts for file in _files(part)]
     raise DataError(f"{folder}: expected COCO's instances in annotations/, found none")
+
+
+def _put_into_parts(
+    path: Path, files: Sequence[Path], documents: Sequence[dict[str, Any]], key: str
+) -> None:
+    """Where each part of a split has a folder with its own file, as of Roboflow, say so of images.
+
+    Their names are paths from the folder above then.
+    """
+    parts = part_folders(path)
+    for file, document in zip(files, documents, strict=True):
+        part = next((each.name for each in parts if file.is_relative_to(each)), "")
+        for each in _images(document) if part else ():
+            each.setdefault("split", part)
+            if isinstance(each.get(key), str):
+                each[key] = under_part(part, each[key])
+
+
+def _name_by_addresses(documents: Sequence[dict[str, Any]]) -> list[str]:
+    """Name images without ``file_name`` by the last folder and file of ``coco_url``, as in LVIS."""
+    bare = [
+        each
+        for document in documents
+        for each in _images(document)
+        if _NAME not in each and is_address(str(each.get(_URLS[0])))
+    ]
+    for each in bare:
+        each[_NAME] = "/".join(str(each[_URLS[0]]).split("/")[-2:])
+    if not bare:
+        return []
+    many = counted(len(bare), "image")
+    return [f"{many} without {_NAME}, looked for by the end of {_URLS[0]} ({bare[0][_NAME]!r:.80})"]
 
 
 def _may_be_meant(file: Path) -> bool:
@@ -212,7 +253,7 @@ def _looks(path: Path) -> bool:
 def _recognises(path: Path) -> bool:
     if path.is_file():
         return _looks(path) or _resembles(path)
-    places = (path / "annotations", path)
+    places = (path / "annotations", path, *part_folders(path))
     return any(_looks(file) for place in places for file in place.glob("*.json"))
 
 

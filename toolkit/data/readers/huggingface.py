@@ -18,6 +18,7 @@ from typing import Any
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options, part_named
 from toolkit.data.readers.columns import LIST_NAMES, Rows, folded
+from toolkit.data.readers.configurations import require_one
 from toolkit.data.readers.course import image_id
 from toolkit.data.readers.hub_features import (
     INFO,
@@ -155,6 +156,7 @@ def _shards(path: Path) -> Shards:
     if not any(map(holds_images, found)):
         raise DataError(f"{path}: expected Parquet files with a column of images, found none")
     require_all(found)
+    require_one(path, found)
     return _by_split(found)
 
 

@@ -19,6 +19,7 @@ from toolkit.data.readers.cells import interpret
 from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.course import is_image_name
 from toolkit.data.readers.delimiter import LINES, delimiter_of, named_delimiter
+from toolkit.data.readers.folder import is_note
 from toolkit.data.readers.frame import IDS_AND_PLACES, is_own, read_places
 from toolkit.data.readers.headless import with_numbers
 from toolkit.data.readers.join import joined
@@ -247,9 +248,10 @@ def _parts(path: Path) -> dict[str, Path]:
 def tables_in(folder: Path) -> list[Path]:
     """Return the tables directly in a folder; what may be another thing where there are no others.
 
-    These are, in turn, spreadsheets, JSON and texts.
+    These are, in turn, spreadsheets, JSON and texts; never notes such as ``README.txt``.
     """
     files = sorted(each for each in folder.iterdir() if each.is_file() and each.name[0] != ".")
+    files = [each for each in files if not is_note(each.name)]
     for endings in (_TABLES, SPREADSHEETS, (".json",), (".txt",)):
         found = [each for each in files if table_ending(each) in endings]
         if found:

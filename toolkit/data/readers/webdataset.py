@@ -19,7 +19,7 @@ from toolkit.data.readers.base import Format, Labelled, Options, part_named
 from toolkit.data.readers.columns import LIST_NAMES, Rows, folded
 from toolkit.data.readers.course import is_image_name
 from toolkit.data.readers.json_file import loads
-from toolkit.data.readers.label_lists import separator_of
+from toolkit.data.readers.label_lists import ask_separator, separator_of
 from toolkit.data.readers.samples import Samples, container, labelled
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.addresses import is_address
@@ -89,7 +89,9 @@ def _read(path: str, shards: Sequence[str], root: Path, options: Options) -> Lab
     )
     parts = [_part(sample.shard) for sample in samples.values()]
     others = endings - {"json", "cls", "txt"} - {e for e in endings if is_image_name(f"x.{e}")}
-    remarks = [f"files left out, neither image nor labels: {listed(sorted(others))}"]
+    remarks = [f"files left out, neither image nor labels: {listed(sorted(others))}"] * bool(others)
+    if ending == "txt" and options.separator is None:
+        remarks += ask_separator([label for line in cells for label in line[0] or ()], path, ".txt")
     found = Samples(
         rows,
         images,
@@ -99,7 +101,7 @@ def _read(path: str, shards: Sequence[str], root: Path, options: Options) -> Lab
         f"WebDataset, {counted(len(shards), 'tar')}",
         "webdataset",
         passed_over,
-        remarks if others else (),
+        remarks,
     )
     return labelled(root, found, replace(known, image_column=KEY))
 

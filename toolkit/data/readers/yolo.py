@@ -8,7 +8,9 @@ without boxes, or without such a file, has none; a file without an image is an
 error. Words of YAML such as ``no`` are names as written.
 
 Annotation tools write a list of names in place of ``data.yaml``: ``classes.txt``, beside images and
-boxes or in a folder with ``images`` and ``labels``. Folders named as parts are a split then.
+boxes or in a folder with ``images`` and ``labels``. Folders named as parts are a split then. Beside
+Darknet's ``obj.names``, ``obj.data`` names lists of paths for ``train`` and ``valid``. CVAT writes
+``data/`` before such paths, a folder that it does not make: without it they are looked for too.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from toolkit.storage.files import natural_key
 _FILES = ("data.yaml", "data.yml", "dataset.yaml")
 _ENDINGS = (".yaml", ".yml")
 _LISTS = ("classes.txt", "obj.names", "labels/classes.txt")
+_DARKNET = "obj.data"
 _LOOKED_INTO = 20  # texts in a folder of which one must be of boxes
 _BOXES = re.compile(r"\s*\d+(\s+-?\d*\.?\d+(e-?\d+)?){4}", re.IGNORECASE)
 _KEYS = {"train": "train", "validation": "val", "test": "test"}
@@ -129,10 +132,13 @@ def _of_list(file: Path, root: Path) -> tuple[dict[str, Any], list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} cannot be read as a list of names: {error}") from error
     names = [line.strip() for line in lines]
+    lists = _darknet(file.with_name(_DARKNET), root) if file.suffix == ".names" else {}
     while names and not names[-1]:
         names.pop()
     if not all(names):
         raise DataError(f"{file}, line {names.index('') + 1}: expected a name, found a blank line")
+    if lists:
+        return {"names": names} | lists, []
     inside = "images" if (root / "images").is_dir() else "."
     found: dict[str, Any] = {"names": names}
     for above in dict.fromkeys((inside, ".")):
@@ -148,6 +154,22 @@ def _of_list(file: Path, root: Path) -> tuple[dict[str, Any], list[str]]:
     others = sorted(there - under, key=natural_key)
     said = f"warning: no split, as images lie outside {listed(parts)} as well: {listed(others, 3)}"
     return {"names": names, "train": inside}, [said] if parts else []
+
+
+def _darknet(file: Path, root: Path) -> dict[str, Any]:
+    """Return the lists of images that Darknet's settings name, where these lie in the folder."""
+    if not file.is_file():
+        return {}
+    lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    given = {key.strip(): value.strip() for key, _, value in (e.partition("=") for e in lines)}
+    lists = {"train": given.get("train"), "val": given.get("valid"), "test": given.get("test")}
+    there = {part: place for part, place in lists.items() if place}
+    known = (root / place for value in there.values() for place in (value, _without_data(value)))
+    return there if any(map(os.path.isfile, known)) else {}
+
+
+def _without_data(place: str) -> str:
+    return place.removeprefix("./").removeprefix("data/")
 
 
 def _document(file: Path) -> dict[str, Any]:
@@ -191,6 +213,7 @@ def _same(document: dict[str, Any]) -> list[str]:
 def _images(place: str, part: str, file: Path, root: Path, base: str) -> Iterator[str]:
     """Yield the images of a folder or of a list of paths, relative to ``root``."""
     tried = [root / base / place, root / place, root / place.removeprefix("../")]
+    tried.append(root / _without_data(place))
     for each in tried:
         there = Path(os.path.normpath(each))
         if not there.is_relative_to(root):
@@ -221,7 +244,9 @@ def _listed(file: Path, root: Path, base: Path) -> Iterator[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} cannot be read as a list of paths: {error}") from error
     for line in filter(None, map(str.strip, lines)):
-        tried = (Path(os.path.normpath(each / line)) for each in (file.parent, base, root))
+        lines_of = (line, _without_data(line))
+        above = (file.parent, base, root)
+        tried = (Path(os.path.normpath(each / own)) for own in lines_of for each in above)
         there = next((e for e in tried if e.is_relative_to(root) and os.path.isfile(e)), None)
         yield line if there is None else there.relative_to(root).as_posix()
 
@@ -297,7 +322,8 @@ def _recognises(path: Path) -> bool:
         return path.suffix.lower() in _ENDINGS or path.name in _LISTS
     if not path.is_dir():
         return False
-    return any((path / name).is_file() for name in _FILES) or _holds_boxes(path)
+    known = any((path / name).is_file() for name in (*_FILES, _DARKNET))
+    return known or _holds_boxes(path)
 
 
 def _holds_boxes(folder: Path) -> bool:
