@@ -213,3 +213,10 @@ def test_frames_of_other_shapes_are_answered_with_how(two: Path) -> None:
     ):
         with pytest.raises(UsageError, match=way):
             tk.Dataset.from_frame(other, **QUIET)  # type: ignore[arg-type]
+
+
+def test_the_names_of_open_images_codes_are_no_second_table(two: Path) -> None:
+    (two / "class-descriptions.csv").write_text("/m/01,Cat\n/m/02,Dog\n")
+    written(two, "ImageID,LabelName,Confidence\na,/m/01,1\nb,/m/02,0\n")
+    found = tk.Dataset.read(two, **QUIET)
+    assert (found.labels, found.Y.tolist()) == (("Cat", "Dog"), [[1, -1], [-1, 0]])

@@ -24,7 +24,7 @@ from toolkit.data.readers.frame import IDS_AND_PLACES, is_own, read_places
 from toolkit.data.readers.headless import with_numbers
 from toolkit.data.readers.join import joined
 from toolkit.data.readers.json_rows import json_document, json_lines
-from toolkit.data.readers.open_images import with_names
+from toolkit.data.readers.open_images import names_classes, with_names
 from toolkit.data.readers.part_tables import part_folders, together
 from toolkit.data.readers.split_file import is_split_file, split_beside
 from toolkit.data.readers.table_text import SPREADSHEETS, table_ending, table_text
@@ -255,7 +255,8 @@ def tables_in(folder: Path) -> list[Path]:
     for endings in (_TABLES, SPREADSHEETS, (".json",), (".txt",)):
         found = [each for each in files if table_ending(each) in endings]
         if found:
-            return [each for each in found if not is_split_file(each)] or found
+            own = [each for each in found if not is_split_file(each) and not names_classes(each)]
+            return own or found
     return []
 
 
