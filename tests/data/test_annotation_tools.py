@@ -238,7 +238,7 @@ def test_a_place_of_another_machine_fits_one_image_or_none(tmp_path: Path) -> No
     find = Places(tmp_path).find
     assert find("C:\\photos\\x\\b.jpg") == find("/home/a/x/b.jpg") == "x/b.jpg"
     assert find("https://example.org/y/c%20d.jpg?x=1") == "y/c d.jpg"
-    assert find("/data/upload/1/0a1b2c3d-c d.jpg") == "c d.jpg"
+    assert find("/data/upload/1/0a1b2c3d-c d.jpg") == "y/c d.jpg"
     assert find("/data/upload/1/00000000-e.jpg") == "00000000-e.jpg"
     assert find(f"{tmp_path}/a.jpg") == find("a.jpg") == "a.jpg"
     # several have these names: nothing is guessed

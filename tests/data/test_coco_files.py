@@ -85,7 +85,9 @@ def test_a_split_of_some_images_is_an_error(tmp_path: Path) -> None:
 def test_files_that_are_no_parts_are_said(odd: str, tmp_path: Path) -> None:
     path = folder(tmp_path, {"train": document(0), "test": document(1), odd: document(2)})
     assert tk.Dataset.read(path, **QUIET).parts == ()
-    assert f"warning: no split, as {odd}.json names no part of one" in repr(tk.preview_data(path))
+    assert f"warning: no split, as file {odd!r} (1 image) names no part of one" in repr(
+        tk.preview_data(path)
+    )
 
 
 def in_parts(tmp_path: Path, **notes: str) -> Path:

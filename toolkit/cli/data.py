@@ -87,7 +87,10 @@ def import_(
     ] = "by-id",
     split_file: Annotated[
         Path | None,
-        typer.Option(help="CSV with columns image and split, kept as the split named file."),
+        typer.Option(
+            help="A file with an image and its part a line (CSV, JSON lines, Parquet), kept as the "
+            "split named file."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be found, and write nothing.")

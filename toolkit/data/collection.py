@@ -58,7 +58,8 @@ def import_data(
         root: folder that holds the images, where they do not lie beside the labels.
         annotations: ``relevant`` or ``potential``, for MIRFLICKR-25000's own files.
         pairing: ``by-id``, or ``published``.
-        split_file: CSV file with columns image and split, kept as the split named ``file``.
+        split_file: a file with an image and its part a line (CSV, JSON lines, Parquet), kept as the
+            split named ``file``.
         artifacts: where everything is kept.
         progress: where progress is shown.
     """

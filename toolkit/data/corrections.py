@@ -14,7 +14,7 @@ from toolkit.data.readers.columns import IMAGE_NAMES, Rows, folded
 from toolkit.data.readers.course import AMBIGUOUS, aliases
 from toolkit.data.readers.frame import require_frame, rows_of
 from toolkit.data.readers.label_lists import value_of
-from toolkit.data.readers.table import read_rows
+from toolkit.data.readers.table_rows import read_rows
 from toolkit.errors import DataError, counted, listed
 from toolkit.pages.escaping import without_apostrophe
 from toolkit.storage.files import digest_of

@@ -16,6 +16,7 @@ from toolkit.data.readers.at_address import read_at_address
 from toolkit.data.readers.base import Labelled, Options
 from toolkit.data.readers.course import image_ids, require_one_spelling
 from toolkit.data.readers.imagefolder import refuse_label_files
+from toolkit.data.readers.part_words import unsplit_folders
 from toolkit.data.readers.registry import FORMATS
 from toolkit.errors import DataError, check_choice, counted, listed
 from toolkit.images.addresses import is_address
@@ -140,9 +141,18 @@ def find_labels(path: Path | str, format: str | None, options: Options) -> tuple
     """
     if options.annotations is not None:
         check_choice("annotations", options.annotations, ANNOTATIONS)
-    if isinstance(path, str):
-        return read_at_address(path, format, options)
-    path = path.absolute()
+    known, found = (
+        read_at_address(path, format, options)
+        if isinstance(path, str)
+        else _read_path(path.absolute(), format, options)
+    )
+    said = any("no split" in remark for remark in found.remarks)
+    if found.parts or said or known == "imagefolder":  # whose folders are labels
+        return known, found
+    return known, replace(found, remarks=[*found.remarks, *unsplit_folders(found.files)])
+
+
+def _read_path(path: Path, format: str | None, options: Options) -> tuple[str, Labelled]:
     if options.root is not None and not options.root.is_dir():
         raise DataError(f"root: expected a folder of images, found none at {options.root}")
     if format is None:

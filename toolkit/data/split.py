@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from toolkit.data.readers.course import IMAGE_SUFFIXES, aliases
+from toolkit.data.readers.part_words import SAID
+from toolkit.data.readers.split_table import Given, assign, meaning, split_rows
 from toolkit.data.stratify import check_groups, iterative_stratification
 from toolkit.errors import ArtifactError, DataError, UsageError, counted, listed
 from toolkit.storage.files import digest_of, natural_key
@@ -162,43 +161,42 @@ def stratified_split(
 
 
 def file_split(path: Path, ids: Sequence[str]) -> Split:
-    """Read a split from a CSV file with the columns ``image`` and ``split``.
+    """Read a split from a file with an image and its part a line.
 
-    ``split`` is train, validation (or val) or test, in any case. An image goes by its id, its file
-    name, or the bare number in it where that is not ambiguous, and must be named exactly once.
+    CSV, JSON lines or Parquet with the columns ``image`` and ``split``, or two columns of any
+    names, as :func:`~toolkit.data.readers.split_table.split_rows` reads them. A part is train,
+    validation (or val) or test, in any case, or 0, 1 or 2. An image goes by its id, its file name,
+    or the bare number in it where that is not ambiguous, and must be named exactly once.
 
     Raises:
         DataError: the file cannot be read as that, names an unknown image, a part that is none
             of these, or an image twice, or leaves images out; the first few are listed.
     """
-    names = aliases(ids, ids)
-    found: dict[str, int] = {}
-    unknown, unnamed, repeated = [], [], []
-    for line, image, name in _split_rows(path):
-        stem, _, suffix = image.rpartition(".")
-        is_file = f".{suffix.lower()}" in IMAGE_SUFFIXES
-        known = names.get(image) or names.get(stem if is_file else image)
-        if not known:
-            unknown.append(f"line {line}: {image[:60]!r}")
-        elif name not in PARTS:
-            unnamed.append(f"line {line}: {name[:60]!r}")
-        elif known in found:
-            repeated.append(f"line {line}: {image[:60]!r}")
-        else:
-            found[known] = PARTS[name]
-    missing = [image for image in ids if image not in found]
+    given = split_rows(path)
+    meant = meaning(given)
+    if not meant:
+        words = listed(sorted({each.word for each in given}))
+        raise DataError(
+            f"split file {path} holds {words}: expected train, val and test, or numbers, of which "
+            f"{SAID}; of 0 and 1 alone some mean training by 1, and others test"
+        )
+    found = assign(given, ids, f"split file {path}", meant)
+    missing = [image for image, word in zip(ids, found.words, strict=True) if not word]
     example = f"ids look like {next(iter(ids), '')!r}"
     for wrong, what, remedy in (
-        (unknown, "names images that the data set does not have", example),
-        (unnamed, "has splits other than train, validation, val and test", "correct them"),
-        (repeated, "names images more than once", "keep one line for each"),
+        (_shown(found.unknown), "names images that the data set does not have", example),
+        (_shown(found.repeated), "names images more than once", "keep one line for each"),
         (missing, "leaves images out", "add a line for each"),
     ):
         if wrong:
             count = f"{len(wrong)}: {listed(wrong, 3)}"
             raise DataError(f"split file {path} {what} ({count}): {remedy}")
-    part = np.array([found[image] for image in ids], np.int8)
+    part = np.array([PARTS[meant[word]] for word in found.words], np.int8)
     return _filled(Split("file", tuple(ids), part), "train", "test")
+
+
+def _shown(given: Sequence[Given]) -> list[str]:
+    return [f"{each.place.rpartition(', ')[2]}: {each.image[:60]!r}" for each in given]
 
 
 def make_folds(
@@ -315,22 +313,3 @@ def known_positives(Y: np.ndarray) -> np.ndarray:
 def _check_labels(Y: np.ndarray, n: int) -> None:
     if Y.ndim != 2 or len(Y) != n or not np.isin(Y, (0, 1, -1)).all():
         raise DataError(f"labels must be {n} rows of 0, 1 and -1, got an array of shape {Y.shape}")
-
-
-def _split_rows(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Yield line number, image and lower-case split name of a CSV file's rows."""
-    try:
-        rows = csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig")), strict=True)
-        header = rows.fieldnames = [cell.strip().lower() for cell in rows.fieldnames or ()]
-        if header.count("image") != 1 or header.count("split") != 1:
-            where = f"the header of split file {path} is {header[:8]}"
-            raise DataError(f"{where}: it needs one column 'image' and one 'split'")
-        for row in rows:
-            if None in row or None in row.values():
-                where = f"split file {path}, line {rows.line_num},"
-                raise DataError(
-                    f"{where} must have {counted(len(header), 'cell')}, like the header"
-                )
-            yield rows.line_num, row["image"].strip(), row["split"].strip().lower()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"split file {path} cannot be read as CSV in UTF-8: {error}") from error

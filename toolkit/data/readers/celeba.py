@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from toolkit.data.readers.base import Format, Labelled, Options
-from toolkit.data.readers.table import read_rows, table_of
+from toolkit.data.readers.table import table_of
+from toolkit.data.readers.table_rows import read_rows
 from toolkit.data.readers.table_text import table_text
 from toolkit.errors import DataError, listed
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.data.readers.base import ID_KEY, METADATA, PARTS, Options
+from toolkit.data.readers.base import ID_KEY, METADATA, Options
 from toolkit.data.readers.columns import (
     FLAG_NAMES,
     Rows,
@@ -41,7 +41,7 @@ from toolkit.data.readers.label_lists import (
     value_of,
 )
 from toolkit.data.readers.metadata import metadata_of
-from toolkit.data.readers.split_file import NUMBERS, SAID, numbered
+from toolkit.data.readers.part_words import NUMBERS, SAID, SETTLED, numbered, part_of_field
 from toolkit.data.readers.verdicts import say_verdicts, verdict_column
 from toolkit.errors import DataError, counted, listed
 
@@ -138,9 +138,11 @@ def interpret(
         if flag
         else NUMBERS[str(cell).removesuffix(".0")]
         if numbers
-        else _part(cell, str(split), place)
-        for cell, place in zip(given, rows.places if given else (), strict=True)
+        else part_of_field(str(cell))
+        for cell in given
     ]
+    if not all(parts):
+        _refuse_part(given, parts, str(split), rows.places)
     free = [name for name in columns if name not in options.labels]
     kept = {name: columns.pop(name) for name in free if name.startswith(METADATA)}
     found = label_columns(rows, columns, options, own)
@@ -243,14 +245,20 @@ def interpret(
     return Table(names, labels, Y, parts, rows.places, kind, remarks, ids, metadata)
 
 
-def _part(cell: Any, column: str, place: str) -> str:
-    word = str(cell).strip().casefold()
-    if word not in PARTS:
-        found = "a blank" if value_of(cell) == -2 else repr(str(cell)[:40])
-        raise DataError(
-            f"{place}: expected train, validation or test in column {column!r}, found {found}"
-        )
-    return PARTS[word]
+def _refuse_part(
+    given: Sequence[Any], parts: Sequence[str], column: str, places: Sequence[str]
+) -> None:
+    """Raise DataError for the words in a column of a split that name no part."""
+    odd = [
+        "a blank" if value_of(cell) == -2 else repr(str(cell)[:40])
+        for cell, part in zip(given, parts, strict=True)
+        if not part
+    ]
+    found = listed((f"{word} ({counted(n, 'row')})" for word, n in Counter(odd).items()), 3)
+    raise DataError(
+        f"{places[list(parts).index('')]}: expected train, validation or test in column "
+        f"{column!r}, found {found}: correct them; or rename the column, and {SETTLED}"
+    )
 
 
 def _united(rows: Rows, lists: list[list[Any]], options: Options) -> list[dict[str, int]]:

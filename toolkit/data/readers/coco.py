@@ -16,13 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.data.readers.base import ID_KEY, PARTS, Format, Labelled, Options, part_named
+from toolkit.data.readers.base import ID_KEY, Format, Labelled, Options, part_named
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import HEAD, json_head, read_json
 from toolkit.data.readers.metadata import metadata_of_objects
 from toolkit.data.readers.part_tables import part_folders, under_part
-from toolkit.errors import DataError, counted, listed
+from toolkit.data.readers.part_words import part_of_file, split_of
+from toolkit.errors import DataError, counted
 from toolkit.images.addresses import is_address
 
 _NAME = "file_name"
@@ -55,7 +56,7 @@ def read(path: Path, options: Options) -> Labelled:
     if key == _NAME:
         remarks += _name_by_addresses(documents)
     categories = _categories(documents, files)
-    names, parts, yes, no = list[str](), list[str](), list[set[str]](), list[set[str]]()
+    names, words, yes, no = list[str](), list[str](), list[set[str]](), list[set[str]]()
     ids, more, named_by = list[str](), list[dict[str, Any]](), list[str]()
     annotations, boxes = 0, 0
     federated = any(
@@ -72,8 +73,8 @@ def read(path: Path, options: Options) -> Labelled:
             names.append(str(each[key]))
             ids.append(str(each.get(ID_KEY, "")))
             more.append({name: cell for name, cell in each.items() if name not in {*_OWN, key}})
-            parts.append(PARTS.get(str(each.get("split")).lower()) or part_named(file.stem))
-            named_by.append(file.name)
+            words.append(str(each.get("split") or ""))
+            named_by.append(file.stem)
             no.append(_looked_for(each, categories, file))
         for each in document["annotations"]:
             try:
@@ -95,23 +96,17 @@ def read(path: Path, options: Options) -> Labelled:
     labels = check_labels(set(categories.values()))
     absent = options.absent or ("unknown" if federated else "no")
     Y = matrix(yes, labels, absent, no)
-    given_parts = [each.get("split") for document in documents for each in _images(document)]
-    if any(given_parts) and not all(given_parts):
-        bare = names[next(row for row, part in enumerate(given_parts) if not part)]
+    bare = next((name for name, word in zip(names, words, strict=True) if not word), None)
+    if any(words) and bare is not None:
         raise DataError(
             f"{path}: expected a split of each image, as some have one; {bare!r} has none"
         )
-    split = all(parts) and (len(files) > 1 or any(given_parts))
-    if not split and (len(files) > 1 or any(given_parts)):
-        odd = sorted(
-            {
-                str(word or file)
-                for word, file, part in zip(given_parts, named_by, parts, strict=True)
-                if not part
-            }
-        )
-        remarks.append(f"warning: no split, as {listed(odd, 3)} names no part of one")
-    metadata = metadata_of_objects(names, more, remarks)
+    parts = list[str]()
+    if any(words):
+        parts = split_of(words, "split", remarks, meant=True)
+    elif len(files) > 1:
+        parts = split_of(named_by, "file", remarks, part_of_file, meant=True)
+    metadata = metadata_of_objects(more, remarks)
     drawn = counted(annotations, "annotation")
     if boxes == annotations:
         drawn = f"{boxes:,} box{'' if boxes == 1 else 'es'}"
@@ -122,7 +117,7 @@ def read(path: Path, options: Options) -> Labelled:
         Y,
         labels,
         options,
-        parts=parts if split else (),
+        parts=parts,
         facts={"layout": "coco", "annotations": None},
         found=f"COCO: {len(labels):,} categor{'y' if len(labels) == 1 else 'ies'}, "
         f"{counted(len(names), 'image')}, {drawn} → "
@@ -131,6 +126,7 @@ def read(path: Path, options: Options) -> Labelled:
         own_ids=ids if any(ids) else (),
         metadata=metadata,
         way_on=_addresses(documents) if key == _NAME else "",
+        near=words if any(words) else named_by,
     )
 
 

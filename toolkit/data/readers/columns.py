@@ -10,7 +10,7 @@ from typing import Any
 from toolkit.data.readers.base import PARTS, Options
 from toolkit.data.readers.course import is_image_name
 from toolkit.data.readers.label_lists import value_of
-from toolkit.data.readers.split_file import numbered
+from toolkit.data.readers.part_words import numbered
 from toolkit.errors import DataError, listed
 
 # as folded() writes them; the first that a table has counts

@@ -139,15 +139,27 @@ def read_references(path: Path) -> list[tuple[int, str]]:
 
 
 def join_by_id(
-    label_files: Mapping[str, Path], ids: Sequence[str], files: Sequence[str]
+    label_files: Mapping[str, Path],
+    ids: Sequence[str],
+    files: Sequence[str],
+    cased: list[str] | None = None,
 ) -> dict[str, set[str]]:
     """Return, for each label, the ids of its images.
+
+    Args:
+        label_files: label to label file.
+        ids: image ids.
+        files: their files.
+        cased: is told which images go by a name in other capitals, where it fits one alone.
 
     Raises:
         DataError: a label file names an image that is not there, or in a way that fits several;
             the first few are listed.
     """
     names = aliases(ids, files)
+    folded: dict[str, str] = {}
+    for name, target in names.items():
+        register(folded, {name.casefold()}, target)
     positives: dict[str, set[str]] = {}
     unknown: list[str] = []
     ambiguous: list[str] = []
@@ -155,6 +167,10 @@ def join_by_id(
         members = set()
         for number, reference in read_references(path):
             image = names.get(reference)
+            if image is None:
+                image = folded.get(reference.casefold())
+                if image and cased is not None:
+                    cased.append(f"{reference!r:.80} is {image}")
             if image:
                 members.add(image)
             else:

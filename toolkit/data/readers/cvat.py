@@ -12,9 +12,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit.data.readers.base import PARTS, Format, Labelled, Options, absence
+from toolkit.data.readers.base import Format, Labelled, Options, absence
 from toolkit.data.readers.course import check_labels
 from toolkit.data.readers.join import joined, matrix, unknown_cells
+from toolkit.data.readers.part_words import split_of
 from toolkit.data.readers.places import Places
 from toolkit.data.readers.xml_file import read_xml
 from toolkit.errors import DataError, counted, listed
@@ -69,25 +70,24 @@ def read(path: Path, options: Options) -> Labelled:
     absent = options.absent or "no"
     Y = matrix(document.given, labels, absent, [()] * len(document.given))
     places = Places(root)
-    parts = [PARTS.get(subset.lower(), "") for subset in document.subsets]
-    some = sorted({subset for subset in document.subsets if subset})
-    remarks = [absence(absent)]
-    if some and not all(parts):
-        remarks.append(f"subsets are no split of train, validation and test: {listed(some)}")
+    names = [places.find(name) for name in document.names]
+    remarks = [absence(absent), *places.said()]
+    parts = split_of(document.subsets, "subset", remarks, meant=True)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(document.kinds.items()))
     return joined(
         str(file),
         root,
-        [places.find(name) for name in document.names],
+        names,
         Y,
         labels,
         options,
-        parts=parts if all(parts) else (),
+        parts=parts,
         facts={"layout": "cvat", "annotations": None},
         found=f"CVAT: {counted(len(labels), 'label')}, {counted(len(document.names), 'image')}, "
         f"{kinds or 'no tags'} → {int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
         remarks=remarks,
         addresses=False,
+        near=document.subsets,
     )
 
 

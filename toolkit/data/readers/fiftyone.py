@@ -22,6 +22,7 @@ from toolkit.data.readers.course import check_labels, image_id
 from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import json_head, read_json
 from toolkit.data.readers.metadata import metadata_of_objects
+from toolkit.data.readers.part_words import part_of_field, part_of_folder, split_of
 from toolkit.data.readers.places import Places
 from toolkit.errors import DataError, counted, listed
 
@@ -36,7 +37,8 @@ _CLASSES = ("Classification", "Detection", "Polyline", "Keypoint")
 
 @dataclass
 class _Images:
-    """Images as files name them: names, labels or None of one not labelled, unknown ones, parts.
+    """Images as files name them: names, labels or None of one not labelled, unknown ones, and words
+    that say a part.
 
     ``more`` is what else is known of each; ``ids`` and ``placed``, whether names are whole places,
     are of our own exports.
@@ -45,7 +47,7 @@ class _Images:
     names: list[str] = field(default_factory=list)
     given: list[set[str] | None] = field(default_factory=list)
     unknown: list[set[str]] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
     ids: list[str] = field(default_factory=list)
     more: list[dict[str, Any]] = field(default_factory=list)
@@ -67,13 +69,13 @@ def read(path: Path, options: Options) -> Labelled:
     found = _Images()
     samples = False
     for file in files:
-        part = PARTS.get(file.parent.name.lower(), "") if len(files) > 1 else ""
+        part = file.parent.name if len(files) > 1 else ""
         document = read_json(file)
         if not isinstance(document, dict):
             raise DataError(f"{file}: expected an object, found {type(document).__name__}")
         if isinstance(document.get("samples"), list):
             samples = True
-            _from_samples(document["samples"], file, options.labels, found)
+            _from_samples(document["samples"], file, part, options.labels, found)
         elif isinstance(document.get("labels"), dict):
             _from_labels(document, file, part, found)
         else:
@@ -98,15 +100,18 @@ def read(path: Path, options: Options) -> Labelled:
             f"{counted(bare, 'image')} not labelled: "
             + (f"all labels {absent}" if options.absent else "all labels unknown")
         )
-    metadata = metadata_of_objects(found.names, found.more, remarks)
+    parts = split_of(found.words, "tag" if samples else "folder", remarks, part_of_folder)
+    names = found.names if found.placed else [_place(name, places) for name in found.names]
+    remarks += places.said()
+    metadata = metadata_of_objects(found.more, remarks)
     return joined(
         str(path),
         root,
-        found.names if found.placed else [_place(name, places) for name in found.names],
+        names,
         Y,
         labels,
         options,
-        parts=found.parts if all(found.parts) else (),
+        parts=parts,
         facts={"layout": "fiftyone", "annotations": None},
         found=f"FiftyOne: {counted(len(labels), 'label')}, {counted(len(found.names), 'image')}, "
         f"{int((Y == 1).sum()):,} image labels" + unknown_cells(Y),
@@ -114,6 +119,7 @@ def read(path: Path, options: Options) -> Labelled:
         addresses=found.placed,
         own_ids=found.ids if any(found.ids) else (),
         metadata=metadata,
+        near=found.words,
     )
 
 
@@ -143,21 +149,20 @@ def _from_labels(document: dict[str, Any], file: Path, part: str, found: _Images
         facts = (more.get("metadata") or {}).items()
         found.more.append({METADATA + name: cells.get(image) for name, cells in facts})
         found.ids.append(str((more.get("ids") or {}).get(image, "")))
-        found.parts.append(PARTS.get(str((more.get("parts") or {}).get(image)).lower(), part))
+        found.words.append(str((more.get("parts") or {}).get(image) or part))
 
 
 def _extra(document: dict[str, Any], file: Path) -> dict[str, Any]:
     """Return what our own export added, each but ``places`` an object by image."""
     more = document.get(EXTRA) or {}
-    by_image = [more.get(key) or {} for key in _BY_IMAGE] if isinstance(more, dict) else [None]
-    facts = more.get("metadata") or {} if isinstance(more, dict) else {}
-    by_image += facts.values() if isinstance(facts, dict) else [None]
-    if not all(isinstance(each, dict) for each in by_image):
-        raise DataError(f"{file}: expected {EXTRA} as an export writes it, found {more!r:.60}")
-    for image, labels in (more.get("unknown") or {}).items():
-        if not isinstance(labels, list):
-            raise DataError(f"{file}: expected a list of unknown labels of {image!r}")
-    return dict(more)
+    given: dict[str, Any] = more if isinstance(more, dict) else {"ids": more}
+    objects = [given.get(key) or {} for key in _BY_IMAGE]
+    facts, open_cells = (given.get(key) or {} for key in ("metadata", "unknown"))
+    objects += list(facts.values()) if isinstance(facts, dict) else []
+    lists = list(open_cells.values()) if isinstance(open_cells, dict) else []
+    if not all(isinstance(e, dict) for e in objects) or not all(isinstance(e, list) for e in lists):
+        raise DataError(f"{file}: expected {EXTRA!r} as an export writes it, found {more!r:.60}")
+    return given
 
 
 def _label(target: Any, names: list[str] | None, image: str, file: Path) -> str:
@@ -174,7 +179,9 @@ def _label(target: Any, names: list[str] | None, image: str, file: Path) -> str:
     return label
 
 
-def _from_samples(samples: list[Any], file: Path, wanted: tuple[str, ...], found: _Images) -> None:
+def _from_samples(
+    samples: list[Any], file: Path, part: str, wanted: tuple[str, ...], found: _Images
+) -> None:
     for each in samples:
         if not isinstance(each, dict) or not isinstance(each.get("filepath"), str):
             raise DataError(f"{file}: expected samples with a filepath, found {each!r:.60}")
@@ -185,16 +192,18 @@ def _from_samples(samples: list[Any], file: Path, wanted: tuple[str, ...], found
         given_tags = each.get("tags") or []
         if not isinstance(given_tags, list):
             raise DataError(f"{file}: expected a list of tags, found {given_tags!r:.60}")
-        words = {str(tag).lower() for tag in given_tags}
-        tags = {PARTS[word] for word in words & set(PARTS)}
-        if len(tags) > 1:
-            raise DataError(f"{file}: {each['filepath']!r} is in several parts: {listed(tags)}")
+        tags = [str(tag) for tag in given_tags]
+        named = {part_of_field(tag): tag for tag in tags if part_of_field(tag)}
+        if len(named) > 1:
+            raise DataError(
+                f"{file}: {each['filepath']!r} is in several parts: {listed(sorted(named))}"
+            )
         found.names.append(each["filepath"])
         found.given.append(_labels_of(each.get(name), each["filepath"], file))
         found.unknown.append(set())
         found.ids.append("")
         found.more.append(_further(each))
-        found.parts.append(next(iter(tags), ""))
+        found.words.append(next(iter(named.values()), part or ", ".join(sorted(tags))))
 
 
 def _further(sample: dict[str, Any]) -> dict[str, Any]:
@@ -259,8 +268,9 @@ def _files(folder: Path) -> list[Path]:
     for name in FILES[::-1]:  # an export of samples may keep labels beside
         if (folder / name).is_file():
             return [folder / name]
-    parts = sorted(each for each in folder.iterdir() if each.name.lower() in PARTS)
-    found = [each / name for each in parts for name in FILES[::-1] if (each / name).is_file()]
+    inner = sorted(each for each in folder.iterdir() if each.is_dir() and each.name[0] != ".")
+    files = [[each / name for name in FILES[::-1] if (each / name).is_file()] for each in inner]
+    found = [own[0] for own in files if own]
     if not found:
         raise DataError(f"{folder}: expected labels.json or samples.json, found neither")
     return found

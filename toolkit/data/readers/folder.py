@@ -16,6 +16,7 @@ from toolkit.data.readers.course import (
     is_image_name,
     join_by_id,
 )
+from toolkit.data.readers.finder import say_case
 from toolkit.data.readers.split_file import split_beside
 from toolkit.errors import DataError, UsageError, counted, listed
 from toolkit.storage.files import natural_key
@@ -98,7 +99,8 @@ def read(path: Path, options: Options) -> Labelled:
     files, passed_over = list_images(layout.images)
     ids = image_ids(files)
     labels = check_labels(layout.label_files)
-    positives = join_by_id(layout.label_files, ids, files)
+    cased = list[str]()
+    positives = join_by_id(layout.label_files, ids, files, cased)
     row = {image: i for i, image in enumerate(ids)}
     Y = np.zeros((len(ids), len(labels)), np.uint8)
     for j, label in enumerate(labels):
@@ -106,7 +108,7 @@ def read(path: Path, options: Options) -> Labelled:
     facts = {"layout": layout.kind, "annotations": layout.annotations}
     found = f"{layout.kind} layout: {counted(len(labels), 'label')}, {counted(len(ids), 'image')}"
     found += f", {int(Y.sum()):,} image labels"
-    remarks: list[str] = []
+    remarks = say_case(list(dict.fromkeys(cased)))
     label_folders = {file.parent for file in layout.label_files.values()}
     beside = [path] if path not in label_folders else []
     parts = split_beside(beside, files, remarks)

@@ -30,8 +30,10 @@ from toolkit.data.readers.hub_features import (
     require_numbers,
     type_of,
 )
-from toolkit.data.readers.parquet_files import holds_images, require_all
+from toolkit.data.readers.parquet_files import holds_images
+from toolkit.data.readers.part_words import part_of_file, split_of
 from toolkit.data.readers.samples import Samples, container, first_twice, labelled
+from toolkit.data.readers.shards import require_all, say_gaps, say_lacking, split_word
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.addresses import is_address, is_local
 from toolkit.images.containers import Columns, holds_bytes
@@ -65,10 +67,13 @@ def read_shards(address: str, shards: Sequence[str], options: Options) -> Labell
     Raises:
         DataError: as of :func:`read`, or a file cannot be had.
     """
-    return _read(address, _by_split(shards), options.root or Path.cwd(), options)
+    said = say_lacking(address, shards)
+    return _read(address, _by_split(shards), options.root or Path.cwd(), options, said)
 
 
-def _read(path: str, shards: Shards, own_root: Path, options: Options) -> Labelled:
+def _read(
+    path: str, shards: Shards, own_root: Path, options: Options, said: Sequence[str] = ()
+) -> Labelled:
     options.only(
         "columns of images",
         *("image_column", "labels", "label_prefix", "separator", "absent", "root"),
@@ -89,6 +94,7 @@ def _read(path: str, shards: Shards, own_root: Path, options: Options) -> Labell
                 f"({listed(lacking or ['classes'])}): they are not of one data set"
             )
     places, cells, paths, splits = list[str | None](), list[list[Any]](), list[Any](), list[str]()
+    words = list[str]()
     numbers: dict[str, int] = {}
     for split, file, columns in files:
         rows, own_paths = _rows(file, columns, image, header, names)
@@ -103,19 +109,24 @@ def _read(path: str, shards: Shards, own_root: Path, options: Options) -> Labell
         first = numbers.get(split, 0)
         numbers[split] = first + columns.rows
         splits += [split] * columns.rows
+        called = split_word(str(file))
+        words += [called if part_of_file(called) or not split else split] * columns.rows
     ids, how = _ids(paths, splits, numbers)
     own_ids = _own_ids(cells, header, files[0][2])
     if own_ids:
         ids, how = own_ids, "the column id"
     where = [f"row {row}" for split in numbers for row in range(numbers[split])]
     where = [f"{split} {text}".strip() for split, text in zip(splits, where, strict=True)]
-    parts = [PARTS.get(split.lower()) or part_named(split) for split in splits]
+    remarks = [*say_gaps([str(file) for _, file in shards]), *said]
+    parts = split_of(words, "split", remarks, part_of_file)
     chosen = _label_column(path, header, names, files[0][2], options)
     unlooked = header.index(_UNKNOWN) if _unknown(names, chosen) else None
     left = [f.name for f in files[0][2].schema if f.name != image and f.name not in header]
     # what is used already is no metadata
     used = {_ID if own_ids else "", _UNKNOWN if unlooked is not None else ""}
     kept = [at for at, name in enumerate(header) if name not in used]
+    if left:
+        remarks.append(f"columns left out, of other types: {listed(left)}")
     rows_found = Rows(
         path,
         [image, *(header[at] for at in kept)],
@@ -129,12 +140,12 @@ def _read(path: str, shards: Shards, own_root: Path, options: Options) -> Labell
     found = Samples(
         rows_found,
         places,
-        parts if len(numbers) > 1 and all(parts) and len(set(parts)) > 1 else (),
+        parts if len(set(parts)) > 1 else (),
         [row for row, line in enumerate(cells) if lists and line[own or 0] is None],
         names,
         f"columns of images, {counted(len(files), 'file')}, ids from {how}",
         "huggingface",
-        remarks=[f"columns left out, of other types: {listed(left)}"] if left else (),
+        remarks=remarks,
         unknown=[] if unlooked is None else [line[unlooked] or () for line in cells],
     )
     return labelled(root, found, replace(options, image_column=image, labels=chosen))
@@ -155,7 +166,7 @@ def _shards(path: Path) -> Shards:
     found = _parquet(path)  # one that is damaged, or of another kind, is refused, not left out
     if not any(map(holds_images, found)):
         raise DataError(f"{path}: expected Parquet files with a column of images, found none")
-    require_all(found)
+    require_all(map(str, found))
     require_one(path, found)
     return _by_split(found)
 

@@ -8,12 +8,16 @@ Where files that may hold labels lie beside the images, nothing is guessed.
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit.data.readers.base import PARTS, Format, Labelled, Options
+from toolkit.data.readers.base import Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, is_image_name
+from toolkit.data.readers.finder import images_under
 from toolkit.data.readers.folder import is_note
-from toolkit.data.readers.join import images_under, matrix
+from toolkit.data.readers.join import matrix
+from toolkit.data.readers.part_words import part_of_folder, split_of
 from toolkit.data.readers.split_file import is_split_file, split_beside
 from toolkit.data.readers.table import tables_in
 from toolkit.errors import DataError, counted, listed
@@ -35,6 +39,7 @@ def read(path: Path, options: Options) -> Labelled:
     """
     options.only("folders of labels", "absent")
     files = images_under(path)
+    remarks = list[str]()
     split = _parts(path)
     depth = 2 if split else 1
     loose = [file for file in files if file.count("/") < depth]
@@ -43,13 +48,17 @@ def read(path: Path, options: Options) -> Labelled:
             f"{path}: expected images in folders that are labels, found "
             f"{listed(loose) if loose else 'none'}"
         )
+    tops = [file.partition("/")[0] for file in files]
+    words = split_of(tops, "folder", remarks, part_of_folder) if split else [""] * len(files)
+    words = words or [""] * len(files)  # which was said
+    if not split:
+        _ask_parts(path, tops)
     first: dict[bytes, str] = {}
     labels_of: dict[str, set[str]] = {}
     part_of: dict[str, str] = {}
     again = 0
-    for file in files:
+    for file, part in zip(files, words, strict=True):
         folders = file.split("/")
-        part = PARTS[folders[0].lower()] if split else ""
         own = first.setdefault(digest_file(path / file), file)
         again += own != file
         if part_of.setdefault(own, part) != part:
@@ -60,10 +69,9 @@ def read(path: Path, options: Options) -> Labelled:
     Y = matrix(
         [labels_of[name] for name in names], labels, options.absent or "no", [()] * len(names)
     )
-    remarks = (
-        [f"{counted(again, 'file')} with the bytes of another: labels joined"] if again else []
-    )
-    parts = [part_of[name] for name in names] if split else []
+    if again:
+        remarks.append(f"{counted(again, 'file')} with the bytes of another: labels joined")
+    parts = [part_of[name] for name in names] if any(words) else []
     parts = split_beside([path], names, remarks, parts)
     return Labelled(
         path,
@@ -117,8 +125,27 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _parts(path: Path) -> bool:
+    """Tell whether folders are of parts, and those in them labels.
+
+    Where one is called as no part, it must hold folders of the same names as one that is.
+    """
     folders = _folders(path)
-    return bool(folders) and all(each.name.lower() in PARTS for each in folders)
+    known = [each for each in folders if part_of_folder(each.name)]
+    inside = {inner.name for each in known for inner in _folders(each)}
+    others = [each for each in folders if each not in known]
+    return bool(known) and all(inside & {inner.name for inner in _folders(each)} for each in others)
+
+
+def _ask_parts(path: Path, tops: Sequence[str]) -> None:
+    """Raise DataError where folders that would be labels are called as parts of a split."""
+    count = Counter(tops)
+    known = [top for top in count if part_of_folder(top)]
+    if len({part_of_folder(top) for top in known}) > 1:
+        shown = listed((f"{top!r} ({counted(n, 'image')})" for top, n in count.items()), 4)
+        raise DataError(
+            f"{path}: folders {shown} would be labels, and {listed(known)} are called as parts of "
+            "a split: put a folder per label into each, or name labels in a table"
+        )
 
 
 def _recognises(path: Path) -> bool:

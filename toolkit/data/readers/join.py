@@ -11,59 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.data.readers.base import ID_KEY, Labelled, Options
-from toolkit.data.readers.course import (
-    AMBIGUOUS,
-    aliases,
-    image_id,
-    image_ids,
-    is_image_name,
-    register,
-)
+from toolkit.data.readers.course import image_ids, is_image_name
+from toolkit.data.readers.finder import Finder, in_folder_of, say_case, slashed
 from toolkit.data.readers.whereabouts import hint
 from toolkit.errors import DataError, counted, listed
-from toolkit.images.addresses import is_address, is_local
-from toolkit.images.places import in_container, is_there
+from toolkit.images.addresses import is_address
 from toolkit.images.tars import ranged
 from toolkit.storage.files import natural_key
-
-
-def images_under(root: Path, strange: list[str] | None = None) -> list[str]:
-    """Return the image files in a folder and those below it, relative to it, hidden ones left out.
-
-    Folders that are links are looked into, each folder once; a folder of artifacts below is not:
-    the pictures in it are other data sets'.
-
-    Args:
-        root: the folder.
-        strange: is given the names that are not UTF-8, which are left out; None for an error.
-
-    Raises:
-        DataError: a name is not text.
-    """
-    found, seen = [], set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:  # links may lead round
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(
-            each for each in folders if each[0] != "." and not _of_artifacts(folder, each)
-        )
-        place = os.path.relpath(folder, root)
-        prefix = "" if place == "." else place.replace(os.sep, "/") + "/"
-        found += [prefix + name for name in files if is_image_name(name) and name[0] != "."]
-    odd = {name for name in found if name.encode("utf-8", "replace") != os.fsencode(name)}
-    if odd and strange is None:
-        names = listed(map(ascii, sorted(odd)), 3)
-        raise DataError(f"file names in {root} are not UTF-8 ({names}): rename them")
-    if strange is not None:
-        strange += sorted(map(ascii, odd))
-    return sorted((name for name in found if name not in odd), key=natural_key)
-
-
-def _of_artifacts(folder: str, name: str) -> bool:
-    return os.path.isfile(os.path.join(folder, name, "datasets", ".last.json"))
 
 
 def joined(
@@ -83,12 +37,14 @@ def joined(
     own_ids: Sequence[str] = (),
     metadata: Mapping[str, Sequence[str]] | None = None,
     way_on: str = "",
+    near: Sequence[str] = (),
 ) -> Labelled:
     """Join rows of labels to the files that they name.
 
     An image goes by its address, by its place in a tar, Parquet or Arrow file below ``root``, by
     its path below ``root``, by an absolute path in it, or, where that fits one file alone, by the
-    end of its path, its file name, its id, or the number in it.
+    end of its path, its file name, its id, or the number in it; and last by these in other
+    capitals, where no other name is the file's.
 
     Args:
         source: the label file, for messages.
@@ -107,49 +63,34 @@ def joined(
             whatever its ending. Else ids are made from places.
         metadata: by name, further facts of each image.
         way_on: what else may be done where images are not there, to end the sentence.
+        near: of each image a word for its part, or blank: of several of its name, the one in a
+            folder called so is meant; by default ``parts``.
 
     Raises:
         DataError: an image is not there, is named twice, or in a way that fits several; or ids
             repeat or are blank.
     """
-    strange = list[str]()  # no label file can name these
-    there = images_under(root, strange)
-    ids = [image_id(file) for file in there]
-    bare = [image.rpartition("/")[2] for image in ids]
-    # a name without a folder must fit one file of all folders, unless it is a file's whole path
-    tails: dict[str, str] = {}
-    for path in there:
-        for cut, letter in enumerate(path[: path.rfind("/")]):
-            if letter == "/":
-                register(tails, {path[cut + 1 :], image_id(path[cut + 1 :])}, path)
-    known = tails | aliases(ids, there, there) | aliases(bare, there, there) | {f: f for f in there}
-    kept, files, missing, ambiguous = list[int](), list[str](), list[str](), list[str]()
-    gone = list[str]()
-    for row, name in enumerate(names):
-        inside = _inside(name, root)
-        whole = bool(own_ids)
-        file = known.get(name) or known.get(inside) or _whole(inside, root, whole)
-        if not file and "\\" in name:  # as Windows writes paths
-            slashed = name.replace("\\", "/")
-            inside = _inside(slashed, root)
-            file = known.get(slashed) or known.get(inside) or _whole(inside, root, whole)
-        if not file and (addresses or not is_address(name)):
-            file = _elsewhere(name, inside, root)
-        at = f" ({places[row]})" if places else ""
-        if file:
-            kept.append(row)
-            files.append(file)
-        elif known.get(name) == AMBIGUOUS:
-            ambiguous.append(f"{name[:80]!r}{at}")
-        else:
-            gone.append(name)
-            missing.append(f"{name[:80]!r}{at}")
+    finder = Finder(root)
+    files = [finder.find(name, addresses, whole=bool(own_ids)) for name in names]
+    remarks = list(remarks)
+    several = _settle(finder, names, files, near or parts, remarks)
+    kept = [row for row, file in enumerate(files) if file]
+    gone = [row for row, file in enumerate(files) if not file and row not in several]
+    missing, ambiguous = (
+        [
+            f"{names[row][:80]!r}{f' ({places[row]})' if places else ''}"
+            + (f" is {' or '.join(several[row][:3])}" if row in several else "")
+            for row in rows
+        ]
+        for rows in (gone, several)
+    )
     if ambiguous:
         raise DataError(
             f"{source} holds {counted(len(ambiguous), 'name')} of several images "
-            f"({listed(ambiguous, 3)}): give those images' whole paths"
+            f"({listed(ambiguous, 3)}): give those images' whole paths, or name the folder that "
+            "holds them by root (--root)"
         )
-    outside = [name for name in names if os.path.isabs(name) and not _inside(name, root)]
+    outside = [name for name in names if os.path.isabs(name) and not finder.inside(name)]
     outside = [name for name in outside if is_image_name(name) and os.path.isfile(name)]
     if outside:
         raise DataError(
@@ -160,13 +101,15 @@ def joined(
         raise DataError(
             f"{source} names {counted(len(missing), 'image')} not there ({listed(missing, 3)}): "
             f"paths are relative to {root} and stay inside it; missing='skip' leaves such images "
-            f"out{hint(gone, there, root)}{way_on}"
+            f"out{hint([slashed(names[row]) for row in gone], finder.there, root)}{way_on}"
         )
+    files = [files[row] for row in kept]
     if len(set(files)) < len(files):
         twice = sorted({file for file in files if files.count(file) > 1}, key=natural_key)
         raise DataError(f"{source} names images in several rows ({listed(twice, 3)}): once each")
-    said = [*remarks, *_unlisted(there, files)]
-    said += [f"passed over, file names not UTF-8: {listed(strange, 3)}"] if strange else []
+    said = [*remarks, *_unlisted(finder.there, files)]
+    if finder.strange:
+        said.append(f"passed over, file names not UTF-8: {listed(finder.strange, 3)}")
     ids = [own_ids[row] for row in kept] if own_ids else place_ids(files)
     if own_ids:
         check_ids(ids, source)
@@ -185,6 +128,44 @@ def joined(
         missing=missing,
         metadata={name: [cells[row] for row in rows] for name, cells in (metadata or {}).items()},
     )
+
+
+def _settle(
+    finder: Finder,
+    names: Sequence[str],
+    files: list[str],
+    words: Sequence[str],
+    remarks: list[str],
+) -> dict[int, list[str]]:
+    """Fill in files by the folder of a part, and by names in other capitals, and say so.
+
+    Returns:
+        The files that a name fits equally, by row, where it fits several.
+    """
+    several: dict[int, list[str]] = {}
+    by_part, by_case = list[str](), list[str]()
+    taken = set(files)
+    for row, name in enumerate(names):
+        if files[row]:
+            continue
+        fits = finder.several(name)
+        if fits:
+            own = in_folder_of(words[row], fits) if words and words[row] else ""
+            files[row] = own
+            by_part += [f"{name!r:.80} is {own}"] if own else []
+        else:
+            fits = [file for file in finder.in_other_capitals(name) if file not in taken]
+            files[row] = fits[0] if len(fits) == 1 else ""
+            by_case += [f"{name!r:.80} is {fits[0]}"] if len(fits) == 1 else []
+        if len(fits) > 1 and not files[row]:
+            several[row] = fits
+    remarks += say_case(by_case)
+    if by_part:
+        remarks.append(
+            f"{counted(len(by_part), 'image')} of names that several have, taken from the folder "
+            f"of the part ({listed(by_part, 3)})"
+        )
+    return several
 
 
 def _unlisted(there: Sequence[str], files: Sequence[str]) -> list[str]:
@@ -240,39 +221,7 @@ def check_ids(ids: Sequence[str], source: str, column: str = ID_KEY) -> None:
         raise DataError(f"{source}: ids in {column} stand twice ({listed(twice, 3)}): once each")
 
 
-def _whole(inside: str, root: Path, any_ending: bool) -> str:
-    """Return the path of an image file below the folder, or nothing."""
-    named = inside and (any_ending or is_image_name(inside))
-    there = named and os.path.isfile(root / inside)
-    return inside if there else ""
-
-
-def _elsewhere(name: str, inside: str, root: Path) -> str:
-    """Return an address, or a place in a container below ``root``, or nothing."""
-    if is_address(name):
-        return "" if is_local(name) else name
-    return inside if inside and _held(inside, root) else ""
-
-
-def _held(inside: str, root: Path) -> bool:
-    return in_container(inside) and is_there(str(root / inside))
-
-
 def unknown_cells(Y: np.ndarray) -> str:
     """Return how many cells are unknown, for the end of a sentence; nothing where all are known."""
     unknown = int((Y < 0).sum())
     return f", {unknown:,} unknown" if unknown else ""
-
-
-def _inside(name: str, root: Path) -> str:
-    """Return a path in ``root`` relative to it; a first folder of the root's name is taken off."""
-    path = Path(name)
-    if ".." in path.parts or is_address(name):
-        return ""
-    if path.is_absolute():
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
-    plain = os.path.normpath(name).replace(os.sep, "/")
-    first, _, rest = plain.partition("/")
-    if first != root.name or os.path.exists(root / plain) or _held(plain, root):
-        return plain
-    return rest

@@ -21,8 +21,10 @@ import numpy as np
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options, absence
 from toolkit.data.readers.course import check_labels, image_id
-from toolkit.data.readers.join import images_under, joined, matrix, unknown_cells
+from toolkit.data.readers.finder import Finder, say_case
+from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import json_head, read_json
+from toolkit.data.readers.part_words import folder_words, part_of_folder, split_of
 from toolkit.data.readers.places import Places
 from toolkit.errors import DataError, counted, listed
 
@@ -41,12 +43,14 @@ def read(path: Path, options: Options) -> Labelled:
     home = path if path.is_dir() else path.parent
     root = options.root or home
     files = _files(path) if path.is_dir() else [path]
-    there = set(images_under(root))
+    finder = Finder(root)
+    there = set(finder.there)
     by_id: dict[str, list[str]] = {}
     for image in sorted(there):
         by_id.setdefault(image_id(image), []).append(image)
     tops = {name.partition("/")[0] for name in by_id if "/" in name}
     places = Places(root)
+    cased = list[str]()
     cells: dict[str, dict[str, int]] = {}
     kinds, flags, empty, contradicted = Counter[str](), set[str](), 0, list[str]()
     for file in files:
@@ -56,6 +60,7 @@ def read(path: Path, options: Options) -> Labelled:
         flagged = _flags(document, file)
         flags |= set(flagged)
         name = _place(document["imagePath"].strip(), file.relative_to(home), by_id, tops, places)
+        name = name if name in there else finder.by_case(name, cased)
         if name in cells:
             raise DataError(f"{path}: two files are of image {name!r} (one is {file.name})")
         denied = sorted(given & {flag for flag, value in flagged.items() if not value})
@@ -73,7 +78,7 @@ def read(path: Path, options: Options) -> Labelled:
     Y = matrix(yes, labels, absent, no)
     for row, name in enumerate(names):
         Y[row, [labels.index(label) for label, value in cells[name].items() if value < 0]] = -1
-    remarks = [absence(absent)]
+    remarks = [absence(absent), *places.said(), *say_case(cased)]
     if contradicted:
         many = counted(len(contradicted), "label")
         said = listed(contradicted, 3)
@@ -87,8 +92,7 @@ def read(path: Path, options: Options) -> Labelled:
     if bare:
         then = f"all labels {options.absent or 'unknown'}"
         remarks.append(f"{counted(len(bare), 'image')} without a file ({listed(bare, 3)}): {then}")
-    parts = [PARTS.get(name.partition("/")[0].lower(), "") for name in names]
-    split = all(parts) and len(set(parts)) > 1
+    parts = split_of(folder_words(names), "folder", remarks, part_of_folder)
     said = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
     said += f"{', ' if said else ''}{counted(len(flags), 'flag')}" if flags else ""
     return joined(
@@ -98,7 +102,7 @@ def read(path: Path, options: Options) -> Labelled:
         Y,
         labels,
         options,
-        parts=parts if split else (),
+        parts=parts if len(set(parts)) > 1 else (),
         facts={"layout": "labelme", "annotations": None},
         found=f"LabelMe: {counted(len(labels), 'label')}, {counted(len(names), 'image')}, "
         f"{said or 'no shapes'} → {int((Y == 1).sum()):,} image labels" + unknown_cells(Y),

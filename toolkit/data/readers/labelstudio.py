@@ -78,11 +78,13 @@ def read(path: Path, options: Options) -> Labelled:
         kinds = listed(f"{count:,} {kind}" for kind, count in sorted(found.other.items()))
         remarks.append(f"results that are no choices or regions, left out: {kinds}")
     places = Places(root)
+    names = [places.find(task["data"][key]) for task in tasks]
+    remarks += places.said()
     several = sum(len(each) > 1 for each in votes)
     return joined(
         str(file),
         root,
-        [places.find(task["data"][key]) for task in tasks],
+        names,
         Y,
         labels,
         options,

@@ -56,17 +56,14 @@ def _text(cell: Any) -> str:
 
 
 def metadata_of_objects(
-    names: Sequence[str], objects: Sequence[Mapping[str, Any]], remarks: list[str]
+    objects: Sequence[Mapping[str, Any]], remarks: list[str]
 ) -> dict[str, list[str]]:
     """Return what further fields of JSON objects say of images, as of columns of a table.
 
     Args:
-        names: image of each object; of those that stand twice nothing is returned.
-        objects: the fields that may be metadata.
+        objects: of each image, the fields that may be metadata.
         remarks: see :func:`metadata_of`.
     """
-    if len(set(names)) < len(names):  # refused where images are joined
-        return {}
     fields = dict.fromkeys(name for each in objects for name in each)
     columns = {name: [each.get(name) for each in objects] for name in fields}
-    return metadata_of(names, columns, remarks)
+    return metadata_of(list(map(str, range(len(objects)))), columns, remarks)

@@ -66,10 +66,12 @@ def read(path: Path, options: Options) -> Labelled:
         many = counted(len(lacking), "image")
         remarks.append(f"no split: {many} in no list of a part ({listed(lacking, 3)})")
     places = Places(root)
+    found = [places.find(name) for name in names]
+    remarks += places.said()
     return joined(
         str(path),
         root,
-        [places.find(name) for name in names],
+        found,
         Y,
         labels,
         options,

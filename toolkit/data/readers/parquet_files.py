@@ -1,38 +1,15 @@
-"""Parquet files of images: whether a file holds them, and whether all files of a set are there."""
+"""Parquet files of images: whether a file holds them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from toolkit.data.readers.columns import IMAGE_NAMES, folded
 from toolkit.data.readers.course import IMAGE_SUFFIXES
-from toolkit.errors import DataError
 from toolkit.images.containers import holds_bytes
 
-_NUMBERED = re.compile(r"(.*)-(\d+)-of-(\d+)")  # as the hub names files of one split
 # how JPEG, PNG, GIF, WebP, TIFF and BMP begin
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*", b"BM")
-
-
-def require_all(paths: Sequence[PurePath]) -> None:
-    """Raise DataError where a file is not there whose number the others' names tell."""
-    series: dict[tuple[str, str], set[int]] = {}
-    for path in paths:
-        named = _NUMBERED.fullmatch(path.stem)
-        if named:
-            key = str(path.parent / named[1]), f"-of-{named[3]}{path.suffix}"
-            series.setdefault(key, set()).add(int(named[2]))
-    for (start, end), there in series.items():
-        digits = end.partition(".")[0].removeprefix("-of-")
-        gone = (n for n in range(int(digits)) if n not in there) if int(digits) < 1e6 else ()
-        lacking = next(iter(gone), None)
-        if lacking is not None:
-            raise DataError(
-                f"{start}-{lacking:0{len(digits)}d}{end} is not there, and {len(there)} of "
-                f"{int(digits)} such files are: fetch the others, or give the path of one file"
-            )
 
 
 def holds_images(file: Path) -> bool:

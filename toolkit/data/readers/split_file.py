@@ -1,4 +1,4 @@
-"""Split files: lists beside a table that name the part of each image, in words or as 0, 1 and 2.
+"""Split files: what lies beside labels and names the part of each image, in words or 0, 1 and 2.
 
 As CelebA's ``list_eval_partition.txt`` (Liu et al. 2015), where 0, 1 and 2 are training, validation
 and test. Of 0 and 1 alone nothing is guessed: some lists mean training by 1, others test. Nor of 1
@@ -7,15 +7,12 @@ and 2, which may be training and test.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from toolkit.data.readers.base import PARTS
 from toolkit.data.readers.course import image_id
+from toolkit.data.readers.part_words import NUMBERS, SAID, SETTLED
 from toolkit.data.readers.split_lists import (
     named,
     part_of_list,
@@ -23,37 +20,50 @@ from toolkit.data.readers.split_lists import (
     split_folders,
     why_not,
 )
-from toolkit.data.readers.table_text import table_text
+from toolkit.data.readers.split_table import (
+    ENDINGS,
+    assign,
+    cells_of,
+    is_pair,
+    meaning,
+    split_rows,
+)
+from toolkit.data.readers.table_text import PACKED, table_ending
 from toolkit.errors import DataError, counted, listed
 
-NUMBERS = {"0": "train", "1": "validation", "2": "test"}
-SAID = "0, 1 and 2 are training, validation and test"
-_NAMED = re.compile(r"(?:.*[\W_])?(?:splits?|partitions?)(?:[\W_].*)?")
-_ENDINGS = (".txt", ".csv", ".tsv")
+_NAMED = re.compile(
+    r"(?:.*(?:[\W_\d]|train|test|val|data|my))?(?:splits?|partitions?)(?:[\W_\d].*)?"
+)
 _HEAD = 4096
-
-
-def numbered(words: Iterable[str]) -> bool:
-    """Tell whether texts are 0, 1 and 2, each at least once.
-
-    >>> numbered(["2", "0", "1.0"]), numbered(["0", "1"])
-    (True, False)
-    """
-    return {word.removesuffix(".0") for word in words} == set(NUMBERS)
+_LONGEST = 1 << 24  # bytes of a list that is looked into for what another lacks
 
 
 def is_split_file(file: Path) -> bool:
-    """Tell a split file by its name, and by what its first lines hold."""
+    """Tell a split file by its name, and by what its first lines hold: two columns."""
     if not _is_named(file):
         return False
-    with file.open("rb") as opened:
-        text = opened.read(_HEAD).decode("utf-8-sig", "replace")
-    lines = _cells(text.rpartition("\n")[0] or text)[:3]
-    return any(len(cells) == 2 and _word(cells[1]) for _, cells in lines[:2])
+    if file.suffix.lower() in (".txt", ".csv", ".tsv"):
+        with file.open("rb") as opened:
+            text = opened.read(_HEAD).decode("utf-8-sig", "replace")
+        return any(is_pair(cells) for _, cells in cells_of(text.rpartition("\n")[0] or text)[:2])
+    return not _why_not_read(file, pairs=True)
 
 
 def _is_named(file: Path) -> bool:
-    return file.suffix.lower() in _ENDINGS and bool(_NAMED.fullmatch(file.stem.lower()))
+    stem = Path(file.stem).stem if file.suffix.lower() in PACKED else file.stem
+    plain = table_ending(file) in ENDINGS and file.name[0] != "."
+    return plain and bool(_NAMED.fullmatch(stem.lower()))
+
+
+def _why_not_read(file: Path, pairs: bool = False) -> str:
+    """Return why a file that is called a split is none, or nothing."""
+    if not file.stat().st_size:
+        return "it is empty"
+    try:
+        split_rows(file, pairs)
+    except DataError as error:
+        return str(error).replace(str(file), "it", 1)
+    return ""
 
 
 def split_beside(
@@ -88,8 +98,15 @@ def split_beside(
     files = [file for file in files if file != table]
     found = [file for file in files if is_split_file(file)]
     lists = {file: part for file in files if (part := part_of_list(file)) and file not in found}
-    odd = [file for file in files if file not in found and file not in lists]
-    remarks += [_unread(file) for file in odd if _named(file, file.parent in inner)]
+    wide = list[Path]()
+    for file in files:
+        if file not in found and file not in lists and _may_be_meant(file, file.parent in inner):
+            why = _why_not_read(file)
+            if why:
+                remarks.append(f"warning: {file.name} is not read as a split: {why}")
+            else:
+                wide.append(file)
+    found = found or ([] if lists else wide)
     if not found and not lists:
         return list(parts)
     if parts:
@@ -97,105 +114,72 @@ def split_beside(
         remarks.append(f"a split came with the labels, {shown} is not read")
         return list(parts)
     if len(found) > 1:
-        raise DataError(
-            f"{found[0].parent}: expected one split file, found {named(found, there)}: leave one"
+        if len({re.sub(r"\d+", "", file.name) for file in found}) > 1:
+            raise DataError(
+                f"{found[0].parent}: expected one split file, found {named(found, there)}: leave "
+                "one"
+            )
+        remarks.append(
+            f"warning: {named(found, there)} are {len(found)} splits, of which none is read: "
+            f"{SETTLED}, and takes one of them"
         )
+        return []
     if found and lists:
         remarks.append(f"{named(lists, there)}: not read, as {found[0].name} names the split")
     if not found and why_not(lists):
         remarks.append(f"warning: {named(lists, there)}: not read as a split, {why_not(lists)}")
         return []
-    part_of = _read(found[0]) if found else read_lists(lists, names)
-    file = found[0] if found else next(iter(lists))
     name_of_it = named(found or lists, there)
-    words = set(part_of.values())
-    numbers = words <= set(NUMBERS) and (known or {"0", "2"} <= words)
-    if not words <= set(PARTS) and not numbers:
+    lines = split_rows(found[0]) if found else read_lists(lists, names)
+    meant = meaning(lines, known)
+    if not meant:
+        words = listed(sorted({each.word for each in lines}))
         remarks.append(
             f"warning: {name_of_it} is not read: expected train, val and test or 0, 1 and 2, found "
-            f"{listed(sorted(words))}; --split-file takes a CSV file with columns image and split"
+            f"{words}; {SETTLED}"
         )
         return []
-    meant = NUMBERS if numbers else PARTS
-    ids: dict[str, str] = {}
-    for name, word in part_of.items():
-        for end in {image_id(name), _bare(name)}:  # an id that two parts have is none's
-            ids[end] = word if ids.get(end, word) == word else ""
-    alone = Counter(map(_bare, names))
-    parts_given = [
-        part_of.get(name)
-        or ids.get(image_id(name))
-        or (ids.get(_bare(name), "") if alone[_bare(name)] == 1 else "")
-        for name in names
-    ]
-    lacking = [name for name, word in zip(names, parts_given, strict=True) if not word]
+    file = found[0] if found else next(iter(lists))
+    source = str(file.parent / name_of_it)
+    assigned = assign(lines, names, source, meant)
+    lacking = [name for name, word in zip(names, assigned.words, strict=True) if not word]
     if len(lacking) == len(names) and not known:
         remarks.append(
             f"warning: {name_of_it} is not read: it names none of the images ({lacking[0]!r:.60})"
         )
         return []
     if lacking:
-        raise DataError(
-            f"{file.parent / name_of_it}: expected a part for each image, found none for "
+        texts = [each for each in files if each not in (*found, *lists)]
+        said = (
+            f"{source}: expected a part for each image, found none for "
             f"{counted(len(lacking), 'image')} ({listed(lacking, 3)}): complete it, or move it away"
+            f"{_named_in(texts, lacking)}"
         )
-    how = f": {SAID}" if numbers else ""
-    more = len(part_of) - len(names)
-    rest = f"; it names {counted(more, 'image')} more" if more > 0 else ""
+        if file not in wide:
+            raise DataError(said)
+        remarks.append(f"warning: {said}")
+        return []
+    how = f": {SAID}" if meant is NUMBERS else ""
+    more = len({each.image for each in assigned.unknown})
+    rest = f"; it names {counted(more, 'image')} more" if more else ""
     remarks.append(f"split of {name_of_it}{how}{rest}")
-    return [meant[word] for word in parts_given]
+    return [meant[word] for word in assigned.words]
 
 
-def _named(file: Path, among_splits: bool) -> bool:
-    """Tell a file that is a split by its name, or by where it lies."""
-    plain = file.suffix.lower() in (*_ENDINGS, ".json") and file.name[0] != "."
-    return plain and (among_splits or bool(_NAMED.fullmatch(file.stem.lower())))
-
-
-def _unread(file: Path) -> str:
-    if not file.stat().st_size:
-        return f"{file.name} is empty, and no split"
-    with file.open("rb") as opened:
-        wide = b"\0" in opened.read(_HEAD)
-    why = "it is no text in UTF-8: save it so" if wide else "its lines are no image and a part"
-    return f"warning: {file.name} is not read as a split: {why}"
-
-
-def _bare(name: str) -> str:
-    return image_id(name).rpartition("/")[2]
-
-
-def _read(file: Path) -> dict[str, str]:
-    """Return what stands beside each image, in lower case."""
-    found: dict[str, str] = {}
-    for at, (number, cells) in enumerate(_cells(table_text(file))):
-        word = _word(cells[1]) if len(cells) == 2 else ""
-        if not word and at == 0 and len(cells) == 2:  # names of columns
+def _named_in(files: Sequence[Path], images: Sequence[str]) -> str:
+    """Say which other list names images that a split lacks; nothing without one."""
+    wanted = {image_id(name).rpartition("/")[2] for name in images}
+    for file in files:
+        if file.suffix.lower() != ".txt" or file.stat().st_size > _LONGEST:
             continue
-        if not word:
-            raise DataError(
-                f"{file}, line {number}: expected an image and train, val, test, 0, 1 or 2, found "
-                f"{' '.join(cells)[:60]!r}"
-            )
-        if found.setdefault(cells[0], word) != word:
-            raise DataError(f"{file}, line {number}: {cells[0]!r} is in two parts of the split")
-    return found
+        lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        own = {image_id(line.strip().rpartition("/")[2]) for line in lines}
+        if own & wanted:
+            return f"; {file.name} names {counted(len(own & wanted), 'image')} of these"
+    return ""
 
 
-def _cells(text: str) -> list[tuple[int, list[str]]]:
-    """Return the cells of each line that is not blank, with its number."""
-    first = text.partition("\n")[0]
-    separator = next((each for each in "\t;," if each in first), None)
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if separator is None:
-        return [(number, line.strip().rsplit(None, 1)) for number, line in lines]
-    rows = csv.reader(io.StringIO("\n".join(line for _, line in lines)), delimiter=separator)
-    cells = [[cell.strip() for cell in row] for row in rows]
-    return [(number, row) for (number, _), row in zip(lines, cells, strict=False)]
-
-
-def _word(cell: str) -> str:
-    """Return what says a part, as it is compared; nothing for another text."""
-    word = cell.strip().casefold()
-    bare = word.removesuffix(".0")
-    return word if word in PARTS else bare if bare in NUMBERS else ""
+def _may_be_meant(file: Path, among_splits: bool) -> bool:
+    """Tell a file that is a split by its name, or by where it lies."""
+    plain = table_ending(file) in ENDINGS and file.name[0] != "."
+    return plain and (among_splits or _is_named(file))

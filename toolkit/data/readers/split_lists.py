@@ -12,6 +12,7 @@ from pathlib import Path
 
 from toolkit.data.readers.base import PARTS
 from toolkit.data.readers.course import image_id
+from toolkit.data.readers.split_table import Given
 from toolkit.data.readers.table_text import table_text
 from toolkit.errors import DataError, listed
 
@@ -54,8 +55,8 @@ def _parts_of_list(file: Path) -> set[str]:
     return {PARTS[word] for word in words if word in PARTS} if known else set()
 
 
-def read_lists(files: Mapping[Path, str], names: Iterable[str]) -> dict[str, str]:
-    """Return the part of each image that lists name.
+def read_lists(files: Mapping[Path, str], names: Iterable[str]) -> list[Given]:
+    """Return the images that lists name, each with its part.
 
     Args:
         files: part by file.
@@ -64,10 +65,12 @@ def read_lists(files: Mapping[Path, str], names: Iterable[str]) -> dict[str, str
     Raises:
         DataError: a file is no text, or an image is in two lists.
     """
-    known = {end for name in names for end in (name, image_id(name), image_id(name).split("/")[-1])}
+    plain = [name.replace("\\", "/") for name in names]
+    known = {end for name in plain for end in (name, image_id(name), image_id(name).split("/")[-1])}
     found: dict[str, tuple[str, Path]] = {}
     for file, part in files.items():
         for line in filter(None, map(str.strip, table_text(file).splitlines())):
+            line = line.replace("\\", "/")
             forms = [line, *re.split(r"[\s,;]+", line)[:1]]
             ends = [[form, image_id(form), image_id(form).split("/")[-1]] for form in forms]
             image = next((each[0] for each in ends if known.intersection(each)), line)
@@ -77,7 +80,7 @@ def read_lists(files: Mapping[Path, str], names: Iterable[str]) -> dict[str, str
                     f"{file}: {image[:60]!r} is in {before.name} too, and an image is of one part "
                     "of a split: leave it in one"
                 )
-    return {image: part for image, (part, _) in found.items()}
+    return [Given(f"{file.parent}, {file.name}", e, part) for e, (part, file) in found.items()]
 
 
 def why_not(files: Mapping[Path, str]) -> str:

@@ -11,7 +11,7 @@ from typing import IO, cast
 from toolkit.errors import DataError, listed
 
 SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
-_PACKED = (".gz", ".zip")
+PACKED = (".gz", ".zip")
 
 
 def table_ending(path: Path) -> str:
@@ -21,7 +21,7 @@ def table_ending(path: Path) -> str:
     ('.csv', '.jsonl')
     """
     own = path.suffix.lower()
-    return Path(path.stem).suffix.lower() if own in _PACKED else own
+    return Path(path.stem).suffix.lower() if own in PACKED else own
 
 
 def table_text(path: Path) -> str:

@@ -70,10 +70,12 @@ def read(path: Path, options: Options) -> Labelled:
     if others:
         remarks.append(f"other attributes, left out: {listed(others)}")
     places = Places(root)
+    names = [places.find(each) for each in found.names]
+    remarks += places.said()
     return joined(
         str(file),
         root,
-        [places.find(each) for each in found.names],
+        names,
         Y,
         labels,
         options,

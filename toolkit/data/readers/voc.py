@@ -18,11 +18,13 @@ import numpy as np
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, image_id
-from toolkit.data.readers.join import images_under, joined, matrix, unknown_cells
+from toolkit.data.readers.finder import Finder, say_case
+from toolkit.data.readers.join import joined, matrix, unknown_cells
+from toolkit.data.readers.part_words import folder_words, part_of_folder, split_of
 from toolkit.data.readers.xml_file import read_xml
 from toolkit.errors import DataError, counted, listed
 
-_LIST = re.compile(r"(?:(.+)_)?(train|val|trainval|test)\.txt")
+_LIST = re.compile(rf"(?:(.+)_)?({'|'.join(PARTS)}|trainval)\.txt", re.IGNORECASE)
 _VALUES = {"1": 1, "-1": 0, "0": -1}
 _HEAD = re.compile(rb"<annotation[\s>]")
 _LISTS = ("ImageSets", "Main")
@@ -39,8 +41,9 @@ def read(path: Path, options: Options) -> Labelled:
     options.only("Pascal VOC", "absent", "root")
     kit = path / "JPEGImages"
     root = options.root or (kit if kit.is_dir() else path)
-    there = [image_id(file) for file in images_under(root)]
-    known = _list_files(path.joinpath(*_LISTS))
+    finder = Finder(root)
+    there = [image_id(file) for file in finder.there]
+    known, others = _list_files(path.joinpath(*_LISTS))
     of_labels = {key: file for key, file in known.items() if key[0]}
     part_of: dict[str, str]
     bare: list[str] = []
@@ -48,16 +51,18 @@ def read(path: Path, options: Options) -> Labelled:
     if of_labels:
         cells, part_of = _from_lists(of_labels)
     else:
-        cells = _from_xml(_xml_files(path), path, there, remarks)
+        cells = _from_xml(_xml_files(path), path, finder, remarks)
         part_of = _parts(known)
         bare = sorted((set(part_of) or set(there)) - set(cells))
         if part_of:
             cells = {name: cells.get(name, {}) for name in part_of}
         else:
             cells |= {name: {} for name in bare}
-            folders = {name: PARTS.get(name.partition("/")[0].lower(), "") for name in cells}
-            part_of = folders if all(folders.values()) and len(set(folders.values())) > 1 else {}
+            words = folder_words(cells)
+            folders = split_of(words, "folder", remarks, part_of_folder)
+            part_of = dict(zip(cells, folders, strict=True)) if len(set(folders)) > 1 else {}
     names = list(cells)
+    remarks += _say_unread(others, names)
     labels = check_labels({label for given in cells.values() for label in given})
     absent = options.absent or ("unknown" if of_labels else "no")
     chosen = [
@@ -92,22 +97,35 @@ def read(path: Path, options: Options) -> Labelled:
     )
 
 
-def _list_files(folder: Path) -> dict[tuple[str, str], Path]:
-    """Return lists by label, or nothing for those of all images, and part of the split.
+def _list_files(folder: Path) -> tuple[dict[tuple[str, str], Path], list[Path]]:
+    """Return lists by label, or nothing for those of all images, and part; and further lists.
 
     ``trainval`` says again what ``train`` and ``val`` say; without these, it is ``train`` where
     there is ``test`` too, else no part.
     """
     named = [(_LIST.fullmatch(file.name), file) for file in sorted(folder.glob("*.txt"))]
-    found = {(name[1] or "", name[2]): file for name, file in named if name is not None}
-    parts = {part for _, part in found}
-    if parts & {"train", "val"}:
-        return {key: file for key, file in found.items() if key[1] != "trainval"}
+    found = {(name[1] or "", name[2].lower()): file for name, file in named if name is not None}
+    others = [file for name, file in named if name is None]
+    parts = {PARTS.get(part, "") for _, part in found}
+    if parts & {"train", "validation"}:
+        return {key: file for key, file in found.items() if key[1] != "trainval"}, others
     instead = "train" if "test" in parts else ""
     return {
         (label, instead if part == "trainval" else part): file
         for (label, part), file in found.items()
-    }
+    }, others
+
+
+def _say_unread(lists: Sequence[Path], names: Iterable[str]) -> list[str]:
+    """Return a warning on lists whose names have no part, with how many images are in no other."""
+    alone = {words[0] for file in lists for _, words, _ in _lines(file)} - set(names)
+    if not lists:
+        return []
+    return [
+        f"warning: {counted(len(lists), 'list')} of {'/'.join(_LISTS)} not read, as the names end "
+        f"in no part of a split ({listed((file.name for file in lists), 3)}), with "
+        f"{counted(len(alone), 'image')} in no other: call them _train, _val or _test"
+    ]
 
 
 def _lines(file: Path) -> Iterable[tuple[int, list[str], str]]:
@@ -155,11 +173,11 @@ def _from_lists(lists: dict[tuple[str, str], Path]) -> tuple[Cells, dict[str, st
 def _xml_files(path: Path) -> list[Path]:
     for name in ("Annotations", "annotations"):
         if (path / name).is_dir():
-            found = sorted((path / name).glob("*.xml"))
+            found = sorted((path / name).rglob("*.xml"))
             break
     else:
         found = sorted(path.rglob("*.xml"))
-        found = [each for each in found if not _hidden(each.relative_to(path))]
+    found = [each for each in found if not _hidden(each.relative_to(path))]
     if not found:
         raise DataError(f"{path / 'Annotations'}: expected an XML file per image, found none")
     return found
@@ -169,33 +187,48 @@ def _hidden(place: Path) -> bool:
     return any(step[0] == "." for step in place.parts)
 
 
-def _from_xml(files: Sequence[Path], path: Path, there: Sequence[str], remarks: list[str]) -> Cells:
+def _from_xml(files: Sequence[Path], path: Path, finder: Finder, remarks: list[str]) -> Cells:
     """Return what each image's file says; a file goes by its path, or by its name alone."""
-    known = set(there)
+    known = set(map(image_id, finder.there))
     by_stem: dict[str, list[str]] = {}
-    for image in there:
+    for image in sorted(known):
         by_stem.setdefault(image.rpartition("/")[2], []).append(image)
     cells: Cells = {}
     denied: list[str] = []
+    cased: list[str] = []
     for file in files:
         given: dict[str, int] = {}
         objects, says = _objects(file)
         for label, difficult in objects:
             given[label] = max(given.get(label, -1), -1 if difficult else 1)
         whole = file.relative_to(path).with_suffix("").as_posix()
-        ends = by_stem.get(file.stem, [])
-        name = whole if whole in known else ends[0] if len(ends) == 1 else file.stem
+        name = whole if whole in known else _of_stem(whole, by_stem.get(file.stem, []))
+        if name not in known:
+            name = image_id(finder.by_case(name, cased))
         if name in cells:
             raise DataError(f"{path}: two XML files are of image {name!r}: once each")
         cells[name] = given
         if says and says != name.rpartition("/")[2] and says in by_stem:
             denied.append(f"{file.name}: {says}")
+    remarks += say_case(cased)
     if denied:
         remarks.append(
             f"warning: {counted(len(denied), 'XML file')} with the filename of another image that "
             f"is there ({listed(denied, 3)}): they go by their own names"
         )
     return cells
+
+
+def _of_stem(whole: str, images: Sequence[str]) -> str:
+    """Return the image of a file's name; of several the one whose folders end as the file's do.
+
+    ``Annotations/train/1.xml`` is of ``images/train/1.jpg``.
+    """
+    if len(images) == 1:
+        return images[0]
+    inner = whole.partition("/")[2]
+    ends = [image for image in images if "/" in inner and f"/{image}".endswith(f"/{inner}")]
+    return ends[0] if len(ends) == 1 else whole.rpartition("/")[2]
 
 
 def _objects(file: Path) -> tuple[list[tuple[str, bool]], str]:
@@ -228,8 +261,13 @@ def _recognises(path: Path) -> bool:
         return False
     if (path / "JPEGImages").is_dir():
         return path.joinpath(*_LISTS).is_dir() or (path / "Annotations").is_dir()
-    folders = [path, path / "annotations", path / "Annotations", *(path / name for name in PARTS)]
+    folders = [path, path / "annotations", path / "Annotations"]
+    folders += [each for each in sorted(path.iterdir()) if each.is_dir() and _is_part(each)]
     return any(_is_annotation(file) for each in folders for file in sorted(each.glob("*.xml"))[:1])
+
+
+def _is_part(folder: Path) -> bool:
+    return bool(part_of_folder(folder.name))
 
 
 def _is_annotation(file: Path) -> bool:

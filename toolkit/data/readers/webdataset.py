@@ -12,15 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from toolkit.data.readers.base import Format, Labelled, Options, part_named
+from toolkit.data.readers.base import Format, Labelled, Options
 from toolkit.data.readers.columns import LIST_NAMES, Rows, folded
 from toolkit.data.readers.course import is_image_name
 from toolkit.data.readers.json_file import loads
 from toolkit.data.readers.label_lists import ask_separator, separator_of
+from toolkit.data.readers.part_words import part_of_file, split_of
 from toolkit.data.readers.samples import Samples, container, labelled
+from toolkit.data.readers.shards import require_all, say_gaps, say_lacking, split_word
 from toolkit.errors import DataError, counted, listed
 from toolkit.images.addresses import is_address
 from toolkit.images.containers import Columns
@@ -46,9 +48,11 @@ def read(path: Path, options: Options) -> Labelled:
         DataError: a tar is damaged or compressed; a sample has two images or stands in two tars;
             none has labels; or see :func:`~toolkit.data.readers.samples.labelled`.
     """
-    shards = _shards(path)
+    shards = list(map(str, _shards(path)))
+    if path.is_dir():
+        require_all(shards)
     root = path if path.is_dir() else path.parent
-    return _read(str(path), list(map(str, shards)), root, options)
+    return _read(str(path), shards, root, options)
 
 
 def read_shards(address: str, shards: Sequence[str], options: Options) -> Labelled:
@@ -62,14 +66,17 @@ def read_shards(address: str, shards: Sequence[str], options: Options) -> Labell
     Raises:
         DataError: as of :func:`read`, or a tar cannot be had.
     """
+    said = say_lacking(address, shards)
     try:
         read_through(shards)
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
-    return _read(address, shards, Path.cwd(), options)
+    return _read(address, shards, Path.cwd(), options, said)
 
 
-def _read(path: str, shards: Sequence[str], root: Path, options: Options) -> Labelled:
+def _read(
+    path: str, shards: Sequence[str], root: Path, options: Options, said: Sequence[str] = ()
+) -> Labelled:
     tars = {shard: container(shard) for shard in shards}
     samples, passed_over = _samples(tars, root)
     endings = {ending for sample in samples.values() for ending in sample.files}
@@ -87,15 +94,18 @@ def _read(path: str, shards: Sequence[str], root: Path, options: Options) -> Lab
         [[key, *line] for key, line in zip(samples, cells, strict=True)],
         places,
     )
-    parts = [_part(sample.shard) for sample in samples.values()]
+    remarks = [*say_gaps(shards), *said]
+    words = [split_word(sample.shard) for sample in samples.values()]
+    parts = split_of(words, "split", remarks, part_of_file)
     others = endings - {"json", "cls", "txt"} - {e for e in endings if is_image_name(f"x.{e}")}
-    remarks = [f"files left out, neither image nor labels: {listed(sorted(others))}"] * bool(others)
+    if others:
+        remarks.append(f"files left out, neither image nor labels: {listed(sorted(others))}")
     if ending == "txt" and options.separator is None:
         remarks += ask_separator([label for line in cells for label in line[0] or ()], path, ".txt")
     found = Samples(
         rows,
         images,
-        parts if all(parts) and len(set(parts)) > 1 else (),
+        parts if len(set(parts)) > 1 else (),
         [row for row, sample in enumerate(samples.values()) if ending not in sample.files],
         {},
         f"WebDataset, {counted(len(shards), 'tar')}",
@@ -126,11 +136,6 @@ def refuse_compressed(shards: Iterable[str]) -> None:
         why = compressed(each) if each.lower().endswith(COMPRESSED) else ""
         if why:
             raise DataError(why)
-
-
-def _part(shard: str) -> str:
-    path = PurePath(shard)
-    return part_named(path.stem) or part_named(path.parent.name)
 
 
 def _samples(tars: Tars, root: Path) -> tuple[dict[str, _Sample], list[str]]:

@@ -81,7 +81,7 @@ def hint(missing: Sequence[str], there: Sequence[str], root: Path) -> str:
 
 
 def _otherwise(names: Sequence[str], there: Sequence[str]) -> str:
-    """Say how names would fit: without folders, in other capitals, or with another ending."""
+    """Say how names would fit: without folders, with another ending, as text or without labels."""
     ends = [name.replace("\\", "/").rpartition("/")[2] for name in names]
     known: dict[str, list[str]] = {}
     for file in there:
@@ -98,11 +98,6 @@ def _otherwise(names: Sequence[str], there: Sequence[str]) -> str:
             "fits one file without them"
         )
     lower = [end.casefold() for end in ends]
-    if fit(lower):
-        return (
-            f"; in other capitals {known[lower[0]][0]!r} is there: write names as the files are "
-            "called"
-        )
     stems = [os.path.splitext(end)[0] if is_image_name(end) else end for end in lower]
     if stems != lower and fit(stems):
         return (

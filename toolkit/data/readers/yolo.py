@@ -24,19 +24,22 @@ from typing import Any
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, is_image_name
+from toolkit.data.readers.darknet import DARKNET, darknet_lists, without_data
+from toolkit.data.readers.finder import Finder, images_under, say_case, slashed
 from toolkit.data.readers.folder import NOT_LABELS
-from toolkit.data.readers.join import images_under, joined, matrix
+from toolkit.data.readers.join import joined, matrix
+from toolkit.data.readers.part_words import part_of_field, part_of_folder
 from toolkit.errors import DataError, counted, listed
 from toolkit.storage.files import natural_key
 
 _FILES = ("data.yaml", "data.yml", "dataset.yaml")
 _ENDINGS = (".yaml", ".yml")
 _LISTS = ("classes.txt", "obj.names", "labels/classes.txt")
-_DARKNET = "obj.data"
 _LOOKED_INTO = 20  # texts in a folder of which one must be of boxes
 _BOXES = re.compile(r"\s*\d+(\s+-?\d*\.?\d+(e-?\d+)?){4}", re.IGNORECASE)
-_KEYS = {"train": "train", "validation": "val", "test": "test"}
+_PLACES = {"train": "train", "validation": "val", "test": "test"}
 _NOTHING = ("", "null", "~")
+_KEYS = ("path", "names", "nc", "download", "yaml_file")  # that hold no images
 
 
 def read(path: Path, options: Options) -> Labelled:
@@ -53,17 +56,20 @@ def read(path: Path, options: Options) -> Labelled:
     root = options.root or above
     document, remarks = _of_list(file, root) if plain else (_document(file), [])
     names = _names(document, file)
-    parts, whole = dict[str, str](), dict[str, str]()
+    base = str(document.get("path") or "")
+    parts = dict[str, str]()
     twice = list[str]()
-    for part in ("train", "val", "test"):
-        for place in _places(document.get(part), file):
-            for image in _images(place, part, file, root, str(document.get("path") or "")):
-                if whole.setdefault(image, part) != part:
+    for key in _part_keys(document):
+        for place in _places(document.get(key), file):
+            for image in _images(place, key, file, root, base):
+                if parts.setdefault(image, part_of_field(key)) != part_of_field(key):
                     twice.append(image)
-                parts[image] = PARTS[whole[image]]
+    parts = _as_called(parts, root, remarks)
     images = list(parts)
     if not images:
         raise DataError(f"{file}: expected images in the folders of train, val or test, found none")
+    unread = _unread(document, file, root, base)
+    more = sorted({each for own in unread.values() for each in own} - set(images))
     same = [] if plain else _same(document)
     if twice and not same:
         raise DataError(
@@ -77,12 +83,19 @@ def read(path: Path, options: Options) -> Labelled:
             f"{file}: none of {counted(len(images), 'image')} has a file of boxes; of "
             f"{images[0]!r} it would be {_labels_of(images[0])!r}"
         )
-    remarks += [f"{' and '.join(same)} are one folder: no split between them"] if same else []
+    if same:
+        remarks.append(f"{' and '.join(same)} are one folder: no split between them")
+    if more:
+        remarks.append(
+            f"warning: {listed(map(repr, unread))} of {file.name} names no part of a split, "
+            f"{counted(len(more), 'image')} left out ({listed(more, 3)}): call it train, val or "
+            "test, or add it to one of their lists"
+        )
     if bare:
         remarks.append(
             f"{counted(len(bare), 'image')} without a file of boxes ({listed(bare, 3)}): no labels"
         )
-    lost, unlisted = _without_use(images, root)
+    lost, unlisted = _without_use([*images, *more], root)
     if lost and options.missing == "error":
         raise DataError(
             f"{file}: {counted(len(lost), 'file')} of boxes of images not there "
@@ -132,7 +145,7 @@ def _of_list(file: Path, root: Path) -> tuple[dict[str, Any], list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} cannot be read as a list of names: {error}") from error
     names = [line.strip() for line in lines]
-    lists = _darknet(file.with_name(_DARKNET), root) if file.suffix == ".names" else {}
+    lists = darknet_lists(file.with_name(DARKNET), root) if file.suffix == ".names" else {}
     while names and not names[-1]:
         names.pop()
     if not all(names):
@@ -143,10 +156,10 @@ def _of_list(file: Path, root: Path) -> tuple[dict[str, Any], list[str]]:
     found: dict[str, Any] = {"names": names}
     for above in dict.fromkeys((inside, ".")):
         for each in sorted((root / above).iterdir()):
-            part = PARTS.get(each.name.lower()) if each.is_dir() else None
+            part = part_of_folder(each.name) if each.is_dir() else ""
             if part and images_under(each):
-                found.setdefault(_KEYS[part], []).append(each.relative_to(root).as_posix())
-    parts = [place for key in _KEYS.values() for place in found.get(key, ())]
+                found.setdefault(_PLACES[part], []).append(each.relative_to(root).as_posix())
+    parts = [place for key in _PLACES.values() for place in found.get(key, ())]
     under = {f"{place}/{image}" for place in parts for image in images_under(root / place)}
     there = {os.path.normpath(f"{inside}/{image}") for image in images_under(root / inside)}
     if not there - under:
@@ -154,22 +167,6 @@ def _of_list(file: Path, root: Path) -> tuple[dict[str, Any], list[str]]:
     others = sorted(there - under, key=natural_key)
     said = f"warning: no split, as images lie outside {listed(parts)} as well: {listed(others, 3)}"
     return {"names": names, "train": inside}, [said] if parts else []
-
-
-def _darknet(file: Path, root: Path) -> dict[str, Any]:
-    """Return the lists of images that Darknet's settings name, where these lie in the folder."""
-    if not file.is_file():
-        return {}
-    lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    given = {key.strip(): value.strip() for key, _, value in (e.partition("=") for e in lines)}
-    lists = {"train": given.get("train"), "val": given.get("valid"), "test": given.get("test")}
-    there = {part: place for part, place in lists.items() if place}
-    known = (root / place for value in there.values() for place in (value, _without_data(value)))
-    return there if any(map(os.path.isfile, known)) else {}
-
-
-def _without_data(place: str) -> str:
-    return place.removeprefix("./").removeprefix("data/")
 
 
 def _document(file: Path) -> dict[str, Any]:
@@ -206,14 +203,38 @@ def _places(value: Any, file: Path) -> list[str]:
 
 def _same(document: dict[str, Any]) -> list[str]:
     """Return the parts that are one folder, as where there are too few images for a split."""
-    given = {part: document.get(part) for part in ("train", "val", "test") if document.get(part)}
+    given = {key: document[key] for key in _part_keys(document) if document[key]}
     return [part for part in given if list(given.values()).count(given[part]) > 1]
+
+
+def _part_keys(document: dict[str, Any]) -> list[str]:
+    """Return the keys of parts of a split, those of training first."""
+    order = list(dict.fromkeys(PARTS.values()))
+    return sorted(filter(part_of_field, document), key=lambda key: order.index(part_of_field(key)))
+
+
+def _unread(document: dict[str, Any], file: Path, root: Path, base: str) -> dict[str, list[str]]:
+    """Return, by key, the images of folders and lists that are called as no part of a split."""
+    found = dict[str, list[str]]()
+    for key, value in document.items():
+        places = value if isinstance(value, list) else [value]
+        if key in _KEYS or part_of_field(key) or not all(isinstance(e, str) for e in places):
+            continue
+        for place in places:
+            try:
+                own = list(_images(place, key, file, root, base)) if place not in _NOTHING else []
+            except DataError:  # it is no place
+                continue
+            found[key] = found.get(key, []) + [e for e in own if os.path.isfile(root / e)]
+    return {key: own for key, own in found.items() if own}
 
 
 def _images(place: str, part: str, file: Path, root: Path, base: str) -> Iterator[str]:
     """Yield the images of a folder or of a list of paths, relative to ``root``."""
+    if "\\" in place and not os.path.exists(root / place):  # as Windows writes paths
+        place = slashed(place)
     tried = [root / base / place, root / place, root / place.removeprefix("../")]
-    tried.append(root / _without_data(place))
+    tried.append(root / without_data(place))
     for each in tried:
         there = Path(os.path.normpath(each))
         if not there.is_relative_to(root):
@@ -244,11 +265,30 @@ def _listed(file: Path, root: Path, base: Path) -> Iterator[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} cannot be read as a list of paths: {error}") from error
     for line in filter(None, map(str.strip, lines)):
-        lines_of = (line, _without_data(line))
-        above = (file.parent, base, root)
-        tried = (Path(os.path.normpath(each / own)) for own in lines_of for each in above)
+        forms = dict.fromkeys(
+            (line, slashed(line), without_data(line), without_data(slashed(line)))
+        )
+        places = (each / form for form in forms for each in (file.parent, base, root))
+        tried = (Path(os.path.normpath(each)) for each in places)
         there = next((e for e in tried if e.is_relative_to(root) and os.path.isfile(e)), None)
-        yield line if there is None else there.relative_to(root).as_posix()
+        yield slashed(line) if there is None else there.relative_to(root).as_posix()
+
+
+def _as_called(parts: dict[str, str], root: Path, remarks: list[str]) -> dict[str, str]:
+    """Return parts by image, those that a list names in other capitals as their files are called.
+
+    Their files of boxes would not be found otherwise.
+    """
+    gone = [image for image in parts if not os.path.isfile(root / image)]
+    if not gone:
+        return parts
+    finder, cased = Finder(root), list[str]()
+    called: dict[str, str] = {}
+    for image in gone:
+        found = finder.by_case(image, cased)
+        called[image] = image if found in parts else found
+    remarks += say_case(cased)
+    return {called.get(image, image): part for image, part in parts.items()}
 
 
 def _labels_of(image: str) -> str:
@@ -322,7 +362,7 @@ def _recognises(path: Path) -> bool:
         return path.suffix.lower() in _ENDINGS or path.name in _LISTS
     if not path.is_dir():
         return False
-    known = any((path / name).is_file() for name in (*_FILES, _DARKNET))
+    known = any((path / name).is_file() for name in (*_FILES, DARKNET))
     return known or _holds_boxes(path)
 
 
