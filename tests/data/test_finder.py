@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -88,6 +89,16 @@ def test_other_capitals_are_found_counted_and_said(write: Write, name: str, tmp_
     assert len(said) == 1
     assert said[0].startswith("1 image found in other")
     assert said[0].endswith("is x/b.jpg)")
+
+
+def test_frames_find_other_capitals_too(tmp_path: Path) -> None:
+    paint(tmp_path, "x/a.jpg", "x/b.jpg")
+    frame = pd.DataFrame({"image": ["x/A.JPG", "x/b.jpg"], "cat": [1, 0]})
+    found = tk.Dataset.from_frame(frame, root=tmp_path, **QUIET)
+    assert (found.files, found.Y.tolist()) == (("a.jpg", "b.jpg"), [[1], [0]])
+    frame["image"] = ["x/B.jpg", "x/b.jpg"]  # whose place is not given to the other
+    with pytest.raises(DataError, match="1 not there"):
+        tk.Dataset.from_frame(frame, root=tmp_path, **QUIET)
 
 
 @every

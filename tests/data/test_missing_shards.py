@@ -11,7 +11,7 @@ from PIL import Image
 
 import toolkit as tk
 from tests.data.packed import write_tar
-from toolkit.data.readers import configurations, hub_features, shards
+from toolkit.data.readers import hub_features, shards
 from toolkit.errors import DataError
 
 
@@ -108,23 +108,3 @@ def test_vectors_of_0_and_1_are_no_numbers_of_classes(lists: list[Any], vectors:
             hub_features.require_numbers(lists, names, "it")
     else:
         hub_features.require_numbers(lists, names, "it")
-
-
-@pytest.mark.parametrize(
-    ("names", "refused"),
-    [
-        (["a/train-00000-of-00001", "b/train-00000-of-00002", "b/train-00001-of-00002"], True),
-        (["train-00000-of-00001", "b/train-00000-of-00001"], True),
-        (["a/train/0000", "b/train/0000"], True),
-        (["a/train-0", "b/test-0"], False),
-        (["data/train/0000", "data/test/0000"], False),
-        (["2023/photos", "2024/photos"], False),
-    ],
-)
-def test_configurations_are_not_read_as_one_set(names: list[str], refused: bool) -> None:
-    files = [Path("d", f"{name}.parquet") for name in names]
-    if refused:
-        with pytest.raises(DataError, match=r"same name and part in (a/, )?b/,.* as where"):
-            configurations.require_one(Path("d"), files)
-    else:
-        configurations.require_one(Path("d"), files)

@@ -205,6 +205,18 @@ def test_words_that_are_parts_in_a_longer_name_are_said(tmp_path: Path) -> None:
     assert "parts of the split: 'test_seen' is test" in found.remarks
 
 
+def test_subsets_in_several_folders_are_said(tmp_path: Path) -> None:
+    whole = parquet(tmp_path / "a", "val")
+    for folder, part in (("de", "train"), ("en", "val")):
+        (whole / folder).mkdir()
+        name = "{}-00000-of-00001.parquet"
+        (whole / name.format(part)).rename(whole / folder / name.format("train"))
+    found = tk.preview_data(whole)
+    assert found.images == 7
+    said = "warning: files of 'train' lie in several folders, and all are read (de, en)"
+    assert any(said in remark for remark in found.remarks)
+
+
 def test_lists_of_voc_that_name_no_part_are_said(tmp_path: Path) -> None:
     for n, name in enumerate("abcd"):
         photo(tmp_path / "JPEGImages" / f"{name}.jpg", n)

@@ -157,6 +157,16 @@ def test_a_list_that_no_part_is_called_by_is_named(tmp_path: Path) -> None:
         tk.Dataset.read(path, **QUIET)
 
 
+@pytest.mark.parametrize("name", ["split.xlsx", "splits/all.pkl", "my_split.yaml"])
+def test_splits_of_another_kind_are_said(name: str, tmp_path: Path) -> None:
+    path = table(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"PK")
+    found = tk.preview_data(path)
+    assert found.parts == {}
+    assert re_find(f"{Path(name).name} is not read as a split: none of its kind is", found.remarks)
+
+
 @pytest.mark.parametrize(
     ("names", "lines", "words"),
     [

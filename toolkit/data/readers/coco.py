@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from toolkit.data.readers.base import ID_KEY, Format, Labelled, Options, part_named
 from toolkit.data.readers.course import check_labels
+from toolkit.data.readers.finder import slashed
 from toolkit.data.readers.join import joined, matrix, unknown_cells
 from toolkit.data.readers.json_file import HEAD, json_head, read_json
 from toolkit.data.readers.metadata import metadata_of_objects
-from toolkit.data.readers.part_tables import part_folders, under_part
-from toolkit.data.readers.part_words import part_of_file, split_of
+from toolkit.data.readers.part_words import part_of_file, part_of_folder, split_of
 from toolkit.errors import DataError, counted
 from toolkit.images.addresses import is_address
 
@@ -51,14 +52,13 @@ def read(path: Path, options: Options) -> Labelled:
     root = options.root or (path if path.is_dir() else _root(path))
     remarks = list[str]()
     documents = [_document(file) for file in files]
-    if path.is_dir():
-        _put_into_parts(path, files, documents, key)
     if key == _NAME:
         remarks += _name_by_addresses(documents)
     categories = _categories(documents, files)
     names, words, yes, no = list[str](), list[str](), list[set[str]](), list[set[str]]()
     ids, more, named_by = list[str](), list[dict[str, Any]](), list[str]()
     annotations, boxes = 0, 0
+    flat = len({file.parent for file in files}) == 1
     federated = any(
         "neg_category_ids" in each for document in documents for each in _images(document)
     )
@@ -70,11 +70,11 @@ def read(path: Path, options: Options) -> Labelled:
             if each["id"] in given:
                 raise DataError(f"{file}: image id {each['id']!r} stands twice")
             given[each["id"]] = set()
-            names.append(str(each[key]))
+            names.append(_beside(file, str(each[key]), root))
             ids.append(str(each.get(ID_KEY, "")))
             more.append({name: cell for name, cell in each.items() if name not in {*_OWN, key}})
             words.append(str(each.get("split") or ""))
-            named_by.append(file.stem)
+            named_by.append(file.stem if part_named(file.stem) or flat else file.parent.name)
             no.append(_looked_for(each, categories, file))
         for each in document["annotations"]:
             try:
@@ -167,26 +167,10 @@ def _files(folder: Path) -> list[Path]:
         own = own or [file for file in others if _looks(file)]
         if own:  # what is begun as they are, or called as a part, is read or refused
             return [file for file in others if file in own or _looks(file) or _may_be_meant(file)]
-    parts = part_folders(folder)
-    if parts:
-        return [file for part in parts for file in _files(part)]
+    inner = _inner(folder)
+    if inner:
+        return inner
     raise DataError(f"{folder}: expected COCO's instances in annotations/, found none")
-
-
-def _put_into_parts(
-    path: Path, files: Sequence[Path], documents: Sequence[dict[str, Any]], key: str
-) -> None:
-    """Where each part of a split has a folder with its own file, as of Roboflow, say so of images.
-
-    Their names are paths from the folder above then.
-    """
-    parts = part_folders(path)
-    for file, document in zip(files, documents, strict=True):
-        part = next((each.name for each in parts if file.is_relative_to(each)), "")
-        for each in _images(document) if part else ():
-            each.setdefault("split", part)
-            if isinstance(each.get(key), str):
-                each[key] = under_part(part, each[key])
 
 
 def _name_by_addresses(documents: Sequence[dict[str, Any]]) -> list[str]:
@@ -203,6 +187,23 @@ def _name_by_addresses(documents: Sequence[dict[str, Any]]) -> list[str]:
         return []
     many = counted(len(bare), "image")
     return [f"{many} without {_NAME}, looked for by the end of {_URLS[0]} ({bare[0][_NAME]!r:.80})"]
+
+
+def _inner(folder: Path) -> list[Path]:
+    """Return the files in the folders of a split's parts and those beside, as Roboflow has them."""
+    folders = [e for e in sorted(folder.iterdir()) if e.is_dir() and e.name[0] != "."]
+    first = (islice(sorted(each.glob("*.json")), 3) for each in folders)  # there may be thousands
+    found = [next(filter(_looks, each), None) for each in first]
+    files = [file for file in found if file is not None]
+    return files if any(part_of_folder(file.parent.name) for file in files) else []
+
+
+def _beside(file: Path, name: str, root: Path) -> str:
+    """Return an image's path from the root, where it lies beside its file in a folder below."""
+    if file.parent == root or not file.is_relative_to(root) or is_address(name):
+        return name
+    whole = file.parent / slashed(name)
+    return whole.relative_to(root).as_posix() if whole.is_file() else name
 
 
 def _may_be_meant(file: Path) -> bool:
@@ -249,8 +250,10 @@ def _looks(path: Path) -> bool:
 def _recognises(path: Path) -> bool:
     if path.is_file():
         return _looks(path) or _resembles(path)
-    places = (path / "annotations", path, *part_folders(path))
-    return any(_looks(file) for place in places for file in place.glob("*.json"))
+    places = (path / "annotations", path)
+    if any(_looks(file) for place in places for file in place.glob("*.json")):
+        return True
+    return path.is_dir() and bool(_inner(path))
 
 
 def _resembles(path: Path) -> bool:

@@ -12,6 +12,7 @@ from toolkit.data.readers.base import ID_KEY, Labelled, Options
 from toolkit.data.readers.cells import interpret
 from toolkit.data.readers.columns import Rows, usual_column
 from toolkit.data.readers.course import image_id, is_image_name, require_one_spelling
+from toolkit.data.readers.finder import say_case
 from toolkit.data.readers.join import check_ids, place_ids
 from toolkit.data.readers.whereabouts import NUMBERS_HINT, as_number, lie_in
 from toolkit.errors import DataError, UsageError, counted, listed
@@ -98,6 +99,8 @@ def read_places(
         name if is_address(name) else _slashed(os.path.abspath(os.path.join(base, name)))
         for name in table.names
     )
+    cased = list[str]()
+    paths = _as_called(paths, cased)
     gone = [row for row, path in enumerate(paths) if not is_there(path)]
     if gone and (options.missing == "error" or len(gone) == len(paths)):
         raise _not_there([paths[row] for row in gone], len(paths), rows.source, image)
@@ -129,7 +132,7 @@ def read_places(
         parts=tuple(table.parts[row] for row in chosen) if table.parts else (),
         ids=[names[at] for at in order],
         metadata={name: [cells[row] for row in chosen] for name, cells in table.metadata.items()},
-        remarks=(said if own else []) + table.remarks,
+        remarks=(said if own else []) + say_case(cased) + table.remarks,
         missing=lost,
     )
 
@@ -194,6 +197,32 @@ def _with_endings(paths: Iterable[str]) -> list[str]:
                 held[folder] = _images_by_stem(folder)
             same = held[folder].get(name, [])
             path = os.path.join(folder, same[0]) if len(same) == 1 else path
+        found.append(path)
+    return found
+
+
+def _as_called(paths: Sequence[str], cased: list[str]) -> list[str]:
+    """Give names in other capitals that of the one image of their folder that is called so.
+
+    Args:
+        paths: of images.
+        cased: is told which were found so.
+    """
+    taken, held = set(paths), dict[str, dict[str, list[str]]]()
+    found = []
+    for path in paths:
+        folder, name = os.path.split(path)
+        if not is_address(path) and is_image_name(name) and not is_there(path):
+            if folder not in held:
+                held[folder] = {}
+                for files in _images_by_stem(folder).values():
+                    for file in files:
+                        held[folder].setdefault(file.casefold(), []).append(file)
+            same = held[folder].get(name.casefold(), [])
+            other = os.path.join(folder, same[0]) if len(same) == 1 else path
+            if other != path and other not in taken:
+                cased.append(f"{name!r:.80} is {same[0]}")
+                path = other
         found.append(path)
     return found
 

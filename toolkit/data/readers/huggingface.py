@@ -18,7 +18,6 @@ from typing import Any
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options, part_named
 from toolkit.data.readers.columns import LIST_NAMES, Rows, folded
-from toolkit.data.readers.configurations import require_one
 from toolkit.data.readers.course import image_id
 from toolkit.data.readers.hub_features import (
     INFO,
@@ -118,6 +117,7 @@ def _read(
     where = [f"row {row}" for split in numbers for row in range(numbers[split])]
     where = [f"{split} {text}".strip() for split, text in zip(splits, where, strict=True)]
     remarks = [*say_gaps([str(file) for _, file in shards]), *said]
+    remarks += _say_folders([file for _, file in shards])
     parts = split_of(words, "split", remarks, part_of_file)
     chosen = _label_column(path, header, names, files[0][2], options)
     unlooked = header.index(_UNKNOWN) if _unknown(names, chosen) else None
@@ -151,6 +151,20 @@ def _read(
     return labelled(root, found, replace(options, image_column=image, labels=chosen))
 
 
+def _say_folders(files: Sequence[Path | str]) -> list[str]:
+    """Return a warning where files of one name lie in several folders, as of several subsets."""
+    folders: dict[str, set[str]] = {}
+    for file in map(str, files):
+        if file.lower().endswith(".parquet"):
+            folders.setdefault(split_word(file), set()).add(PurePath(file).parent.name)
+    several = {word: sorted(own) for word, own in folders.items() if len(own) > 1}
+    return [
+        f"warning: files{f' of {word!r}' if word else ''} lie in several folders, and all are read "
+        f"({listed(own, 4)}): give the path of one for it alone"
+        for word, own in list(several.items())[:1]
+    ]
+
+
 def _shards(path: Path) -> Shards:
     if path.is_file():
         if path.suffix.lower() not in (".parquet", ".arrow"):
@@ -167,7 +181,6 @@ def _shards(path: Path) -> Shards:
     if not any(map(holds_images, found)):
         raise DataError(f"{path}: expected Parquet files with a column of images, found none")
     require_all(map(str, found))
-    require_one(path, found)
     return _by_split(found)
 
 

@@ -34,6 +34,8 @@ from toolkit.errors import DataError, counted, listed
 _NAMED = re.compile(
     r"(?:.*(?:[\W_\d]|train|test|val|data|my))?(?:splits?|partitions?)(?:[\W_\d].*)?"
 )
+# endings of what a split may be in, and is not read
+_OTHER = (".xlsx", ".xls", ".ods", ".yaml", ".yml", ".mat", ".npy", ".npz", ".pkl", ".pickle")
 _HEAD = 4096
 _LONGEST = 1 << 24  # bytes of a list that is looked into for what another lacks
 
@@ -101,7 +103,7 @@ def split_beside(
     wide = list[Path]()
     for file in files:
         if file not in found and file not in lists and _may_be_meant(file, file.parent in inner):
-            why = _why_not_read(file)
+            why = _why_not_read(file) if table_ending(file) in ENDINGS else "none of its kind is"
             if why:
                 remarks.append(f"warning: {file.name} is not read as a split: {why}")
             else:
@@ -181,5 +183,7 @@ def _named_in(files: Sequence[Path], images: Sequence[str]) -> str:
 
 def _may_be_meant(file: Path, among_splits: bool) -> bool:
     """Tell a file that is a split by its name, or by where it lies."""
+    if file.name[0] != "." and file.suffix.lower() in _OTHER:
+        return among_splits or bool(_NAMED.fullmatch(file.stem.lower()))
     plain = table_ending(file) in ENDINGS and file.name[0] != "."
     return plain and (among_splits or _is_named(file))
