@@ -114,3 +114,44 @@ def test_files_that_are_no_parts_are_said(odd: str, tmp_path: Path) -> None:
     assert f"warning: no split, as file {odd!r} (1 image) names no part of one" in repr(
         tk.preview_data(path)
     )
+
+
+def in_parts(tmp_path: Path, **notes: str) -> Path:
+    """Write what Roboflow exports: a folder per part, with its images and its file."""
+    for number, part in enumerate(("train", "valid", "test")):
+        (tmp_path / part).mkdir()
+        Image.new("RGB", (8, 8), (60 * number, 9, 9)).save(tmp_path / part / "im.jpg")
+        own = document(number, images=[{"id": number, "file_name": "im.jpg"}])
+        (tmp_path / part / "_annotations.coco.json").write_text(json.dumps(own))
+    for name, text in notes.items():
+        (tmp_path / f"{name}.roboflow.txt").write_text(text)
+    return tmp_path
+
+
+def test_a_folder_per_part_with_its_own_file_is_a_split(tmp_path: Path) -> None:
+    path = in_parts(tmp_path, README="exported by a tool")
+    photos = tk.Dataset.read(path, **QUIET)
+    got = dict(zip(photos.files, zip(photos.Y.tolist(), photos.parts, strict=True), strict=True))
+    assert got == {
+        "train/im.jpg": ([1, 0], "train"),
+        "valid/im.jpg": ([0, 1], "validation"),
+        "test/im.jpg": ([1, 0], "test"),
+    }
+
+
+def test_images_without_file_names_go_by_the_end_of_their_address(tmp_path: Path) -> None:
+    url = "http://images.example.org/train2017/{}.jpg"
+    images = [
+        {"id": number, "coco_url": url.format(number), "neg_category_ids": [1 - number]}
+        for number in range(2)
+    ]
+    annotations = [{"image_id": number, "category_id": number} for number in range(2)]
+    (tmp_path / "train2017").mkdir()
+    for number in range(2):
+        Image.new("RGB", (8, 8), (60 * number, 9, 9)).save(tmp_path / f"train2017/{number}.jpg")
+    own = document(0, images=images, annotations=annotations)
+    (tmp_path / "lvis_v1_train.json").write_text(json.dumps(own))
+    photos = tk.Dataset.read(tmp_path, **QUIET)
+    assert photos.Y.tolist() == [[1, 0], [0, 1]]
+    (remark,) = (each for each in tk.preview_data(tmp_path).remarks if "coco_url" in each)
+    assert remark.startswith("2 images without file_name, looked for by the end of coco_url")

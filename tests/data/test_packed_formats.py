@@ -341,3 +341,16 @@ def test_compressed_tars_are_answered_with_what_to_do(
             match=rf"unpack it to a plain \.tar with '{how} -k t\.",
         ):
             each()
+
+
+def test_captions_beside_images_are_said_to_be_long_for_labels(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    samples = [("a dog on the grass", 0), ("two cats at a window", 1), ("the sea at night", 2)]
+    members = [
+        member
+        for text, row in samples
+        for member in ((f"s{row}.jpg", PACKED[row][1]), (f"s{row}.txt", text.encode()))
+    ]
+    tk.Dataset.read(write_tar(tmp_path / "a.tar", members))
+    assert "labels hold blanks ('a dog on the grass'" in caplog.text

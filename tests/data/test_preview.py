@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -167,3 +169,16 @@ def test_it_says_what_was_found_and_what_is_missing(
         tk.preview_data(path, missing="x")
     with pytest.raises(DataError, match="root: expected a folder"):
         tk.preview_data(path, root=tmp_path / "nowhere")
+
+
+def test_a_dry_run_stops_where_samples_lack_labels_as_an_import_does(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    images(tmp_path / "images", "a.png", "b.png")
+    pictures = [(tmp_path / "images" / name).read_bytes() for name in ("a.png", "b.png")]
+    table = pa.table({"image": pictures, "label": ["cat", None]})
+    pq.write_table(table, tmp_path / "x.parquet")
+    found = tk.preview_data(tmp_path / "x.parquet")
+    assert found.refused == ["1 sample without labels (row 1)"]
+    with pytest.raises(DataError, match=r"1 sample without labels \(row 1\)"):
+        tk.Dataset.read(tmp_path / "x.parquet", progress=False)
+    assert not tk.preview_data(tmp_path / "x.parquet", missing="skip").refused

@@ -312,3 +312,16 @@ def test_empty_tables_and_split_files_are_said(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("")
     with pytest.raises(DataError, match=r"t\.csv is empty: expected a line of names of columns"):
         tk.Dataset.read(tmp_path / "t.csv", **QUIET)
+
+
+@pytest.mark.parametrize("name", ["train_val_list.txt", "trainval.txt"])
+def test_a_list_of_training_and_validation_together_is_training(name: str, tmp_path: Path) -> None:
+    paint(tmp_path)
+    (tmp_path / "labels.csv").write_text(TABLE)
+    (tmp_path / name).write_text("\n".join(NAMES[:3]))
+    (tmp_path / "test_list.txt").write_text(NAMES[3])
+    found = tk.Dataset.read(tmp_path / "labels.csv", **QUIET)
+    assert found.parts == ("train", "train", "train", "test")
+    (tmp_path / "train.txt").write_text("\n".join(NAMES[:2]))  # which goes before
+    (tmp_path / "val.txt").write_text(NAMES[2])
+    assert tk.Dataset.read(tmp_path / "labels.csv", **QUIET).parts == PARTS

@@ -119,3 +119,15 @@ def test_a_file_of_another_kind_is_refused(text: str, message: str, tmp_path: Pa
     (path / "Annotations" / "a.xml").write_text(text)
     with pytest.raises(DataError, match=message):
         tk.Dataset.read(path, progress=False)
+
+
+def test_objects_that_were_taken_away_are_no_labels(tmp_path: Path) -> None:
+    paint(tmp_path, "a", "b")
+    xml(tmp_path, "a", "cat", "dog")
+    xml(tmp_path, "b", "cat")
+    file = tmp_path / "a.xml"
+    kept = "<name>dog</name><deleted>0</deleted>"
+    text = file.read_text().replace("<name>cat</name>", "<name>cat</name><deleted>1</deleted>")
+    file.write_text(text.replace("<name>dog</name>", kept))
+    found = tk.Dataset.read(tmp_path, progress=False)
+    assert (found.labels, found.Y.tolist()) == (("cat", "dog"), [[0, 1], [1, 0]])

@@ -180,3 +180,29 @@ def test_boxes_without_names_and_names_with_a_gap_are_refused(tmp_path: Path) ->
     (tmp_path / "classes.txt").write_text("cat\n")
     with pytest.raises(DataError, match="expected a class from 0 to 0, found '1'"):
         tk.Dataset.read(tmp_path, **QUIET)
+
+
+@pytest.mark.parametrize("before", ["data/", ""])
+def test_darknet_s_lists_are_a_split(before: str, tmp_path: Path) -> None:
+    places = {"a": "obj_train_data", "b": "obj_train_data", "d": "obj_valid_data"}
+    for name, place in places.items():
+        photos(tmp_path / place, name)
+    for part, file in (("train", "train.txt"), ("valid", "valid.txt")):
+        own = [f"{before}{p}/{n}.jpg" for n, p in places.items() if part in p]
+        (tmp_path / file).write_text("\n".join(own) + "\n")
+    (tmp_path / "obj.names").write_text("cat\ndog\n")
+    (tmp_path / "obj.data").write_text(
+        f"classes = 2\ntrain = {before}train.txt\nvalid = {before}valid.txt\n"
+        f"names = {before}obj.names\nbackup = backup/\n"
+    )
+    found = tk.Dataset.read(tmp_path, **QUIET)
+    assert [image.rpartition("/")[2] for image in found.ids] == ["a", "b", "d"]
+    assert found.Y.tolist() == [[1, 0], [0, 1], [1, 1]]
+    assert found.parts == ("train", "train", "validation")
+
+
+def test_paths_in_lists_may_begin_with_a_folder_that_was_not_made(tmp_path: Path) -> None:
+    photos(tmp_path / "images" / "train", "a", "b", "d")
+    (tmp_path / "train.txt").write_text("".join(f"data/images/train/{n}.jpg\n" for n in "abd"))
+    found = read(tmp_path, "names: {0: cat, 1: dog}\npath: .\ntrain: train.txt\n")
+    assert found == {"a": ([1, 0], ""), "b": ([0, 1], ""), "d": ([1, 1], "")}

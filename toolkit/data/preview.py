@@ -13,6 +13,7 @@ from toolkit.data.importer import find_labels
 from toolkit.data.readers.at_address import data_path
 from toolkit.data.readers.base import MISSING, Options
 from toolkit.data.readers.course import image_ids, said_spellings
+from toolkit.data.readers.samples import LEFT_OUT
 from toolkit.errors import check_choice, counted, listed
 from toolkit.pages.tables import html_table
 from toolkit.runtime.arguments import checked
@@ -133,6 +134,9 @@ def preview_data(
         gone = counted(len(found.missing), "image")
         remarks.append(f"{gone} not there ({listed(found.missing, 3)}): {then}")
         refused += [f"{gone} not there"] if missing == "error" else []
+    if missing == "error":
+        left = [each for each in remarks if each.startswith(LEFT_OUT)]
+        refused += [each.removeprefix(LEFT_OUT) for each in left]
     if spelt:
         names = counted(len(spelt), "label")
         remarks.append(f"{names} spelt in several ways, refused: {listed(spelt, 3)}")

@@ -192,7 +192,7 @@ def interpret(
         further = {
             name: cells
             for name, cells in columns.items()
-            if name != found.names[0] and name != sure
+            if name not in found.names and name != sure
         }
         return replace(
             table,
@@ -204,7 +204,10 @@ def interpret(
     if len(set(names)) < len(names):
         name = next(name for name, count in Counter(names).items() if count > 1)
         place = rows.places[len(names) - 1 - names[::-1].index(name)]
-        raise DataError(f"{place}: image {name[:80]!r} is listed twice")
+        way = ""
+        if any(column not in chosen for column in columns):
+            way = "; where each row is of one label, labels (--labels) names the column of labels"
+        raise DataError(f"{place}: image {name[:80]!r} is listed twice{way}")
     prefix = options.label_prefix or ""
     labels = check_labels([name.removeprefix(prefix) for name in chosen])
     Y = np.empty((len(names), len(labels)), np.int8)

@@ -4,7 +4,8 @@ Format: Lin et al. 2014, "Microsoft COCO: Common Objects in Context" (images, an
 categories; annotations of crowds count). Every category was looked for in every image, so an image
 without annotations has none. Where images list ``neg_category_ids``, as those of LVIS do (Gupta,
 Dollár & Girshick 2019), only these were looked for and not found: the others are unknown. Several
-files in ``annotations/`` are the parts of a split; so is ``split`` of the images of one file, as in
+files in ``annotations/`` are the parts of a split, and so are folders ``train``, ``valid`` and
+``test`` with a file and its images in each; so is ``split`` of the images of one file, as in
 Karpathy & Fei-Fei 2015. Fields of images that are not of the format are kept as metadata.
 """
 
@@ -49,7 +50,10 @@ def read(path: Path, options: Options) -> Labelled:
     key = options.image_column or _NAME
     files = [path] if path.is_file() else _files(path)
     root = options.root or (path if path.is_dir() else _root(path))
+    remarks = list[str]()
     documents = [_document(file) for file in files]
+    if key == _NAME:
+        remarks += _name_by_addresses(documents)
     categories = _categories(documents, files)
     names, words, yes, no = list[str](), list[str](), list[set[str]](), list[set[str]]()
     ids, more, named_by = list[str](), list[dict[str, Any]](), list[str]()
@@ -97,7 +101,6 @@ def read(path: Path, options: Options) -> Labelled:
         raise DataError(
             f"{path}: expected a split of each image, as some have one; {bare!r} has none"
         )
-    remarks = list[str]()
     parts = list[str]()
     if any(words):
         parts = split_of(words, "split", remarks, meant=True)
@@ -168,6 +171,22 @@ def _files(folder: Path) -> list[Path]:
     if inner:
         return inner
     raise DataError(f"{folder}: expected COCO's instances in annotations/, found none")
+
+
+def _name_by_addresses(documents: Sequence[dict[str, Any]]) -> list[str]:
+    """Name images without ``file_name`` by the last folder and file of ``coco_url``, as in LVIS."""
+    bare = [
+        each
+        for document in documents
+        for each in _images(document)
+        if _NAME not in each and is_address(str(each.get(_URLS[0])))
+    ]
+    for each in bare:
+        each[_NAME] = "/".join(str(each[_URLS[0]]).split("/")[-2:])
+    if not bare:
+        return []
+    many = counted(len(bare), "image")
+    return [f"{many} without {_NAME}, looked for by the end of {_URLS[0]} ({bare[0][_NAME]!r:.80})"]
 
 
 def _inner(folder: Path) -> list[Path]:

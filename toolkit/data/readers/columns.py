@@ -17,7 +17,7 @@ from toolkit.errors import DataError, listed
 IMAGE_NAMES: tuple[str, ...] = (
     *("image", "file", "filename", "filepath", "path", "img", "imageid", "imagepath"),
     *("imagename", "imageindex", "imagefile", "imagefilename", "imgname", "imgpath", "imgfile"),
-    *("imgid", "id"),
+    *("fname", "imgid", "id"),
 )
 SPLIT_NAMES: tuple[str, ...] = ("split", "subset", "set", "partition", "part", "splitname")
 # of columns of yes and no, as fastai has them: what yes says; no is training

@@ -25,6 +25,7 @@ _NUMBERED = re.compile(r"[A-Za-z_-]*(\d+)")
 # columns of a table of labels or predictions that are no labels
 # part of words in Persian and Hindi and of emoji, though they are not seen themselves
 _JOINERS = re.compile("[\u200c\u200d]")
+_LONGEST = 200  # letters of a label
 _RESERVED = ("image", "path", "origin", "fold")
 
 
@@ -201,8 +202,11 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
         raise DataError("no labels were found: at least one label file or label column is needed")
     for name in names:
         seen_of_it = _JOINERS.sub("", name)
-        if not seen_of_it.strip() or not seen_of_it.isprintable() or len(name) > 200:
-            raise DataError(f"label name {name[:60]!r} cannot be used: give it a printable name")
+        if not seen_of_it.strip() or not seen_of_it.isprintable() or len(name) > _LONGEST:
+            way = "give it a printable name"
+            if len(name) > _LONGEST:
+                way = f"it has {len(name):,} letters, and {_LONGEST} are the most"
+            raise DataError(f"label name {name[:60]!r} cannot be used: {way}")
         folded = unicodedata.normalize("NFC", name).strip().casefold()
         if folded in _RESERVED:
             raise DataError(

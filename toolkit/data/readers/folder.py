@@ -44,6 +44,15 @@ class Layout:
     annotations: str | None = None
 
 
+def is_note(name: str) -> bool:
+    """Tell a file for people by its name, whose first word counts.
+
+    >>> is_note("README.roboflow.txt"), is_note("readmes.txt")
+    (True, False)
+    """
+    return name.lower().partition(".")[0] in NOT_LABELS
+
+
 def find_layout(path: Path, annotations: str | None = None) -> Layout:
     """Recognise the layout at ``path``: the course's, or MIRFLICKR-25000's own.
 
@@ -85,8 +94,8 @@ def read(path: Path, options: Options) -> Labelled:
         UsageError: see :func:`find_layout`.
         DataError: likewise, or images and labels cannot be joined.
     """
-    options.only("folders of label files", "annotations")
     layout = find_layout(path, options.annotations)
+    options.only("folders of label files", "annotations")
     files, passed_over = list_images(layout.images)
     ids = image_ids(files)
     labels = check_labels(layout.label_files)
@@ -200,23 +209,28 @@ def _label_folder(path: Path) -> tuple[Path, dict[str, Path]]:
         texts = _label_files(folder) if folder.is_dir() else {}
         if texts:
             return folder, texts
-    tables = [entry.name for entry in _entries(path) if entry.name.lower().endswith(_TABLES)]
-    if tables:
-        raise DataError(
-            f"{path}: tables are there ({listed(sorted(tables))}): give the path of the one that "
-            "holds the labels"
-        )
+    _refuse_tables(path)
     raise DataError(
         f"no label files under {path}: put one <label>.txt per label into {tried[0]}, or import a "
         f"CSV file with a column 'image' and one 0/1 column a label{_in_subfolders(path)}"
     )
 
 
+def _refuse_tables(path: Path) -> None:
+    """Raise DataError where tables lie in a folder that is of no layout."""
+    tables = [entry.name for entry in _entries(path) if entry.name.lower().endswith(_TABLES)]
+    if tables:
+        raise DataError(
+            f"{path}: tables are there ({listed(sorted(tables))}): give the path of the one that "
+            "holds the labels"
+        )
+
+
 def _label_files(folder: Path) -> dict[str, Path]:
     texts: dict[str, Path] = {}
     for entry in sorted(_entries(folder), key=lambda entry: entry.name):
         stem, ending = os.path.splitext(entry.name)
-        skipped = stem.lower() in NOT_LABELS or stem.startswith(_RESOURCE_FORK)
+        skipped = is_note(entry.name) or stem.startswith(_RESOURCE_FORK)
         if ending.lower() != ".txt" or skipped or _is_dir(entry):
             continue
         if not _is_file(entry):
@@ -236,6 +250,7 @@ def _image_folder(path: Path) -> Path:
     for folder in (path / "images", path / "mirflickr", path):
         if folder.is_dir() and any(is_image_name(entry.name) for entry in _entries(folder)):
             return folder
+    _refuse_tables(path)
     raise DataError(
         f"no images under {path}: put them into {path / 'images'}{_in_subfolders(path)}"
     )

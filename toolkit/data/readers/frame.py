@@ -14,7 +14,7 @@ from toolkit.data.readers.columns import Rows, usual_column
 from toolkit.data.readers.course import image_id, is_image_name, require_one_spelling
 from toolkit.data.readers.finder import say_case
 from toolkit.data.readers.join import check_ids, place_ids
-from toolkit.data.readers.whereabouts import lie_in
+from toolkit.data.readers.whereabouts import NUMBERS_HINT, as_number, lie_in
 from toolkit.errors import DataError, UsageError, counted, listed
 from toolkit.images.addresses import is_address
 from toolkit.images.places import is_there
@@ -44,6 +44,11 @@ def read_frame(
         DataError: see :meth:`toolkit.data.dataset.Dataset.from_frame`.
     """
     require_frame("frame", frame)
+    if frame.columns.nlevels > 1:
+        raise DataError(
+            f"expected a name for each column, found {frame.columns.nlevels} levels of names "
+            f"({frame.columns[0]!r}): frame.columns = [...] gives each one name"
+        )
     own = options.image_column is None and ids is None
     own = own and set(IDS_AND_PLACES) <= set(frame.columns)
     own = own and is_own(rows_of(frame[[*IDS_AND_PLACES]]))
@@ -53,9 +58,14 @@ def read_frame(
     needed = (image, *((ids,) if ids is not None else ()), *options.labels)
     missing = [column for column in needed if column not in frame.columns]
     if missing:
+        index = [name for name in frame.index.names if name is not None]
+        inside = options.image_column in index or (
+            options.image_column is None and usual_column(index) is not None
+        )
+        way = f"; {listed(index)} is its index: frame.reset_index() makes a column of it"
         raise DataError(
             f"expected columns {listed(needed)}, found no {listed(missing)}: the table "
-            f"has {listed(frame.columns, 12)}"
+            f"has {listed(frame.columns, 12)}{way if inside else ''}"
         )
     if frame.empty:
         raise DataError("expected one row per image, found an empty table")
@@ -158,7 +168,7 @@ def _not_there(gone: Sequence[str], many: int, source: str, image: str) -> DataE
     folder = Path(os.path.commonpath(folders)) if folders else Path()
     names = [p if is_address(p) else Path(p).relative_to(folder).as_posix() for p in gone]
     packed = next(filter(None, map(compressed, gone[:_TRIED])), "")
-    hint = f"; {packed}" if packed else _further_down(names, folder)
+    hint = f"; {packed}" if packed else _further_down(names, folder) or _numbered(names, folder)
     return DataError(
         f"{source}: expected {counted(many, 'image file')}, found {len(gone):,} not there "
         f"({listed(names, 3)}; folder {folder}): check the column {image!r} and root, or "
@@ -238,6 +248,13 @@ def _further_down(missing: Sequence[str], folder: Path) -> str:
     return lie_in(found, "root") if found else ""
 
 
+def _numbered(missing: Sequence[str], folder: Path) -> str:
+    """Say where names are numbers that lost the zeros before them."""
+    stems = {stem.lstrip("0") or "0" for stem in _images_by_stem(str(folder)) if stem.isdecimal()}
+    wanted = set(map(as_number, missing[:_TRIED]))
+    return f"; {NUMBERS_HINT}" if wanted <= stems else ""
+
+
 def _folder(above: Path) -> Path:
     """Return the folder that a path leads into: of a place in a container, the container's own."""
     files = [each for each in above.parents if os.path.isfile(each)]
@@ -248,7 +265,12 @@ def _folder(above: Path) -> Path:
 def require_frame(name: str, value: object) -> None:
     """Raise UsageError where an argument is no data frame."""
     if not hasattr(value, "itertuples"):
-        raise UsageError(f"{name}: expected a data frame, found {type(value).__name__}")
+        way = next((each for each in ("to_pandas", "to_frame") if hasattr(value, each)), "")
+        further = {"to_pandas": ".to_pandas()", "to_frame": ".to_frame().reset_index()"}.get(way)
+        raise UsageError(
+            f"{name}: expected a data frame, found {type(value).__name__}"
+            + (f": {further} makes one of it" if further else "")
+        )
 
 
 def rows_of(frame: pd.DataFrame) -> Rows:

@@ -15,7 +15,7 @@ from pathlib import Path
 from toolkit.data.readers.base import Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, is_image_name
 from toolkit.data.readers.finder import images_under
-from toolkit.data.readers.folder import NOT_LABELS
+from toolkit.data.readers.folder import is_note
 from toolkit.data.readers.join import matrix
 from toolkit.data.readers.part_words import part_of_folder, split_of
 from toolkit.data.readers.split_file import is_split_file, split_beside
@@ -107,7 +107,7 @@ def refuse_label_files(path: Path) -> None:
 
 
 def _may_be_labels(name: str) -> bool:
-    plain = name[0] != "." and name.lower().partition(".")[0] not in NOT_LABELS
+    plain = name[0] != "." and not is_note(name)
     return plain and name.lower().endswith(_LABELS)
 
 

@@ -14,6 +14,7 @@ from toolkit.data.readers.json_file import RepeatedKeyError, loads, object_of
 from toolkit.errors import DataError, listed
 
 _SEPARATORS = ("|", ";", ",")
+_SENTENCE = 4  # words of a text that may be a caption
 _FURTHER = ("/", "+", "&", ":")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _POINT = re.compile(r"(-?[01])[.,]0+")  # 1.00 is 1
@@ -99,7 +100,8 @@ def ask_separator(cells: Sequence[Any], source: str, column: str) -> list[str]:
     """Say where texts without a usual separator may have another.
 
     Returns:
-        A remark where blanks may separate labels.
+        A remark where blanks may separate labels; a warning where half the texts are as long as
+        sentences.
 
     Raises:
         DataError: blanks most likely do (there are no more words than texts), or a sign does
@@ -117,7 +119,9 @@ def ask_separator(cells: Sequence[Any], source: str, column: str) -> list[str]:
         raise DataError(_which(source, column, several, " "))
     shown = listed((repr(text[:40]) for text in several), 3)
     way = "separator=' ' (--separator ' ') takes each word for one"
-    return [f"labels hold blanks ({shown}); {way}"] if several else []
+    prose = 2 * sum(len(text.split()) >= _SENTENCE for text in known) >= len(known)
+    sign = "warning: " if prose else ""
+    return [f"{sign}labels hold blanks ({shown}); {way}"] if several else []
 
 
 def _which(source: str, column: str, samples: Sequence[str], sign: str) -> str:
@@ -194,6 +198,8 @@ def refuse_vectors(cells: Sequence[Any], source: str, column: str) -> None:
 
 
 def _of_object(given: Any, place: str) -> dict[str, int]:
+    if isinstance(given, Mapping) and set(given) == {"choices"}:  # as Label Studio's CSV has them
+        given = given["choices"] if isinstance(given["choices"], list) else given
     if isinstance(given, Mapping):
         return _of_values(given.items(), place)
     if not isinstance(given, Iterable):

@@ -17,7 +17,13 @@ import numpy as np
 from toolkit.data.readers.cells import Table
 from toolkit.errors import DataError, counted
 
+_NAMES = "*class-descriptions*.csv"
 _CODE = re.compile(r"/[a-z]/\w+")
+
+
+def names_classes(file: Path) -> bool:
+    """Tell the file that has the names of codes, and no labels of images."""
+    return file.match(_NAMES)
 
 
 def with_names(table: Table, folder: Path) -> Table:
@@ -28,7 +34,7 @@ def with_names(table: Table, folder: Path) -> Table:
     """
     if not all(map(_CODE.fullmatch, table.labels)):
         return table
-    files = sorted(folder.glob("*class-descriptions*.csv"))
+    files = sorted(folder.glob(_NAMES))
     if len(files) != 1:
         what = "class-descriptions*.csv beside the table, which has their names"
         found = f"found {counted(len(files), 'file')}" if files else "found none"

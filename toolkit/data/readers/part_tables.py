@@ -55,13 +55,14 @@ def together(path: Path, tables: Mapping[str, Rows], options: Options) -> Rows:
         at = first.header.index(image)
         for line in rows.cells:
             given = [line[column] for column in order]
-            given[at] = _under(part, str(given[at]).strip())
+            given[at] = under_part(part, str(given[at]).strip())
             cells.append([*given, part])
     places = [place for rows in tables.values() for place in rows.places]
     return Rows(str(path), [*first.header, split], cells, places, first.remarks)
 
 
-def _under(part: str, name: str) -> str:
+def under_part(part: str, name: str) -> str:
+    """Return an image's path from the folder above its part's, where it is none already."""
     steps: Sequence[str] = name.replace(os.sep, "/").split("/")
     whole = is_address(name) or os.path.isabs(name) or steps[0] == part
     return name if whole else f"{part}/{name}"

@@ -15,6 +15,8 @@ from toolkit.images.containers import Columns, opened
 from toolkit.images.tars import Tar
 from toolkit.storage.files import natural_key
 
+LEFT_OUT = "warning: left out: "  # how a remark begins on samples that missing="skip" leaves out
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -85,7 +87,7 @@ def labelled(root: Path, found: Samples, options: Options) -> Labelled:
                 ways.append("root (--root) names the folder that paths of images start from")
             said = f": {'; '.join(ways)}" if ways else ", and no other"
             raise DataError(f"{rows.source} holds {what}{said}")
-        remarks.append(f"warning: left out: {what}")
+        remarks.append(f"{LEFT_OUT}{what}")
     kept = sorted(set(range(len(rows.cells))) - set(without))
     table = interpret(
         replace(

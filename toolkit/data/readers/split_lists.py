@@ -20,6 +20,7 @@ _WORDS = {
     *("split", "splits", "partition", "list", "lists", "set", "image", "images", "img", "imgs"),
     *("file", "files", "id", "ids", "name", "names"),
 }
+_JOINT = {"trainval": ("train", "val"), "trainvalid": ("train", "valid")}
 _FOLDER = re.compile(r"(?:.*[\W_])?(?:splits?|partitions?)")
 
 
@@ -36,11 +37,22 @@ def part_of_list(file: Path) -> str:
     ('train', 'test')
     >>> part_of_list(Path("train_labels.txt")), part_of_list(Path("train.csv"))
     ('', '')
+
+    A list of training and validation together, as the NIH's ``train_val_list.txt``, is of training
+    where no list beside it is of one of them alone.
     """
+    parts = _parts_of_list(file)
+    if parts == {"train", "validation"}:
+        beside = (_parts_of_list(each) for each in file.parent.glob("*.txt"))
+        return "" if any(len(each & parts) == 1 for each in beside) else "train"
+    return min(parts) if len(parts) == 1 else ""
+
+
+def _parts_of_list(file: Path) -> set[str]:
     words = [word for word in re.split(r"[\W_\d]+", file.stem.lower()) if word]
-    parts = [PARTS[word] for word in words if word in PARTS]
-    known = all(word in PARTS or word in _WORDS for word in words)
-    return parts[0] if file.suffix.lower() == ".txt" and known and len(parts) == 1 else ""
+    words = [each for word in words for each in _JOINT.get(word, (word,))]
+    known = file.suffix.lower() == ".txt" and all(word in PARTS or word in _WORDS for word in words)
+    return {PARTS[word] for word in words if word in PARTS} if known else set()
 
 
 def read_lists(files: Mapping[Path, str], names: Iterable[str]) -> list[Given]:

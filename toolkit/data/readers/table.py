@@ -15,9 +15,10 @@ from toolkit.data.readers.base import ID_KEY, Format, Labelled, Options
 from toolkit.data.readers.cells import interpret
 from toolkit.data.readers.columns import Rows
 from toolkit.data.readers.course import is_image_name
+from toolkit.data.readers.folder import is_note
 from toolkit.data.readers.frame import IDS_AND_PLACES, is_own, read_places
 from toolkit.data.readers.join import joined
-from toolkit.data.readers.open_images import with_names
+from toolkit.data.readers.open_images import names_classes, with_names
 from toolkit.data.readers.part_tables import part_folders, together
 from toolkit.data.readers.split_file import is_split_file, split_beside
 from toolkit.data.readers.table_rows import LINES, read_rows
@@ -154,13 +155,15 @@ def _parts(path: Path) -> dict[str, Path]:
 def tables_in(folder: Path) -> list[Path]:
     """Return the tables directly in a folder; what may be another thing where there are no others.
 
-    These are, in turn, spreadsheets, JSON and texts.
+    These are, in turn, spreadsheets, JSON and texts; never notes such as ``README.txt``.
     """
     files = sorted(each for each in folder.iterdir() if each.is_file() and each.name[0] != ".")
+    files = [each for each in files if not is_note(each.name)]
     for endings in (_TABLES, SPREADSHEETS, (".json",), (".txt",)):
         found = [each for each in files if table_ending(each) in endings]
         if found:
-            return [each for each in found if not is_split_file(each)] or found
+            own = [each for each in found if not is_split_file(each) and not names_classes(each)]
+            return own or found
     return []
 
 

@@ -234,23 +234,24 @@ def _of_stem(whole: str, images: Sequence[str]) -> str:
 def _objects(file: Path) -> tuple[list[tuple[str, bool]], str]:
     """Return name and difficulty of each object, and the id of the image that it names."""
     found: list[tuple[str, bool]] = []
-    now = {"name": "", "difficult": "0", "filename": ""}
+    now = {"name": "", "difficult": "0", "deleted": "0", "filename": ""}
 
     def start(path: list[str], _: object) -> None:
         if path[0] != "annotation":
             raise DataError(f"{file}: expected an annotation of VOC, found an element {path[0]!r}")
         if path[1:] == ["object"]:
-            now.update(name="", difficult="0")
+            now.update(name="", difficult="0", deleted="0")
 
     def end(path: list[str], text: str) -> None:
         if path[1:] == ["filename"]:
             now["filename"] = image_id(text.replace("\\", "/")).rpartition("/")[2]
-        elif path[1:2] == ["object"] and path[2:] in (["name"], ["difficult"]):
+        elif path[1:2] == ["object"] and path[2:] in (["name"], ["difficult"], ["deleted"]):
             now[path[2]] = text
         elif path[1:] == ["object"]:
             if not now["name"]:
                 raise DataError(f"{file}: an object has no name")
-            found.append((now["name"], now["difficult"] == "1"))
+            if now["deleted"] != "1":  # LabelMe's first tool keeps what was taken away
+                found.append((now["name"], now["difficult"] == "1"))
 
     read_xml(file, start, end)
     return found, now["filename"]

@@ -19,7 +19,7 @@ from toolkit.data.readers.base import Format, Labelled, Options
 from toolkit.data.readers.columns import LIST_NAMES, Rows, folded
 from toolkit.data.readers.course import is_image_name
 from toolkit.data.readers.json_file import loads
-from toolkit.data.readers.label_lists import separator_of
+from toolkit.data.readers.label_lists import ask_separator, separator_of
 from toolkit.data.readers.part_words import part_of_file, split_of
 from toolkit.data.readers.samples import Samples, container, labelled
 from toolkit.data.readers.shards import require_all, say_gaps, say_lacking, split_word
@@ -100,6 +100,8 @@ def _read(
     others = endings - {"json", "cls", "txt"} - {e for e in endings if is_image_name(f"x.{e}")}
     if others:
         remarks.append(f"files left out, neither image nor labels: {listed(sorted(others))}")
+    if ending == "txt" and options.separator is None:
+        remarks += ask_separator([label for line in cells for label in line[0] or ()], path, ".txt")
     found = Samples(
         rows,
         images,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +14,10 @@ from toolkit.images.tars import compressed
 
 _TRIED = 20  # of the missing images
 _FOLDERS = 100
+NUMBERS_HINT = (
+    "names were read as numbers, and files have zeros before them: read the column as text, in "
+    "pandas by dtype=str"
+)
 _LABELS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".xml", ".yaml", ".yml")
 
 
@@ -40,11 +44,6 @@ def hint(missing: Sequence[str], there: Sequence[str], root: Path) -> str:
                 f"; in other capitals {lower[name.casefold()]!r} is there: write names as the "
                 "files are called"
             )
-    for whole in (True, False):
-        near = dict.fromkeys(islice(_near(root), _FOLDERS) if names else ())
-        found = [each for each in near if all(_lies_in(each, name, whole) for name in names)]
-        if found:
-            return lie_in(found, "root (--root)", whole or not any(map(os.path.dirname, names)))
     shared = Path(os.path.commonpath(names)).parts if len({*map(os.path.isabs, names)}) == 1 else ()
     present = set(there)
     for cut in range(1, len(shared) + 1):
@@ -54,8 +53,20 @@ def hint(missing: Sequence[str], there: Sequence[str], root: Path) -> str:
                 f"; without {first + '/'!r} they are there: take it off the names, or give the "
                 "folder that name"
             )
+    for whole in (True, False):
+        near = dict.fromkeys(islice(_near(root), _FOLDERS) if names else ())
+        found = [each for each in near if all(_lies_in(each, name, whole) for name in names)]
+        if found:
+            return lie_in(found, "root (--root)", whole or not any(map(os.path.dirname, names)))
     if not there:
-        return f"; no images lie below {root}: root (--root) names the folder that holds them"
+        archives = _archives(root)
+        way = "root (--root) names the folder that holds them"
+        if archives:
+            way = f"unpack {listed(archives, 3)}, if it holds them, or {way}"
+        return f"; no images lie below {root}: {way}"
+    otherwise = _otherwise(names, there)
+    if otherwise:
+        return otherwise
     for name in names:
         begun = [file for file in there if _begins(file.rpartition("/")[2], name)]
         if len(begun) > 1:
@@ -67,6 +78,69 @@ def hint(missing: Sequence[str], there: Sequence[str], root: Path) -> str:
         if begun:
             return f"; of such a name there is {begun[0]!r}: names must be whole, or without ending"
     return ""
+
+
+def _otherwise(names: Sequence[str], there: Sequence[str]) -> str:
+    """Say how names would fit: without folders, with another ending, as text or without labels."""
+    ends = [name.replace("\\", "/").rpartition("/")[2] for name in names]
+    known: dict[str, list[str]] = {}
+    for file in there:
+        last = file.rpartition("/")[2]
+        for form in {last, last.casefold(), os.path.splitext(last)[0].casefold()}:
+            known.setdefault(form, []).append(file)
+
+    def fit(forms: Sequence[str]) -> bool:
+        return bool(forms) and all(len(known.get(form, ())) == 1 for form in forms)
+
+    if ends != list(names) and fit(ends):
+        return (
+            f"; {known[ends[0]][0]!r} is there: take the folders off the names, as each of these "
+            "fits one file without them"
+        )
+    lower = [end.casefold() for end in ends]
+    stems = [os.path.splitext(end)[0] if is_image_name(end) else end for end in lower]
+    if stems != lower and fit(stems):
+        return (
+            f"; with another ending {known[stems[0]][0]!r} is there: write names as the files are "
+            "called, or without endings"
+        )
+    if _numbers(lower, known):
+        return f"; {NUMBERS_HINT}"
+    longer = [end.rpartition("_") for end in lower if not is_image_name(end)]
+    if len(longer) == len(lower) > 1 and fit([before for before, _, _ in longer]):
+        labels = dict.fromkeys(repr(name.rpartition("_")[2]) for name in names)
+        return (
+            f"; {known[longer[0][0]][0]!r} is there: where names end in labels ({listed(labels, 3)}"
+            "), cut them into two columns first, in pandas by frame[column].str.rsplit('_', n=1, "
+            "expand=True)"
+        )
+    return ""
+
+
+def _numbers(names: Sequence[str], known: Mapping[str, Sequence[str]]) -> bool:
+    """Tell names that are numbers of files whose names begin with zeros."""
+    numbers = [as_number(name) for name in names]
+    stripped = {stem.lstrip("0") or "0" for stem in known if stem.isdecimal()}
+    return bool(numbers) and all(number and number in stripped for number in numbers)
+
+
+def as_number(name: str) -> str:
+    """Return a whole number that a name is, as text, or nothing.
+
+    >>> as_number("7.0"), as_number("im7")
+    ('7', '')
+    """
+    bare = name.removesuffix(".0")
+    return (bare.lstrip("0") or "0") if bare.isdecimal() else ""
+
+
+def _archives(root: Path) -> list[str]:
+    """Return the names of archives in a folder that are no plain tars."""
+    endings = (".zip", ".7z", ".rar", ".tar.gz", ".tgz")
+    try:
+        return sorted(name for name in os.listdir(root) if name.lower().endswith(endings))
+    except OSError:
+        return []
 
 
 def lie_in(folders: Sequence[Path], option: str, whole: bool = True) -> str:

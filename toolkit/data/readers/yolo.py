@@ -8,7 +8,9 @@ without boxes, or without such a file, has none; a file without an image is an
 error. Words of YAML such as ``no`` are names as written.
 
 Annotation tools write a list of names in place of ``data.yaml``: ``classes.txt``, beside images and
-boxes or in a folder with ``images`` and ``labels``. Folders named as parts are a split then.
+boxes or in a folder with ``images`` and ``labels``. Folders named as parts are a split then. Beside
+Darknet's ``obj.names``, ``obj.data`` names lists of paths for ``train`` and ``valid``. CVAT writes
+``data/`` before such paths, a folder that it does not make: without it they are looked for too.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 
 from toolkit.data.readers.base import PARTS, Format, Labelled, Options
 from toolkit.data.readers.course import check_labels, is_image_name
+from toolkit.data.readers.darknet import DARKNET, darknet_lists, without_data
 from toolkit.data.readers.finder import Finder, images_under, say_case, slashed
 from toolkit.data.readers.folder import NOT_LABELS
 from toolkit.data.readers.join import joined, matrix
@@ -142,10 +145,13 @@ def _of_list(file: Path, root: Path) -> tuple[dict[str, Any], list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} cannot be read as a list of names: {error}") from error
     names = [line.strip() for line in lines]
+    lists = darknet_lists(file.with_name(DARKNET), root) if file.suffix == ".names" else {}
     while names and not names[-1]:
         names.pop()
     if not all(names):
         raise DataError(f"{file}, line {names.index('') + 1}: expected a name, found a blank line")
+    if lists:
+        return {"names": names} | lists, []
     inside = "images" if (root / "images").is_dir() else "."
     found: dict[str, Any] = {"names": names}
     for above in dict.fromkeys((inside, ".")):
@@ -228,6 +234,7 @@ def _images(place: str, part: str, file: Path, root: Path, base: str) -> Iterato
     if "\\" in place and not os.path.exists(root / place):  # as Windows writes paths
         place = slashed(place)
     tried = [root / base / place, root / place, root / place.removeprefix("../")]
+    tried.append(root / without_data(place))
     for each in tried:
         there = Path(os.path.normpath(each))
         if not there.is_relative_to(root):
@@ -258,7 +265,9 @@ def _listed(file: Path, root: Path, base: Path) -> Iterator[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} cannot be read as a list of paths: {error}") from error
     for line in filter(None, map(str.strip, lines)):
-        forms = dict.fromkeys((line, slashed(line)))
+        forms = dict.fromkeys(
+            (line, slashed(line), without_data(line), without_data(slashed(line)))
+        )
         places = (each / form for form in forms for each in (file.parent, base, root))
         tried = (Path(os.path.normpath(each)) for each in places)
         there = next((e for e in tried if e.is_relative_to(root) and os.path.isfile(e)), None)
@@ -353,7 +362,8 @@ def _recognises(path: Path) -> bool:
         return path.suffix.lower() in _ENDINGS or path.name in _LISTS
     if not path.is_dir():
         return False
-    return any((path / name).is_file() for name in _FILES) or _holds_boxes(path)
+    known = any((path / name).is_file() for name in (*_FILES, DARKNET))
+    return known or _holds_boxes(path)
 
 
 def _holds_boxes(folder: Path) -> bool:
