@@ -138,8 +138,8 @@ def test_members_on_the_labels_before_are_stale_wherever_they_are_used(
 
 
 BROKEN: list[tuple[str, str]] = [
-    ("image,label,value\nim99,cat,1", r"1 row name images that photos does not have \('im99'"),
-    ("image,label,value\nim1,kat,1", "1 row name labels that photos does not have .*cat, dog"),
+    ("image,label,value\nim99,cat,1", r"1 row of images that photos does not have \('im99'"),
+    ("image,label,value\nim1,kat,1", "1 row of labels that photos does not have .*cat, dog"),
     ("image,label,value\nim1,cat,2", r"values that are not 1, 0 or -1 \('2' \(.*line 2\)\)"),
     ("image,label,value\nim1,cat,yes", "values that are not 1, 0 or -1"),
     ("image,label,value\nim1,cat,0.5", "values that are not 1, 0 or -1"),

@@ -129,10 +129,10 @@ def read_corrections(given: Path | Any, dataset: Dataset) -> Corrections:
             if before[0] != number:
                 twice.append(f"{name[:60]!r}, {about!r}: {before[0]} and {number} ({place})")
     for wrong, what, remedy in (
-        (strangers, f"name images that {dataset.name} does not have", "correct the names"),
-        (strange, f"name labels that {dataset.name} does not have", _labels(dataset.labels)),
-        (out_of_range, "have values that are not 1, 0 or -1", "1 is yes, 0 no, -1 unknown"),
-        (twice, "give one cell two values", "keep one row of each"),
+        (strangers, f"of images that {dataset.name} does not have", "correct the names"),
+        (strange, f"of labels that {dataset.name} does not have", _labels(dataset.labels)),
+        (out_of_range, "of values that are not 1, 0 or -1", "1 is yes, 0 no, -1 unknown"),
+        (twice, "of cells with two values", "keep one row of each"),
     ):
         if wrong:
             count = counted(len(wrong), "row")
