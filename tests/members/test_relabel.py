@@ -143,7 +143,10 @@ BROKEN: list[tuple[str, str]] = [
     ("image,label,value\nim1,cat,2", r"values that are not 1, 0 or -1 \('2' \(.*line 2\)\)"),
     ("image,label,value\nim1,cat,yes", "values that are not 1, 0 or -1"),
     ("image,label,value\nim1,cat,0.5", "values that are not 1, 0 or -1"),
-    ("image,label,value\nim1,cat,1\n1,cat,0", "1 row of cells with two values .*'cat': 1 and 0 .*line 3"),
+    (
+        "image,label,value\nim1,cat,1\n1,cat,0",
+        "1 row of cells with two values .*'cat': 1 and 0 .*line 3",
+    ),
     ("image,label,value\nim1,cat,1", "all 1 corrections agree"),
     ("image,label,value\nim1,cat,", "found no row with a value"),
     ("image,label\nim1,cat", r"expected columns image, label and value, found no 'value'"),
