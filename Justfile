@@ -65,7 +65,7 @@ gpu-rehearsal *args:
 
 # every result of the paper as published and corrected, future work, the comparison; --smoke: a minute
 reproduce-paper *args:
-    uv run toolkit reproduce paper future/crops future/finetuned future/heads future/multitask future/one-vs-rest {{args}}
+    uv run toolkit reproduce paper future/best future/crops future/heads future/multitask future/one-vs-rest {{args}}
 
 # build the pages of docs/ with a reference of every public name, links checked, into site/
 docs:
