@@ -303,13 +303,6 @@ def test_a_column_of_yes_and_no_does_not_name_images_where_another_may(tmp_path:
         read_csv(table(tmp_path, "image,path,cat\n1,a.png,1\n0,b.png,0\n"))
 
 
-@pytest.mark.parametrize("name", ["metadata.x", "toolkit_id", "Metadata.y"])
-def test_labels_are_not_called_as_columns_of_exports(name: str, tmp_path: Path) -> None:
-    (tmp_path / "a.png").touch()
-    with pytest.raises(DataError, match="as exports name columns of ids and metadata so"):
-        read_csv(table(tmp_path, f"image,tags\na.png,{name}|cat\n"))
-
-
 def test_a_column_of_folds_is_no_label_and_a_split_alone_has_none(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / f"{name}.png").touch()

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.data.readers.base import ID_KEY, METADATA
 from toolkit.errors import DataError, counted, listed
 
 IMAGE_SUFFIXES = frozenset(
@@ -209,11 +208,6 @@ def check_labels(labels: Iterable[str]) -> tuple[str, ...]:
                 way = f"it has {len(name):,} letters, and {_LONGEST} are the most"
             raise DataError(f"label name {name[:60]!r} cannot be used: {way}")
         folded = unicodedata.normalize("NFC", name).strip().casefold()
-        if folded == ID_KEY or folded.startswith(METADATA):
-            raise DataError(
-                f"label name {name!r} cannot be used, as exports name columns of ids and metadata "
-                f"so ({ID_KEY}, {METADATA}...): rename it"
-            )
         if folded in _RESERVED:
             raise DataError(
                 f"label name {name!r} cannot be used, as tables of scores have the columns "
