@@ -188,9 +188,11 @@ def test_names_that_fit_otherwise_are_answered_with_how(
 
 
 def test_archives_are_named_where_no_image_lies(tmp_path: Path) -> None:
-    (tmp_path / "images.zip").write_bytes(b"PK")
+    folder = tmp_path / "set"  # neighbours of tmp_path are other tests'
+    folder.mkdir()
+    (folder / "images.zip").write_bytes(b"PK")
     with pytest.raises(DataError, match=r"no images lie below .*: unpack images\.zip, if it holds"):
-        tk.Dataset.read(written(tmp_path, "image,cat\na.jpg,1\n"), **QUIET)
+        tk.Dataset.read(written(folder, "image,cat\na.jpg,1\n"), **QUIET)
 
 
 def test_frames_of_other_shapes_are_answered_with_how(two: Path) -> None:
