@@ -34,12 +34,12 @@ _OWN = {  # what the format says of an image, and LVIS of its own
     *("neg_category_ids", "not_exhaustive_category_ids"),
 }
 _KEYS = ("images", "annotations", "categories")
-# COCO's own files of other tasks, which lie beside the instances
+# COCO's own files of other tasks, which lie next to the instances
 _OTHER = re.compile(r"(captions|person_keypoints|keypoints|panoptic|stuff|image_info)_")
 
 
 def read(path: Path, options: Options) -> Labelled:
-    """Read one file of instances, or a folder with such files in ``annotations/`` or beside it.
+    """Read one file of instances, or a folder with such files in ``annotations/`` or next to it.
 
     ``image_column`` of the options names the key of an image's place, such as ``coco_url``.
 
@@ -70,7 +70,7 @@ def read(path: Path, options: Options) -> Labelled:
             if each["id"] in given:
                 raise DataError(f"{file}: image id {each['id']!r} stands twice")
             given[each["id"]] = set()
-            names.append(_beside(file, str(each[key]), root))
+            names.append(_from_root(file, str(each[key]), root))
             ids.append(str(each.get(ID_KEY, "")))
             more.append({name: cell for name, cell in each.items() if name not in {*_OWN, key}})
             words.append(str(each.get("split") or ""))
@@ -190,7 +190,7 @@ def _name_by_addresses(documents: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _inner(folder: Path) -> list[Path]:
-    """Return the files in the folders of a split's parts and those beside, as Roboflow has them."""
+    """Return the files in the folders of a split's parts, and of others there, as of Roboflow."""
     folders = [e for e in sorted(folder.iterdir()) if e.is_dir() and e.name[0] != "."]
     first = (islice(sorted(each.glob("*.json")), 3) for each in folders)  # there may be thousands
     found = [next(filter(_looks, each), None) for each in first]
@@ -198,8 +198,8 @@ def _inner(folder: Path) -> list[Path]:
     return files if any(part_of_folder(file.parent.name) for file in files) else []
 
 
-def _beside(file: Path, name: str, root: Path) -> str:
-    """Return an image's path from the root, where it lies beside its file in a folder below."""
+def _from_root(file: Path, name: str, root: Path) -> str:
+    """Return an image's path from the root, where it lies next to its file in a folder below."""
     if file.parent == root or not file.is_relative_to(root) or is_address(name):
         return name
     whole = file.parent / slashed(name)

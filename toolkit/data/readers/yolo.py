@@ -7,9 +7,9 @@ line per box that begins with the number of its class. Every class was looked fo
 without boxes, or without such a file, has none; a file without an image is an
 error. Words of YAML such as ``no`` are names as written.
 
-Annotation tools write a list of names in place of ``data.yaml``: ``classes.txt``, beside images and
-boxes or in a folder with ``images`` and ``labels``. Folders named as parts are a split then. Beside
-Darknet's ``obj.names``, ``obj.data`` names lists of paths for ``train`` and ``valid``. CVAT writes
+Annotation tools write a list of names in place of ``data.yaml``: ``classes.txt``, next to images
+and boxes or in a folder with ``images`` and ``labels``. Folders named as parts are a split then.
+With Darknet's ``obj.names``, ``obj.data`` names lists of paths for ``train`` and ``valid``. CVAT writes
 ``data/`` before such paths, a folder that it does not make: without it they are looked for too.
 """
 
@@ -140,11 +140,7 @@ def _file(folder: Path) -> Path:
 
 def _of_list(file: Path, root: Path) -> tuple[dict[str, Any], list[str]]:
     """Return what a ``data.yaml`` would say, and remarks: names in a list, folders of parts."""
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} cannot be read as a list of names: {error}") from error
-    names = [line.strip() for line in lines]
+    names = _lines(file, "names")
     lists = darknet_lists(file.with_name(DARKNET), root) if file.suffix == ".names" else {}
     while names and not names[-1]:
         names.pop()
@@ -258,13 +254,17 @@ def _images(place: str, part: str, file: Path, root: Path, base: str) -> Iterato
     )
 
 
+def _lines(file: Path, what: str) -> list[str]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read as a list of {what}: {error}") from error
+    return [line.strip() for line in text.splitlines()]
+
+
 def _listed(file: Path, root: Path, base: Path) -> Iterator[str]:
     """Yield what a list names; where nothing is there, the name as it stands, to be reported."""
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} cannot be read as a list of paths: {error}") from error
-    for line in filter(None, map(str.strip, lines)):
+    for line in filter(None, _lines(file, "paths")):
         forms = dict.fromkeys(
             (line, slashed(line), without_data(line), without_data(slashed(line)))
         )
@@ -367,7 +367,7 @@ def _recognises(path: Path) -> bool:
 
 
 def _holds_boxes(folder: Path) -> bool:
-    """Tell a folder in which texts of boxes lie, beside images or in folders of their own."""
+    """Tell a folder in which texts of boxes lie, next to images or in folders of their own."""
     places = [folder, folder / "labels", *(folder / part / "labels" for part in PARTS)]
     places += [folder / "labels" / part for part in PARTS]
     for place in places:
@@ -376,7 +376,7 @@ def _holds_boxes(folder: Path) -> bool:
         except OSError:
             continue
         names = sorted(name for name in there if _may_be_boxes(name))
-        if place == folder:  # beside images, texts of other names are lists of another kind
+        if place == folder:  # next to images, texts of other names are lists of another kind
             images = {Path(name).stem for name in there if is_image_name(name)}
             names = [name for name in names if Path(name).stem in images]
         if any(_BOXES.match(_head(place / name)) for name in names[:_LOOKED_INTO]):
