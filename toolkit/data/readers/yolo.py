@@ -9,8 +9,9 @@ error. Words of YAML such as ``no`` are names as written.
 
 Annotation tools write a list of names in place of ``data.yaml``: ``classes.txt``, next to images
 and boxes or in a folder with ``images`` and ``labels``. Folders named as parts are a split then.
-With Darknet's ``obj.names``, ``obj.data`` names lists of paths for ``train`` and ``valid``. CVAT writes
-``data/`` before such paths, a folder that it does not make: without it they are looked for too.
+With Darknet's ``obj.names``, ``obj.data`` names lists of paths for ``train`` and ``valid``. CVAT
+writes ``data/`` before such paths, a folder that it does not make: without it they are looked for
+too.
 """
 
 from __future__ import annotations
